@@ -1,0 +1,60 @@
+use crate::{EntropyError, StoreError};
+
+/// Everything a use case can end in besides success: outcomes that a caller can act on.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AuthError {
+    /// What was sent does not parse.
+    #[error(transparent)]
+    InvalidInput(#[from] InvalidInput),
+    /// The credential is missing, malformed, unknown, expired, revoked or not yet verified.
+    #[error("the credential is not valid")]
+    InvalidCredential,
+    /// The verification code is wrong, unknown, used, expired or exhausted: which one is not told.
+    #[error("the verification code is not valid")]
+    CodeRefused,
+    /// Nobody can register themselves here.
+    #[error("registration is closed")]
+    RegistrationClosed,
+    /// The session cannot be extended any further.
+    #[error("the session is at its maximum age")]
+    SessionAtMaximumAge,
+    /// The right code of an account that an administrator disabled.
+    #[error("the account is disabled")]
+    AccountDisabled,
+    /// There is no such thing, or it is not the caller's.
+    #[error("not found")]
+    NotFound,
+    /// The alias belongs to somebody.
+    #[error("the alias is taken")]
+    AliasTaken,
+    /// The store could not answer: nothing is known, least of all that a credential is invalid.
+    #[error("the store could not answer")]
+    Store(#[from] StoreError),
+    /// The random source failed.
+    #[error("no secret could be made")]
+    Entropy(#[from] EntropyError),
+}
+
+/// Which input does not parse, and the rule that it breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidInput {
+    /// Not an address we could mail to.
+    #[error("not a valid e-mail address of at most 254 characters")]
+    EmailAddress,
+    /// Not an alias.
+    #[error("an alias is 1 to 32 ASCII letters, digits, '.', '_' or '-'")]
+    Alias,
+    /// Not a full name.
+    #[error("a full name is 1 to 128 characters without control characters")]
+    FullName,
+    /// A kind of session that is not on offer.
+    #[error("no such kind of session")]
+    SessionKind,
+}
+
+#[cfg(test)]
+impl PartialEq for AuthError {
+    fn eq(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}

@@ -1,0 +1,44 @@
+//! Passwordless sign-in by a mailed one-time code: the rules, and the ports they need.
+//!
+//! Nothing in here does I/O, knows a database, a runtime or HTTP, or asks what time it is. A program hands [`Auth`] its
+//! [`Ports`] and a [`Policy`] and calls use cases; a use case loads through a port, decides with a pure function of
+//! [`rules`], and records one fact through a port.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `model` (re-exported here) | values that are valid because they exist, and the things that stores remember |
+//! | [`rules`] | every decision, as a pure function with its table of tests |
+//! | `ports` (re-exported here) | what the domain needs from the world: [`Store`], [`Mailer`], [`Clock`], [`Entropy`] |
+//! | `secrets` (re-exported here) | bearers, codes, sealed mails and the [`ServerKeys`] they hang on |
+//! | `use_cases` | the methods of [`Auth`] and [`Courier`], a file per subject |
+//! | [`system`] | the real clock and the real random source |
+//!
+//! # Example
+//!
+//! ```
+//! use auth_domain::{EmailAddress, InvalidInput};
+//!
+//! let written = EmailAddress::parse("Ada@Example.org")?;
+//! let typed = EmailAddress::parse("ada@example.org")?;
+//! assert_eq!(written.as_str(), "Ada@Example.org"); // where mail goes
+//! assert_eq!(written.key(), typed.key()); // what accounts are found by
+//! # Ok::<(), InvalidInput>(())
+//! ```
+//!
+//! The example `embed` of the crate `auth-http` signs somebody in from code to session without HTTP.
+
+mod error;
+mod model;
+mod policy;
+mod ports;
+pub mod rules;
+mod secrets;
+pub mod system;
+mod use_cases;
+
+pub use error::{AuthError, InvalidInput};
+pub use model::*;
+pub use policy::{ImpossibleLifetimes, Lifetimes, Policy, SessionKinds};
+pub use ports::*;
+pub use secrets::{Bearer, KeyId, NoServerKey, ServerKeys, TokenDigest, VerificationCode};
+pub use use_cases::{Auth, Courier, Delivered, ListedSession, OpenedSession, Ports, SignUp};

@@ -1,0 +1,75 @@
+use std::{fmt, net::IpAddr};
+
+/// The longest user agent that is kept, in characters.
+const MAX_USER_AGENT: usize = 512;
+
+/// Who is asking, as far as the network tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// The client's address.
+    pub ip: IpAddr,
+    /// What the client calls itself; empty when it does not say.
+    pub user_agent: String,
+}
+
+impl Client {
+    /// A client at `ip`. IPv4 addresses written as IPv6 are taken back to IPv4; `user_agent` is cut at 512
+    /// characters and loses its control characters.
+    pub fn new(ip: IpAddr, user_agent: &str) -> Self {
+        let user_agent = user_agent.chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT).collect();
+        Self { ip: ip.to_canonical(), user_agent }
+    }
+
+    /// The network the client is in.
+    pub fn network(&self) -> Network {
+        Network::of(self.ip)
+    }
+}
+
+/// The network that one household or office is likely to share: an IPv4 /24 or an IPv6 /48.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Network(IpAddr);
+
+impl Network {
+    /// The network of `ip`.
+    pub fn of(ip: IpAddr) -> Self {
+        Self(match ip.to_canonical() {
+            IpAddr::V4(v4) => IpAddr::V4((v4.to_bits() & (u32::MAX << 8)).into()),
+            IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & (u128::MAX << 80)).into()),
+        })
+    }
+
+    /// The network's first address: with the address family it says everything.
+    pub fn first_address(self) -> IpAddr {
+        self.0
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = if self.0.is_ipv4() { 24 } else { 48 };
+        write!(f, "{}/{prefix}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(ip: &str) -> String {
+        Network::of(ip.parse().unwrap()).to_string()
+    }
+
+    #[test]
+    fn networks_are_a_24_or_a_48() {
+        assert_eq!(network("192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(network("2001:db8:1:2:3::4"), "2001:db8:1::/48");
+        assert_eq!(network("::ffff:192.0.2.77"), "192.0.2.0/24", "IPv4 in IPv6 clothes is IPv4");
+    }
+
+    #[test]
+    fn a_user_agent_is_cut_at_512_characters_and_keeps_no_controls() {
+        let client = Client::new(IpAddr::from([127, 0, 0, 1]), &format!("\t{}", "é".repeat(600)));
+        assert_eq!(client.user_agent, "é".repeat(512));
+    }
+}

@@ -1,0 +1,146 @@
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::{
+    CodeId, EmailAddress, Entropy, EntropyError, KeyId, MailId, ServerKeys, Timestamp, VerificationCode,
+    secrets::{open, seal},
+};
+
+/// A mail ready to be sent.
+#[derive(Debug)]
+pub struct Mail {
+    /// The mail's id: the same at every attempt, so that a receiver can recognise a repetition.
+    pub id: MailId,
+    /// Where it goes.
+    pub to: EmailAddress,
+    /// What it says.
+    pub content: MailContent,
+    /// When it was owed.
+    pub created_at: Timestamp,
+}
+
+/// What a mail says.
+#[derive(Debug)]
+pub enum MailContent {
+    /// The code that completes a registration.
+    SignUpCode(VerificationCode),
+    /// The code that opens a session.
+    SignInCode(VerificationCode),
+    /// To the owner of a registered address: somebody tried to register it again.
+    AddressAlreadyRegistered,
+}
+
+/// How a queued mail is handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MailClass {
+    /// Carries a code: goes first, and is worthless once the code has ended.
+    Code,
+    /// Tells somebody something: may be late by a day.
+    Notice,
+    /// Stands in for a code mail that nobody is owed: settled like one, sent to nobody.
+    Decoy,
+}
+
+impl MailClass {
+    /// The class as it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Notice => "notice",
+            Self::Decoy => "decoy",
+        }
+    }
+
+    /// The class that was stored as `text`.
+    pub fn from_stored(text: &str) -> Option<Self> {
+        [Self::Code, Self::Notice, Self::Decoy].into_iter().find(|class| class.as_str() == text)
+    }
+}
+
+/// An encrypted mail, recipient included.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedMail {
+    /// The server key it is sealed under.
+    pub key_id: KeyId,
+    /// The sealed octets.
+    pub bytes: Vec<u8>,
+}
+
+/// A mail to be stored with the fact that owes it.
+#[derive(Debug, Clone)]
+pub struct QueuedMail {
+    /// The mail's id.
+    pub id: MailId,
+    /// How it is handled.
+    pub class: MailClass,
+    /// The code whose life starts to run out when this mail is handed over.
+    pub code_id: CodeId,
+    /// The mail itself.
+    pub sealed: SealedMail,
+    /// When it was owed.
+    pub created_at: Timestamp,
+}
+
+/// A queued mail that one worker holds for a while.
+#[derive(Debug, Clone)]
+pub struct ClaimedMail {
+    /// The mail's id.
+    pub id: MailId,
+    /// How it is handled.
+    pub class: MailClass,
+    /// The mail itself.
+    pub sealed: SealedMail,
+    /// When it was owed.
+    pub created_at: Timestamp,
+    /// Which attempt this is, from 1. It also fences: only the latest attempt can settle the mail.
+    pub attempt: u32,
+    /// Whether the code it carries could still be redeemed.
+    pub code_is_living: bool,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// The mail server took it. Its sealed body is erased, its code's last ten minutes begin.
+    Delivered,
+    /// To be tried again, not before this moment.
+    Deferred(Timestamp),
+    /// Given up. Its sealed body is erased.
+    Abandoned,
+}
+
+impl Mail {
+    /// The mail as the outbox keeps it.
+    pub(crate) fn seal(&self, keys: &ServerKeys, entropy: &dyn Entropy) -> Result<SealedMail, EntropyError> {
+        let (template, code) = match &self.content {
+            MailContent::SignUpCode(code) => ("sign-up", code.expose()),
+            MailContent::SignInCode(code) => ("sign-in", code.expose()),
+            MailContent::AddressAlreadyRegistered => ("address-already-registered", ""),
+        };
+        // No field can contain a line feed: an address and a code do not, and the template's name is ours.
+        let text = Zeroizing::new([template, self.to.as_str(), code].join("\n"));
+        seal(text.as_bytes(), self.id, keys, entropy)
+    }
+
+    /// The mail that was sealed, or `None` when its key is gone or it is not what we sealed.
+    pub(crate) fn open(claimed: &ClaimedMail, keys: &ServerKeys) -> Option<Self> {
+        let plain = open(&claimed.sealed, claimed.id, keys)?;
+        let mut fields = std::str::from_utf8(&plain).ok()?.split('\n');
+        let (template, to, code) = (fields.next()?, fields.next()?, fields.next()?);
+        let content = match template {
+            "sign-up" => MailContent::SignUpCode(VerificationCode::from_sealed(code)),
+            "sign-in" => MailContent::SignInCode(VerificationCode::from_sealed(code)),
+            "address-already-registered" => MailContent::AddressAlreadyRegistered,
+            _ => return None,
+        };
+        let to = EmailAddress::parse(to).ok()?;
+        Some(Self { id: claimed.id, to, content, created_at: claimed.created_at })
+    }
+}
+
+impl fmt::Debug for SealedMail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedMail").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}

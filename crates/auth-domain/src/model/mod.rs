@@ -1,0 +1,21 @@
+//! The words of the domain: values that are valid because they exist, and the things that stores remember.
+
+mod client;
+mod code;
+mod email_address;
+mod ids;
+mod mail;
+mod names;
+mod session;
+mod time;
+mod user;
+
+pub use client::{Client, Network};
+pub use code::{CodeGuess, CodeHash, CodePurpose, CodeState, LivingCode, NewCode};
+pub use email_address::{AddressKey, EmailAddress};
+pub use ids::{CodeId, EmailId, MailId, SessionId, UserId};
+pub use mail::{ClaimedMail, Mail, MailClass, MailContent, QueuedMail, SealedMail, Settlement};
+pub use names::{Alias, FullName};
+pub use session::{LiveSession, NewSession, PendingSignIn, Session, SessionKind, SessionOwner};
+pub use time::Timestamp;
+pub use user::{KnownAddress, Registration, User};

@@ -1,0 +1,64 @@
+use crate::{AddressKey, Alias, EmailAddress, EmailId, FullName, PendingSignIn, SessionOwner, Timestamp, UserId};
+
+/// A person with an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The user's id.
+    pub id: UserId,
+    /// The handle others know them by.
+    pub alias: Alias,
+    /// What they call themselves.
+    pub full_name: FullName,
+    /// Whether they ever proved that they read mail at one of their addresses.
+    pub verified: bool,
+    /// Whether their credentials are accepted.
+    pub enabled: bool,
+    /// What they may do, sorted.
+    pub roles: Vec<String>,
+    /// What they belong to, sorted.
+    pub groups: Vec<String>,
+    /// When they registered.
+    pub created_at: Timestamp,
+}
+
+/// An address that some account has, as a sign-in sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownAddress {
+    /// The account and the address.
+    pub owner: SessionOwner,
+    /// The address as its owner wrote it: where the code goes.
+    pub address: EmailAddress,
+    /// Whether its owner proved that they read its mail.
+    pub verified: bool,
+}
+
+/// Everything that signing up stores, in one transaction.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The user to be.
+    pub user_id: UserId,
+    /// The user's alias.
+    pub alias: Alias,
+    /// The user's full name.
+    pub full_name: FullName,
+    /// The roles of new users.
+    pub roles: Vec<String>,
+    /// The groups of new users.
+    pub groups: Vec<String>,
+    /// The address to be.
+    pub email_id: EmailId,
+    /// The address as written.
+    pub address: EmailAddress,
+    /// Whether the address belongs to a verified account already: then this is a decoy, which holds its alias as
+    /// long as a real registration would and never becomes an account.
+    pub decoy: bool,
+    /// The first session, with its code and mail.
+    pub sign_in: PendingSignIn,
+}
+
+impl Registration {
+    /// What the address is compared by.
+    pub fn address_key(&self) -> AddressKey {
+        self.address.key()
+    }
+}

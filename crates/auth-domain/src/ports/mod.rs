@@ -1,0 +1,13 @@
+//! What the domain needs from the world, in the domain's own words.
+
+mod bell;
+mod clock;
+mod entropy;
+mod mailer;
+mod store;
+
+pub use bell::{NoBell, OutboxBell};
+pub use clock::Clock;
+pub use entropy::{Entropy, EntropyError};
+pub use mailer::{MailError, Mailer};
+pub use store::{Applied, Codes, Duplicate, Outbox, Redeemed, Registered, Sessions, Store, StoreError, Upkeep, Users};

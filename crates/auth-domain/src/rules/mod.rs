@@ -1,0 +1,14 @@
+//! The decisions, each a pure function of what was loaded and what time it is.
+//!
+//! Stores call those that must hold inside a transaction; use cases call the others. A store that expresses one in
+//! SQL instead is held to it by the contract suite of `auth-testkit`.
+
+mod codes;
+mod delivery;
+mod registration;
+mod sessions;
+
+pub use codes::{Judgement, judge, superseded};
+pub use delivery::{GIVE_UP_NOTICES_AFTER, LEASE, is_worth_sending, wait_before_retry};
+pub use registration::{AliasHolder, AliasVerdict, judge_alias};
+pub use sessions::{extended_expiry, is_accepted};

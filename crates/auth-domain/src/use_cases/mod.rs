@@ -1,0 +1,69 @@
+//! What can be done, a file per subject: load, decide, record.
+
+mod account;
+mod check;
+mod deliver;
+mod minting;
+mod sessions;
+mod sign_in;
+mod sign_up;
+mod usage;
+
+use std::sync::Arc;
+
+pub use deliver::{Courier, Delivered};
+pub use minting::OpenedSession;
+pub use sessions::ListedSession;
+pub use sign_up::SignUp;
+
+use crate::{Clock, Entropy, OutboxBell, Policy, ServerKeys, Store, StoreError, Timestamp};
+use usage::Usage;
+
+/// How often a use case starts over when what it saw was changed before it could record its fact.
+const ATTEMPTS: usize = 3;
+
+/// What the use cases need from the world.
+#[derive(Clone)]
+pub struct Ports {
+    /// What is remembered.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random octets.
+    pub entropy: Arc<dyn Entropy>,
+    /// Told when a mail was queued.
+    pub bell: Arc<dyn OutboxBell>,
+}
+
+/// Sign-up, sign-in, sessions and the check.
+pub struct Auth {
+    ports: Ports,
+    policy: Policy,
+    keys: Arc<ServerKeys>,
+    usage: Usage,
+}
+
+impl Auth {
+    /// The use cases on these ports, under this policy, with these keys.
+    pub fn new(ports: Ports, policy: Policy, keys: Arc<ServerKeys>) -> Self {
+        Self { ports, policy, keys, usage: Usage::default() }
+    }
+
+    /// Whether the store can be reached and has the layout this build expects.
+    pub async fn check_ready(&self) -> Result<(), StoreError> {
+        self.ports.store.check_ready().await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    fn entropy(&self) -> &dyn Entropy {
+        self.ports.entropy.as_ref()
+    }
+}
+
+/// What was seen kept changing: the caller may try again, and nothing is known to be wrong.
+fn contended() -> StoreError {
+    StoreError::unavailable("what the request builds on kept changing")
+}

@@ -1,0 +1,57 @@
+use tracing::info;
+
+use super::Auth;
+use crate::{Applied, AuthError, LiveSession, Session, SessionId, Timestamp, rules::extended_expiry};
+
+/// A session in the list of its owner's sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedSession {
+    /// The session.
+    pub session: Session,
+    /// Whether it is the one the list was asked for with.
+    pub current: bool,
+}
+
+impl Auth {
+    /// Moves the end of the caller's session to a lifetime from now, and returns the new end.
+    ///
+    /// # Errors
+    /// [`AuthError::SessionAtMaximumAge`]; [`AuthError::InvalidCredential`] when it was closed meanwhile.
+    pub async fn extend_session(&self, caller: &LiveSession) -> Result<Timestamp, AuthError> {
+        let (session, now) = (&caller.session, self.now());
+        let expires_at = extended_expiry(session, self.policy.session_kinds.lifetimes(&session.kind), now)?;
+        match self.ports.store.extend_session(session.id, expires_at, now).await? {
+            Applied::Yes => Ok(expires_at),
+            Applied::Stale => Err(AuthError::InvalidCredential),
+        }
+    }
+
+    /// The caller's live sessions, newest first.
+    pub async fn list_sessions(&self, caller: &LiveSession) -> Result<Vec<ListedSession>, AuthError> {
+        let sessions = self.ports.store.list_sessions(caller.user.id, self.now()).await?;
+        let listed = |session: Session| ListedSession { current: session.id == caller.session.id, session };
+        Ok(sessions.into_iter().map(listed).collect())
+    }
+
+    /// Closes one of the caller's own sessions.
+    ///
+    /// # Errors
+    /// [`AuthError::NotFound`] when there is none, or it is somebody else's: the two cannot be told apart.
+    pub async fn close_session(&self, caller: &LiveSession, id: SessionId) -> Result<(), AuthError> {
+        match self.ports.store.close_session(caller.user.id, id, self.now()).await? {
+            Applied::Yes => {
+                info!(session.id = %id, user.id = %caller.user.id, "session closed");
+                Ok(())
+            }
+            Applied::Stale => Err(AuthError::NotFound),
+        }
+    }
+
+    /// Closes all of the caller's other sessions and returns how many were live. Sign-ins that wait for their code
+    /// end too, uncounted.
+    pub async fn close_other_sessions(&self, caller: &LiveSession) -> Result<u64, AuthError> {
+        let closed = self.ports.store.close_other_sessions(caller.user.id, caller.session.id, self.now()).await?;
+        info!(user.id = %caller.user.id, closed, "other sessions closed");
+        Ok(closed)
+    }
+}

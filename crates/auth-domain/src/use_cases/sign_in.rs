@@ -1,0 +1,64 @@
+use tracing::info;
+
+use super::{
+    ATTEMPTS, Auth, OpenedSession, contended,
+    minting::{SignInRequest, Target},
+};
+use crate::{Applied, AuthError, Client, CodeGuess, CodeId, CodePurpose, EmailAddress, MailContent, Redeemed};
+
+impl Auth {
+    /// Opens a session that waits for the code, which is mailed to `email`.
+    ///
+    /// An address that leads to no account is not told apart: the answer is a decoy. A disabled account is not told
+    /// apart either; its owner learns it from [`redeem_sign_in_code`](Self::redeem_sign_in_code).
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidInput`] when `kind` is not on offer, or what the store or the random source report.
+    pub async fn sign_in(
+        &self,
+        email: &EmailAddress,
+        kind: Option<&str>,
+        client: &Client,
+    ) -> Result<OpenedSession, AuthError> {
+        let (kind, lifetimes) = self.policy.session_kinds.choose(kind)?;
+        for _ in 0..ATTEMPTS {
+            let now = self.now();
+            let known = self.ports.store.find_address(&email.key(), now).await?;
+            let target = match &known {
+                // To the address on record, not to the one typed: the two only share a key.
+                Some(known) => {
+                    Target::Account { owner: known.owner, mail_to: &known.address, content: MailContent::SignInCode }
+                }
+                None => Target::Decoy { asked_for: email },
+            };
+            let (opened, sign_in) =
+                self.mint_sign_in(SignInRequest { target, kind: kind.clone(), lifetimes, client, now })?;
+            match self.ports.store.open_session(&sign_in).await? {
+                Applied::Yes => {
+                    self.ports.bell.ring();
+                    info!(session.id = %opened.session_id, "sign-in stored");
+                    return Ok(opened);
+                }
+                Applied::Stale => {}
+            }
+        }
+        Err(contended().into())
+    }
+
+    /// Redeems a code: its session is live from here on, and its address and user are verified.
+    ///
+    /// # Errors
+    /// [`AuthError::CodeRefused`] for a code that is wrong, unknown, used, expired or exhausted;
+    /// [`AuthError::AccountDisabled`] for the right code of a disabled account.
+    pub async fn redeem_sign_in_code(&self, id: CodeId, code: &str) -> Result<(), AuthError> {
+        let guess = CodeGuess::new(id, CodePurpose::SignIn, code, &self.keys);
+        match self.ports.store.redeem_code(&guess, self.now()).await? {
+            Redeemed::Yes { session_id, user_id } => {
+                info!(session.id = %session_id, user.id = %user_id, "signed in");
+                Ok(())
+            }
+            Redeemed::Disabled => Err(AuthError::AccountDisabled),
+            Redeemed::Refused => Err(AuthError::CodeRefused),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+use tracing::info;
+
+use super::{
+    ATTEMPTS, Auth, OpenedSession, contended,
+    minting::{SignInRequest, Target},
+};
+use crate::{
+    Alias, AuthError, Client, EmailAddress, EmailId, FullName, MailContent, Registered, Registration, SessionOwner,
+    UserId,
+};
+
+/// What somebody tells of themselves to register.
+#[derive(Debug, Clone)]
+pub struct SignUp {
+    /// Where their codes will go.
+    pub email: EmailAddress,
+    /// What they call themselves.
+    pub full_name: FullName,
+    /// The handle they want.
+    pub alias: Alias,
+}
+
+impl Auth {
+    /// Whether people can register themselves.
+    ///
+    /// # Errors
+    /// [`AuthError::RegistrationClosed`] when they cannot.
+    pub fn registration_is_open(&self) -> Result<(), AuthError> {
+        if self.policy.registration_open { Ok(()) } else { Err(AuthError::RegistrationClosed) }
+    }
+
+    /// Registers somebody and mails the code that completes it.
+    ///
+    /// A registered address is not told apart from a free one: the answer is a decoy, and the owner of the address
+    /// gets a mail that says so.
+    ///
+    /// # Errors
+    /// [`AuthError::RegistrationClosed`], [`AuthError::AliasTaken`], or what the store or the random source report.
+    pub async fn sign_up(&self, sign_up: SignUp, client: &Client) -> Result<OpenedSession, AuthError> {
+        self.registration_is_open()?;
+        for _ in 0..ATTEMPTS {
+            let (opened, registration) = self.prepare_registration(&sign_up, client).await?;
+            match self.ports.store.register_user(&registration).await? {
+                Registered::Yes => {
+                    self.ports.bell.ring();
+                    info!(session.id = %opened.session_id, "registration stored");
+                    return Ok(opened);
+                }
+                Registered::AliasTaken => return Err(AuthError::AliasTaken),
+                Registered::Stale => {}
+            }
+        }
+        Err(contended().into())
+    }
+
+    async fn prepare_registration(
+        &self,
+        sign_up: &SignUp,
+        client: &Client,
+    ) -> Result<(OpenedSession, Registration), AuthError> {
+        let now = self.now();
+        let known = self.ports.store.find_address(&sign_up.email.key(), now).await?;
+        let registered = known.filter(|known| known.verified);
+        let owner =
+            SessionOwner { user_id: UserId::mint(now, self.entropy())?, email_id: EmailId::mint(now, self.entropy())? };
+        let (kind, lifetimes) = self.policy.session_kinds.choose(None)?;
+        let target = match &registered {
+            None => Target::Account { owner, mail_to: &sign_up.email, content: MailContent::SignUpCode },
+            Some(known) => Target::DecoyWithNotice {
+                owner,
+                mail_to: &known.address,
+                content: MailContent::AddressAlreadyRegistered,
+            },
+        };
+        let (opened, sign_in) = self.mint_sign_in(SignInRequest { target, kind, lifetimes, client, now })?;
+        let registration = Registration {
+            user_id: owner.user_id,
+            alias: sign_up.alias.clone(),
+            full_name: sign_up.full_name.clone(),
+            roles: self.policy.new_user_roles.clone(),
+            groups: self.policy.new_user_groups.clone(),
+            email_id: owner.email_id,
+            address: sign_up.email.clone(),
+            decoy: registered.is_some(),
+            sign_in,
+        };
+        Ok((opened, registration))
+    }
+}

@@ -1,0 +1,48 @@
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::Auth;
+use crate::{SessionId, StoreError, Timestamp};
+
+/// How many sessions' last uses are kept between two batches. One more is dropped: it is noted at its next use.
+const KEPT_AT_MOST: usize = 100_000;
+
+/// When each session was last used, since the last batch was written.
+#[derive(Default)]
+pub(super) struct Usage(Mutex<HashMap<SessionId, Timestamp>>);
+
+impl Usage {
+    pub(super) fn note(&self, id: SessionId, now: Timestamp) {
+        let mut noted = self.noted();
+        if noted.len() < KEPT_AT_MOST || noted.contains_key(&id) {
+            let latest = noted.entry(id).or_insert(now);
+            *latest = now.max(*latest);
+        }
+    }
+
+    fn noted(&self) -> MutexGuard<'_, HashMap<SessionId, Timestamp>> {
+        // Whoever panicked here left a map of times behind, which is as good as any other.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Auth {
+    /// Writes the last uses noted since the previous call. To be called every few seconds and before stopping: a
+    /// crash loses what came since. When the store fails, what was noted is kept for the next time.
+    pub async fn flush_usage(&self) -> Result<(), StoreError> {
+        let batch: Vec<_> = mem::take(&mut *self.usage.noted()).into_iter().collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let written = self.ports.store.record_usage(&batch).await;
+        if written.is_err() {
+            for (id, at) in batch {
+                self.usage.note(id, at);
+            }
+        }
+        written
+    }
+}
