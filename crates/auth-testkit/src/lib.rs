@@ -1,1 +1,43 @@
-//! .
+//! What tests swap in for the world: fakes that hold state, mocks that script failures, and the contract that every
+//! store must keep.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`InMemoryStore`] | the whole store port, in memory; can be switched off to see what an outage does |
+//! | [`ManualClock`] | time that stands still until told |
+//! | [`RecordingMailer`] | keeps what it is handed; can refuse, or be out of reach |
+//! | [`CountingEntropy`] | octets that differ at every draw and are the same in every run |
+//! | [`MockStore`], [`MockMailer`] | mockall mocks, to script one failure at one call |
+//! | [`samples`] | registrations and sign-ins to store |
+//! | [`contract`] | sentences about stores; [`store_contract!`] turns them into the tests of an adapter |
+//!
+//! ```
+//! use auth_domain::{Auth, Client, EmailAddress, Policy};
+//! use auth_testkit::World;
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let world = World::new();
+//! let auth = world.auth(Policy::default());
+//! let client = Client::new([127, 0, 0, 1].into(), "a test");
+//! let nobody = EmailAddress::parse("nobody@example.org").unwrap();
+//! assert!(auth.sign_in(&nobody, None, &client).await.is_ok(), "an unknown address is not told apart");
+//! assert!(world.deliver_mail().await.is_empty(), "but nothing is mailed to it");
+//! # });
+//! ```
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets something it did not expect panics"
+)]
+
+pub mod contract;
+mod fakes;
+mod mocks;
+pub mod samples;
+mod world;
+
+pub use fakes::{CountingEntropy, InMemoryStore, ManualClock, RecordingMailer, SentMail, SentTemplate};
+pub use mocks::{MockMailer, MockStore};
+pub use world::World;

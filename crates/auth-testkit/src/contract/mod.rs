@@ -1,0 +1,165 @@
+//! What every store must do, as sentences. [`store_contract!`](crate::store_contract) turns them into the tests of an
+//! adapter, each on a store of its own:
+//!
+//! ```ignore
+//! struct Subject { /* the store, and what must outlive it */ }
+//! impl auth_testkit::contract::Subject for Subject { /* … */ }
+//! async fn open() -> Subject { /* an empty store */ }
+//! auth_testkit::store_contract!(open);
+//! ```
+
+#![expect(missing_docs, reason = "a sentence's name is all there is to say of it")]
+
+mod codes;
+mod outbox;
+mod purge;
+mod registration;
+mod sessions;
+mod sign_in;
+mod users;
+
+use std::sync::Arc;
+
+use auth_domain::{Applied, Redeemed, Registered, Registration, Session, SessionOwner, Store, Timestamp, UserId};
+
+pub use codes::*;
+pub use outbox::*;
+pub use purge::*;
+pub use registration::*;
+pub use sessions::*;
+pub use sign_in::*;
+pub use users::*;
+
+use crate::samples::{at, registration as sample_registration, right_guess};
+
+/// An empty store to be put to the test.
+pub trait Subject: Send + Sync {
+    /// The store.
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// Disables a user's account, behind the port's back.
+    fn disable(&self, user: UserId);
+}
+
+macro_rules! sentences {
+    ($dollar:tt $($subject:ident: [$($sentence:ident),+ $(,)?]),+ $(,)?) => {
+        /// Makes a test of every sentence of the contract. Takes an `async fn() -> impl Subject`.
+        #[macro_export]
+        macro_rules! store_contract {
+            ($dollar open:path) => {
+                $(mod $subject {
+                    use super::*;
+                    $(
+                        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                        async fn $sentence() {
+                            $dollar crate::contract::$sentence(&$dollar open().await).await;
+                        }
+                    )+
+                })+
+            };
+        }
+    };
+}
+
+sentences! { $
+    registering: [
+        a_registration_is_no_user_until_its_code_is_redeemed,
+        every_field_of_a_registration_comes_back,
+        the_alias_of_an_account_is_taken_without_regard_to_case,
+        a_registration_holds_its_alias_until_its_code_ends,
+        a_decoy_registration_holds_its_alias_just_as_long,
+        an_exhausted_code_frees_the_alias,
+        registering_again_replaces_the_pending_registration_alias_included,
+        a_decoy_replaces_a_decoy_for_the_same_address,
+        a_registration_of_an_address_that_was_verified_meanwhile_is_stale,
+        a_decoy_for_an_address_that_is_free_by_now_is_stale,
+        a_taken_alias_is_told_before_anything_of_the_address,
+        a_refused_registration_leaves_everything_as_it_was,
+        of_ten_who_want_one_alias_at_once_exactly_one_gets_it,
+    ],
+    signing_in: [
+        a_sign_in_opens_a_session_once_its_code_is_redeemed,
+        every_field_of_a_session_comes_back,
+        a_decoy_is_stored_but_never_found,
+        a_sign_in_to_an_address_its_owner_no_longer_has_is_stale,
+        the_pending_registration_can_be_completed_by_a_sign_in_code,
+        an_ended_registration_is_not_revived_by_a_decoy,
+        a_new_code_ends_the_one_from_the_same_network,
+        a_stranger_elsewhere_does_not_end_the_owners_code,
+        a_sixth_code_ends_the_oldest,
+        decoys_supersede_one_another_like_the_real_thing,
+    ],
+    redeeming: [
+        a_spent_code_cannot_be_redeemed_again,
+        four_wrong_guesses_leave_one_try,
+        five_wrong_guesses_exhaust_a_code,
+        an_expired_code_is_refused,
+        an_unknown_code_is_refused,
+        a_closed_session_takes_its_code_along,
+        of_twenty_racing_right_guesses_exactly_one_wins,
+        racing_wrong_guesses_share_one_budget,
+        the_right_code_of_a_disabled_account_is_used_up_and_says_so,
+        a_decoys_code_never_opens_anything,
+        of_two_who_await_one_address_the_first_to_verify_wins,
+    ],
+    using_sessions: [
+        only_live_sessions_are_listed_newest_first,
+        extending_moves_the_end_and_never_backwards,
+        an_ended_session_cannot_be_extended,
+        a_session_is_closed_by_its_owner_only,
+        an_expired_session_cannot_be_closed,
+        closing_the_others_counts_the_live_and_ends_the_pending,
+        usage_moves_forward_only_and_ignores_what_is_gone,
+    ],
+    deleting: [
+        deleting_a_user_takes_everything_along,
+        deleting_a_user_twice_is_stale,
+        a_deleted_users_address_and_alias_are_free_again,
+    ],
+    mailing: [
+        a_claimed_mail_is_nobody_elses_until_its_lease_ends,
+        only_the_latest_attempt_settles_a_mail,
+        codes_go_before_notices_and_decoys,
+        a_deferred_mail_comes_back_when_it_is_due,
+        a_delivered_mail_does_not_come_back,
+        an_abandoned_mail_does_not_come_back,
+        delivery_starts_the_codes_last_ten_minutes,
+        delivery_never_prolongs_a_code,
+        a_mail_whose_code_was_superseded_says_so,
+        a_notice_outlives_the_registration_that_owed_it,
+        two_workers_never_claim_one_mail,
+        a_sealed_mail_comes_back_octet_for_octet,
+    ],
+    purging: [
+        purging_leaves_what_is_alive,
+        purging_takes_what_has_ended,
+        purging_does_not_exceed_its_limit,
+        purging_lets_a_settled_mail_go_after_a_week,
+    ],
+}
+
+/// Registers and verifies `alias` with `address` at second 0, and returns the session that came of it.
+async fn account(store: &dyn Store, alias: &str, address: &str) -> Registration {
+    let registration = sample_registration(alias, address, at(0));
+    assert_eq!(store.register_user(&registration).await.unwrap(), Registered::Yes);
+    let redeemed = store.redeem_code(&right_guess(&registration.sign_in.code), at(0)).await.unwrap();
+    assert!(matches!(redeemed, Redeemed::Yes { .. }));
+    registration
+}
+
+fn owner(registration: &Registration) -> SessionOwner {
+    SessionOwner { user_id: registration.user_id, email_id: registration.email_id }
+}
+
+/// Opens a session for `to` from `network` and redeems its code at once.
+async fn live_session(store: &dyn Store, to: &Registration, network: u8, now: Timestamp) -> auth_domain::PendingSignIn {
+    let sign_in = crate::samples::sign_in(Some(owner(to)), to.address.as_str(), network, now);
+    assert_eq!(store.open_session(&sign_in).await.unwrap(), Applied::Yes);
+    let redeemed = store.redeem_code(&right_guess(&sign_in.code), now).await.unwrap();
+    assert!(matches!(redeemed, Redeemed::Yes { .. }));
+    sign_in
+}
+
+async fn found(store: &dyn Store, sign_in: &auth_domain::PendingSignIn) -> Option<Session> {
+    store.find_session(&sign_in.session.digest).await.unwrap().map(|live| live.session)
+}

@@ -1,0 +1,159 @@
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use auth_domain::{Applied, ClaimedMail, CodeState, MailClass, PendingSignIn, Redeemed, Registered, Settlement, Store};
+
+use super::{Subject, account, owner};
+use crate::samples::{at, decoy_registration, registration, right_guess, sign_in};
+
+/// A store in which exactly one mail is owed.
+async fn one_mail(store: &dyn Store) -> PendingSignIn {
+    let ada = registration("ada", "ada@example.org", at(0));
+    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    ada.sign_in
+}
+
+async fn claim(store: &dyn Store, second: u64) -> Vec<ClaimedMail> {
+    store.claim_mails(at(second), at(second + 30), 10).await.unwrap()
+}
+
+async fn settle(store: &dyn Store, mail: &ClaimedMail, settlement: Settlement, second: u64) -> Applied {
+    store.settle_mail(mail.id, mail.attempt, settlement, "250 ok", at(second)).await.unwrap()
+}
+
+pub async fn a_claimed_mail_is_nobody_elses_until_its_lease_ends(subject: &impl Subject) {
+    let store = subject.store();
+    one_mail(&*store).await;
+    assert_eq!(claim(&*store, 0).await.first().map(|mail| mail.attempt), Some(1));
+    assert!(claim(&*store, 29).await.is_empty());
+    assert_eq!(claim(&*store, 30).await.first().map(|mail| mail.attempt), Some(2));
+}
+
+pub async fn only_the_latest_attempt_settles_a_mail(subject: &impl Subject) {
+    let store = subject.store();
+    one_mail(&*store).await;
+    let slow = claim(&*store, 0).await.remove(0);
+    let next = claim(&*store, 30).await.remove(0);
+    assert_eq!(settle(&*store, &slow, Settlement::Delivered, 31).await, Applied::Stale);
+    assert_eq!(settle(&*store, &next, Settlement::Delivered, 31).await, Applied::Yes);
+    assert_eq!(settle(&*store, &next, Settlement::Delivered, 31).await, Applied::Stale, "settled already");
+}
+
+pub async fn codes_go_before_notices_and_decoys(subject: &impl Subject) {
+    let store = subject.store();
+    let ada = account(&*store, "ada", "ada@example.org").await;
+    let notice = decoy_registration("new", "ada@example.org", at(1));
+    assert_eq!(store.register_user(&notice).await.unwrap(), Registered::Yes);
+    let decoy = sign_in(None, "nobody@example.org", 1, at(1));
+    assert_eq!(store.open_session(&decoy).await.unwrap(), Applied::Yes);
+    let code = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(2));
+    assert_eq!(store.open_session(&code).await.unwrap(), Applied::Yes);
+
+    let classes: Vec<_> = claim(&*store, 3).await.iter().map(|mail| mail.class).collect();
+    assert_eq!(classes[..2], [MailClass::Code, MailClass::Code]);
+    assert_eq!(classes.len(), 4);
+}
+
+pub async fn a_deferred_mail_comes_back_when_it_is_due(subject: &impl Subject) {
+    let store = subject.store();
+    one_mail(&*store).await;
+    let first = claim(&*store, 0).await.remove(0);
+    assert_eq!(settle(&*store, &first, Settlement::Deferred(at(5)), 1).await, Applied::Yes);
+    assert!(claim(&*store, 4).await.is_empty());
+    let second = claim(&*store, 5).await.remove(0);
+    assert_eq!((second.id, second.attempt), (first.id, 2));
+}
+
+pub async fn a_delivered_mail_does_not_come_back(subject: &impl Subject) {
+    let store = subject.store();
+    one_mail(&*store).await;
+    let mail = claim(&*store, 0).await.remove(0);
+    assert_eq!(settle(&*store, &mail, Settlement::Delivered, 1).await, Applied::Yes);
+    assert!(claim(&*store, 10_000).await.is_empty());
+}
+
+pub async fn an_abandoned_mail_does_not_come_back(subject: &impl Subject) {
+    let store = subject.store();
+    let pending = one_mail(&*store).await;
+    let mail = claim(&*store, 0).await.remove(0);
+    assert_eq!(settle(&*store, &mail, Settlement::Abandoned, 1).await, Applied::Yes);
+    assert!(claim(&*store, 10_000).await.is_empty());
+    let redeemed = store.redeem_code(&right_guess(&pending.code), at(3599)).await.unwrap();
+    assert!(matches!(redeemed, Redeemed::Yes { .. }), "its code lives on: some servers refuse what they delivered");
+}
+
+pub async fn delivery_starts_the_codes_last_ten_minutes(subject: &impl Subject) {
+    let store = subject.store();
+    for (guessed_at, accepted) in [(100 + 600, false), (100 + 599, true)] {
+        let pending = one_mail(&*store).await;
+        let mail = claim(&*store, 50).await.remove(0);
+        assert_eq!(settle(&*store, &mail, Settlement::Delivered, 100).await, Applied::Yes);
+        let redeemed = store.redeem_code(&right_guess(&pending.code), at(guessed_at)).await.unwrap();
+        assert_eq!(matches!(redeemed, Redeemed::Yes { .. }), accepted);
+    }
+}
+
+pub async fn delivery_never_prolongs_a_code(subject: &impl Subject) {
+    let store = subject.store();
+    let pending = one_mail(&*store).await;
+    let late = CodeState::LIFE_AT_MOST.as_secs() - 10;
+    let mail = claim(&*store, late).await.remove(0);
+    assert_eq!(settle(&*store, &mail, Settlement::Delivered, late).await, Applied::Yes);
+    let end = at(0).plus(CodeState::LIFE_AT_MOST);
+    assert_eq!(store.redeem_code(&right_guess(&pending.code), end).await.unwrap(), Redeemed::Refused);
+    let just_before = end.minus(Duration::from_millis(1));
+    let redeemed = store.redeem_code(&right_guess(&pending.code), just_before).await.unwrap();
+    assert!(matches!(redeemed, Redeemed::Yes { .. }));
+}
+
+pub async fn a_mail_whose_code_was_superseded_says_so(subject: &impl Subject) {
+    let store = subject.store();
+    let ada = registration("ada", "ada@example.org", at(0));
+    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    let newer = sign_in(Some(owner(&ada)), "ada@example.org", 1, at(1));
+    assert_eq!(store.open_session(&newer).await.unwrap(), Applied::Yes);
+    for mail in claim(&*store, 2).await {
+        assert_eq!(mail.code_is_living, mail.id == newer.mail.id);
+    }
+}
+
+pub async fn a_notice_outlives_the_registration_that_owed_it(subject: &impl Subject) {
+    let store = subject.store();
+    account(&*store, "ada", "ada@example.org").await;
+    let first = decoy_registration("one", "ada@example.org", at(1));
+    assert_eq!(store.register_user(&first).await.unwrap(), Registered::Yes);
+    let second = decoy_registration("two", "ada@example.org", at(2));
+    assert_eq!(store.register_user(&second).await.unwrap(), Registered::Yes);
+    let owed: Vec<_> = claim(&*store, 3).await.into_iter().map(|mail| mail.id).collect();
+    assert!(owed.contains(&first.sign_in.mail.id) && owed.contains(&second.sign_in.mail.id));
+}
+
+pub async fn two_workers_never_claim_one_mail(subject: &impl Subject) {
+    let store = subject.store();
+    for n in 0..30 {
+        let decoy = sign_in(None, &format!("nobody{n}@example.org"), 1, at(0));
+        assert_eq!(store.open_session(&decoy).await.unwrap(), Applied::Yes);
+    }
+    let workers: Vec<_> = (0..6)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.claim_mails(at(1), at(31), 7).await.unwrap() })
+        })
+        .collect();
+    let mut claims = Vec::new();
+    for worker in workers {
+        claims.extend(worker.await.unwrap().into_iter().map(|mail| mail.id));
+    }
+    assert_eq!(claims.len(), 30);
+    assert_eq!(claims.iter().collect::<HashSet<_>>().len(), 30);
+}
+
+pub async fn a_sealed_mail_comes_back_octet_for_octet(subject: &impl Subject) {
+    let store = subject.store();
+    let pending = one_mail(&*store).await;
+    let claimed = claim(&*store, 1).await.remove(0);
+    assert_eq!(claimed.id, pending.mail.id);
+    assert_eq!(claimed.sealed, pending.mail.sealed);
+    assert_eq!(claimed.class, MailClass::Code);
+    assert_eq!(claimed.created_at, at(0));
+    assert!(claimed.code_is_living);
+}

@@ -1,0 +1,9 @@
+mod clock;
+mod entropy;
+mod mailer;
+mod store;
+
+pub use clock::ManualClock;
+pub use entropy::CountingEntropy;
+pub use mailer::{RecordingMailer, SentMail, SentTemplate};
+pub use store::InMemoryStore;

@@ -1,0 +1,61 @@
+//! The store port in memory. One lock is one transaction, so every fact is as atomic as a database makes it.
+
+mod codes;
+mod outbox;
+mod sessions;
+mod state;
+mod upkeep;
+mod users;
+
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use auth_domain::{StoreError, UserId};
+
+use state::State;
+
+/// The whole store port, in memory.
+#[derive(Debug, Default)]
+pub struct InMemoryStore {
+    state: Mutex<State>,
+    away: AtomicBool,
+}
+
+impl InMemoryStore {
+    /// From now on every call fails as if the database were out of reach; what is stored stays.
+    pub fn go_away(&self) {
+        self.away.store(true, Ordering::SeqCst);
+    }
+
+    /// The store answers again.
+    pub fn come_back(&self) {
+        self.away.store(false, Ordering::SeqCst);
+    }
+
+    /// Disables a user's account.
+    pub fn disable(&self, user: UserId) {
+        let mut state = self.lock();
+        if let Some(row) = state.users.iter_mut().find(|row| row.user.id == user) {
+            row.user.enabled = false;
+        }
+    }
+
+    /// How many rows there are of users, sessions, codes and mails.
+    pub fn row_counts(&self) -> [usize; 4] {
+        let state = self.lock();
+        [state.users.len(), state.sessions.len(), state.codes.len(), state.mails.len()]
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn transaction(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable("the fake was told to be away"));
+        }
+        Ok(self.lock())
+    }
+}

@@ -1,0 +1,78 @@
+use async_trait::async_trait;
+use auth_domain::{Applied, ClaimedMail, CodeState, MailClass, MailId, Outbox, Settlement, StoreError, Timestamp};
+
+use super::InMemoryStore;
+
+#[async_trait]
+impl Outbox for InMemoryStore {
+    async fn claim_mails(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>, StoreError> {
+        let mut state = self.transaction()?;
+        let mut due: Vec<_> = (0..state.mails.len())
+            .filter(|position| {
+                let row = &state.mails[*position];
+                row.sealed.is_some() && row.due_at <= now && row.leased_until.is_none_or(|until| until <= now)
+            })
+            .collect();
+        due.sort_by_key(|position| {
+            let row = &state.mails[*position];
+            (row.class != MailClass::Code, row.due_at, row.id)
+        });
+        due.truncate(usize::try_from(limit).expect("a small number"));
+        let claimed = due.into_iter().filter_map(|position| {
+            let code_is_living = state.code_is_living(state.mails[position].code_id, now);
+            let row = &mut state.mails[position];
+            row.attempts += 1;
+            row.leased_until = Some(lease_until);
+            Some(ClaimedMail {
+                id: row.id,
+                class: row.class,
+                sealed: row.sealed.clone()?,
+                created_at: row.created_at,
+                attempt: row.attempts,
+                code_is_living,
+            })
+        });
+        Ok(claimed.collect())
+    }
+
+    async fn settle_mail(
+        &self,
+        id: MailId,
+        attempt: u32,
+        settlement: Settlement,
+        _reply: &str,
+        now: Timestamp,
+    ) -> Result<Applied, StoreError> {
+        let mut state = self.transaction()?;
+        let state = &mut *state;
+        let Some(row) =
+            state.mails.iter_mut().find(|row| row.id == id && row.attempts == attempt && row.sealed.is_some())
+        else {
+            return Ok(Applied::Stale);
+        };
+        match settlement {
+            Settlement::Deferred(until) => {
+                row.due_at = until;
+                row.leased_until = None;
+            }
+            Settlement::Abandoned => {
+                row.sealed = None;
+                row.settled_at = Some(now);
+            }
+            Settlement::Delivered => {
+                row.sealed = None;
+                row.settled_at = Some(now);
+                let end = now.plus(CodeState::LIFE_AFTER_HAND_OVER);
+                for code in state.codes.iter_mut().filter(|code| code.new.id == row.code_id) {
+                    code.expires_at = code.expires_at.min(end);
+                }
+            }
+        }
+        Ok(Applied::Yes)
+    }
+}

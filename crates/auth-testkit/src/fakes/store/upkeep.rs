@@ -1,0 +1,59 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use auth_domain::{StoreError, Timestamp, Upkeep};
+
+use super::{
+    InMemoryStore,
+    state::{Standing, State},
+};
+
+#[async_trait]
+impl Upkeep for InMemoryStore {
+    async fn check_ready(&self) -> Result<(), StoreError> {
+        self.transaction().map(drop)
+    }
+
+    async fn purge(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let mut state = self.transaction()?;
+        let limit = usize::try_from(limit).expect("a small number");
+        let before = rows(&state);
+
+        let ended_sessions: Vec<_> = state
+            .sessions
+            .iter()
+            .filter(|row| {
+                let waits =
+                    state.codes.iter().any(|code| code.session_id == row.new.id && code.state().is_living_at(now));
+                row.expires_at <= now || !(row.verified || waits)
+            })
+            .map(|row| row.new.id)
+            .take(limit)
+            .collect();
+        state.remove_sessions(|row| ended_sessions.contains(&row.new.id));
+
+        let ended_registrations: Vec<_> = state
+            .users
+            .iter()
+            .filter(|row| row.standing != Standing::Account)
+            .map(|row| row.user.id)
+            .filter(|user| {
+                let email = state.emails.iter().find(|email| email.user_id == *user);
+                email.is_none_or(|email| state.living_codes(&email.address.key(), now).is_empty())
+            })
+            .take(limit)
+            .collect();
+        for user in ended_registrations {
+            state.remove_user(user);
+        }
+
+        let a_week_ago = now.minus(Duration::from_hours(7 * 24));
+        state.codes.retain(|code| now < code.expires_at);
+        state.mails.retain(|mail| mail.settled_at.is_none_or(|at| at > a_week_ago));
+        Ok(u64::try_from(before - rows(&state)).expect("a count of rows"))
+    }
+}
+
+fn rows(state: &State) -> usize {
+    state.users.len() + state.sessions.len() + state.codes.len() + state.mails.len()
+}

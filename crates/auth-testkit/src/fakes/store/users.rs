@@ -1,0 +1,108 @@
+use async_trait::async_trait;
+use auth_domain::{
+    AddressKey, Applied, KnownAddress, Registered, Registration, SessionOwner, StoreError, Timestamp, User, UserId,
+    Users,
+    rules::{AliasHolder, AliasVerdict, judge_alias},
+};
+
+use super::{
+    InMemoryStore,
+    state::{EmailRow, Standing, State, UserRow},
+};
+
+#[async_trait]
+impl Users for InMemoryStore {
+    async fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let state = self.transaction()?;
+        let account = state.users.iter().find(|row| row.user.id == id && row.standing == Standing::Account);
+        Ok(account.map(|row| row.user.clone()))
+    }
+
+    async fn find_address(&self, address: &AddressKey, now: Timestamp) -> Result<Option<KnownAddress>, StoreError> {
+        let state = self.transaction()?;
+        let registration_lives = !state.living_codes(address, now).is_empty();
+        let leads_somewhere = |email: &&EmailRow| {
+            email.address.key() == *address
+                && match state.standing(email.user_id) {
+                    Some(Standing::Account) => email.verified,
+                    Some(Standing::Registration) => registration_lives,
+                    Some(Standing::Decoy) | None => false,
+                }
+        };
+        let known = state.emails.iter().filter(leads_somewhere).max_by_key(|email| email.verified);
+        Ok(known.map(|email| KnownAddress {
+            owner: SessionOwner { user_id: email.user_id, email_id: email.id },
+            address: email.address.clone(),
+            verified: email.verified,
+        }))
+    }
+
+    async fn register_user(&self, registration: &Registration) -> Result<Registered, StoreError> {
+        let mut state = self.transaction()?;
+        let (now, address) = (registration.sign_in.code.created_at, registration.address_key());
+
+        let holder = alias_holder(&state, &registration.alias.key(), now);
+        let verdict = judge_alias(holder.as_ref().map(|(_, holder)| holder), &address);
+        if verdict == AliasVerdict::Taken {
+            return Ok(Registered::AliasTaken);
+        }
+        let registered = state.emails.iter().any(|email| email.verified && email.address.key() == address);
+        if registered != registration.decoy {
+            return Ok(Registered::Stale);
+        }
+        if let (AliasVerdict::Replace, Some((user, _))) = (verdict, holder) {
+            state.remove_user(user);
+        }
+        for user in state.registrations_for(&address) {
+            state.remove_user(user);
+        }
+        store_user(&mut state, registration, now);
+        state.store_sign_in(&registration.sign_in);
+        Ok(Registered::Yes)
+    }
+
+    async fn delete_user(&self, id: UserId) -> Result<Applied, StoreError> {
+        let mut state = self.transaction()?;
+        if state.standing(id).is_none() {
+            return Ok(Applied::Stale);
+        }
+        state.remove_user(id);
+        Ok(Applied::Yes)
+    }
+}
+
+fn alias_holder(state: &State, alias_key: &str, now: Timestamp) -> Option<(UserId, AliasHolder)> {
+    let row = state.users.iter().find(|row| row.user.alias.key() == alias_key)?;
+    let email = state.emails.iter().find(|email| email.user_id == row.user.id);
+    let holder = match (row.standing, email) {
+        (Standing::Registration | Standing::Decoy, Some(email)) => {
+            let address = email.address.key();
+            let has_living_code = !state.living_codes(&address, now).is_empty();
+            AliasHolder::Registration { address, has_living_code }
+        }
+        _ => AliasHolder::Account,
+    };
+    Some((row.user.id, holder))
+}
+
+fn store_user(state: &mut State, registration: &Registration, now: Timestamp) {
+    state.users.push(UserRow {
+        user: User {
+            id: registration.user_id,
+            alias: registration.alias.clone(),
+            full_name: registration.full_name.clone(),
+            verified: false,
+            enabled: true,
+            roles: registration.roles.clone(),
+            groups: registration.groups.clone(),
+            created_at: now,
+        },
+        standing: if registration.decoy { Standing::Decoy } else { Standing::Registration },
+    });
+    state.emails.push(EmailRow {
+        id: registration.email_id,
+        user_id: registration.user_id,
+        address: registration.address.clone(),
+        verified: false,
+    });
+}

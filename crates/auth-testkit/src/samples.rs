@@ -1,0 +1,116 @@
+//! Registrations and sign-ins to store, all different, with codes that a test can guess right or wrong.
+
+use std::{
+    net::IpAddr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use auth_domain::{
+    Alias, Client, CodeGuess, CodeHash, CodePurpose, CodeState, EmailAddress, FullName, KeyId, MailClass, NewCode,
+    NewSession, PendingSignIn, QueuedMail, Registration, SealedMail, SessionKind, SessionOwner, Timestamp, TokenDigest,
+};
+use uuid::Uuid;
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+fn next() -> u64 {
+    NEXT.fetch_add(1, Ordering::SeqCst)
+}
+
+fn uuid() -> Uuid {
+    Uuid::from_u128(u128::from(next()))
+}
+
+fn octets() -> [u8; 32] {
+    let mut octets = [0; 32];
+    octets[..8].copy_from_slice(&next().to_le_bytes());
+    octets
+}
+
+/// The moment `seconds` after an arbitrary beginning.
+pub fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_unix_millis(1_795_478_400_000).plus(Duration::from_secs(seconds))
+}
+
+/// An address.
+pub fn address(text: &str) -> EmailAddress {
+    EmailAddress::parse(text).expect("a valid address")
+}
+
+/// A client in the network 192.0.`network`.0/24.
+pub fn client(network: u8) -> Client {
+    Client::new(IpAddr::from([192, 0, network, 7]), "Sample/1.0 (é)")
+}
+
+fn key_id() -> KeyId {
+    "0badcafe".parse().expect("a key id")
+}
+
+/// A registration of `alias` for `to`, asked for at `now` from network 1.
+pub fn registration(alias: &str, to: &str, now: Timestamp) -> Registration {
+    let owner = SessionOwner { user_id: uuid().into(), email_id: uuid().into() };
+    Registration {
+        user_id: owner.user_id,
+        alias: Alias::parse(alias).expect("a valid alias"),
+        full_name: FullName::parse("Ada Sample, Countess").expect("a valid name"),
+        roles: vec!["user".to_owned()],
+        groups: vec!["public".to_owned(), "staff".to_owned()],
+        email_id: owner.email_id,
+        address: address(to),
+        decoy: false,
+        sign_in: sign_in(Some(owner), to, 1, now),
+    }
+}
+
+/// The same for an address that is registered already: the hash is one that the guesses below never have.
+pub fn decoy_registration(alias: &str, to: &str, now: Timestamp) -> Registration {
+    let mut registration = Registration { decoy: true, ..registration(alias, to, now) };
+    registration.sign_in.mail.class = MailClass::Notice;
+    registration
+}
+
+/// A sign-in to the account of `owner`, or a decoy, asked for at `now` from the network 192.0.`network`.0/24.
+pub fn sign_in(owner: Option<SessionOwner>, to: &str, network: u8, now: Timestamp) -> PendingSignIn {
+    let code_id = uuid().into();
+    let client = client(network);
+    PendingSignIn {
+        session: NewSession {
+            id: uuid().into(),
+            owner,
+            digest: TokenDigest::from_stored(octets()),
+            key_id: key_id(),
+            kind: SessionKind::standard(),
+            created_at: now,
+            expires_at: now.plus(Duration::from_hours(24)),
+            client: client.clone(),
+        },
+        code: NewCode {
+            id: code_id,
+            purpose: CodePurpose::SignIn,
+            hash: CodeHash::new(octets()),
+            key_id: key_id(),
+            address: address(to).key(),
+            network: client.network(),
+            created_at: now,
+            expires_at: now.plus(CodeState::LIFE_AT_MOST),
+        },
+        mail: QueuedMail {
+            id: uuid().into(),
+            class: if owner.is_some() { MailClass::Code } else { MailClass::Decoy },
+            code_id,
+            sealed: SealedMail { key_id: key_id(), bytes: octets().to_vec() },
+            created_at: now,
+        },
+    }
+}
+
+/// The right guess at a code, under the older of two keys.
+pub fn right_guess(code: &NewCode) -> CodeGuess {
+    CodeGuess { id: code.id, purpose: code.purpose, hashes: vec![CodeHash::new(octets()), code.hash.clone()] }
+}
+
+/// A wrong guess at a code.
+pub fn wrong_guess(code: &NewCode) -> CodeGuess {
+    CodeGuess { id: code.id, purpose: code.purpose, hashes: vec![CodeHash::new(octets()), CodeHash::new(octets())] }
+}
