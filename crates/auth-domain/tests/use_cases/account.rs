@@ -1,0 +1,28 @@
+use auth_domain::AuthError;
+
+use crate::person::Service;
+
+#[tokio::test]
+async fn anyone_may_know_the_alias_of_a_verified_user() {
+    let service = Service::new();
+    let ada = service.registered("ada", "ada@example.org").await;
+    assert_eq!(service.auth.public_alias(ada.user.id).await.unwrap().as_str(), "ada");
+    let unknown = service.auth.public_alias(uuid::Uuid::nil().into()).await;
+    assert!(matches!(unknown, Err(AuthError::NotFound)));
+}
+
+#[tokio::test]
+async fn a_deleted_account_is_gone_with_everything_that_opened_it() {
+    let service = Service::new();
+    let ada = service.registered("ada", "ada@example.org").await;
+    let (elsewhere, _) = service.signed_in("ada@example.org", 1).await;
+
+    service.auth.delete_account(&ada).await.unwrap();
+
+    assert!(!service.is_signed_in(&elsewhere).await);
+    assert!(matches!(service.auth.public_alias(ada.user.id).await, Err(AuthError::NotFound)));
+    assert!(matches!(service.auth.delete_account(&ada).await, Err(AuthError::InvalidCredential)));
+    service.sign_in("ada@example.org", 1).await;
+    assert!(service.world.deliver_mail().await.is_empty(), "its address leads nowhere");
+    service.registered("ada", "ada@example.org").await;
+}

@@ -1,0 +1,10 @@
+//! The use cases on fakes: time is set by hand, nothing sleeps.
+#![expect(missing_docs, reason = "tests are sentences")]
+
+mod account;
+mod check;
+mod delivery;
+mod person;
+mod registration;
+mod sessions;
+mod sign_in;

@@ -1,0 +1,145 @@
+use std::time::Duration;
+
+use auth_domain::{
+    AuthError, CodeState, InvalidInput, KnownAddress, Lifetimes, Policy, SessionKind, SessionKinds, SessionOwner,
+};
+use auth_testkit::{MockStore, SentTemplate, World};
+
+use crate::person::{Service, address, client, wrong};
+
+#[tokio::test]
+async fn the_code_goes_to_the_address_on_record() {
+    let service = Service::new();
+    service.registered("ada", "Ada@Example.org").await;
+    service.sign_in("ADA@EXAMPLE.ORG", 2).await;
+    let mail = service.only_mail().await;
+    assert_eq!((mail.to.as_str(), mail.template), ("Ada@Example.org", SentTemplate::SignInCode));
+}
+
+#[tokio::test]
+async fn an_unknown_address_gets_a_decoy_and_nobody_a_mail() {
+    let service = Service::new();
+    let decoy = service.sign_in("nobody@example.org", 1).await;
+    assert!(service.world.deliver_mail().await.is_empty());
+    assert!(!service.is_signed_in(&decoy).await);
+    assert_eq!(service.world.store.row_counts(), [0, 1, 1, 1], "stored like the real thing");
+}
+
+#[tokio::test]
+async fn wrong_used_and_unknown_codes_are_all_refused_alike() {
+    let service = Service::new();
+    let opened = service.register("ada", "ada@example.org").await.unwrap();
+    let code = service.only_mail().await.code;
+    let never_made = service.sign_in("nobody@example.org", 1).await.code_id;
+    for (id, guess) in [(opened.code_id, wrong(&code)), (never_made, code.as_str()), (opened.code_id, "")] {
+        let refused = service.auth.redeem_sign_in_code(id, guess).await;
+        assert!(matches!(refused, Err(AuthError::CodeRefused)));
+    }
+    service.auth.redeem_sign_in_code(opened.code_id, &code).await.unwrap();
+    let used = service.auth.redeem_sign_in_code(opened.code_id, &code).await;
+    assert!(matches!(used, Err(AuthError::CodeRefused)));
+}
+
+#[tokio::test]
+async fn a_code_ends_ten_minutes_after_its_mail_was_handed_over() {
+    for (wait, accepted) in [(Duration::from_mins(10), false), (Duration::from_secs(599), true)] {
+        let service = Service::new();
+        let opened = service.register("ada", "ada@example.org").await.unwrap();
+        service.world.clock.advance(Duration::from_mins(7));
+        let code = service.only_mail().await.code;
+        service.world.clock.advance(wait);
+        assert_eq!(service.auth.redeem_sign_in_code(opened.code_id, &code).await.is_ok(), accepted);
+    }
+}
+
+#[tokio::test]
+async fn a_code_ends_an_hour_after_it_was_made_however_late_its_mail_is() {
+    let service = Service::new();
+    let opened = service.register("ada", "ada@example.org").await.unwrap();
+    service.world.clock.advance(Duration::from_mins(55));
+    let code = service.only_mail().await.code;
+    service.world.clock.advance(Duration::from_mins(5));
+    let refused = service.auth.redeem_sign_in_code(opened.code_id, &code).await;
+    assert!(matches!(refused, Err(AuthError::CodeRefused)));
+}
+
+#[tokio::test]
+async fn a_code_ends_with_a_session_shorter_than_itself() {
+    let short = Lifetimes { lifetime: Duration::from_mins(2), maximum: Duration::from_mins(2) };
+    let kinds = SessionKinds::new([(SessionKind::standard(), short)]).unwrap();
+    let service = Service::with(Policy { session_kinds: kinds, ..Policy::default() });
+    let opened = service.register("ada", "ada@example.org").await.unwrap();
+    let code = service.only_mail().await.code;
+    service.world.clock.advance(Duration::from_mins(2));
+    let refused = service.auth.redeem_sign_in_code(opened.code_id, &code).await;
+    assert!(matches!(refused, Err(AuthError::CodeRefused)));
+}
+
+#[tokio::test]
+async fn the_right_code_of_a_disabled_account_says_so_and_a_wrong_one_does_not() {
+    let service = Service::new();
+    let live = service.registered("ada", "ada@example.org").await;
+    service.world.store.disable(live.user.id);
+    let opened = service.sign_in("ada@example.org", 1).await;
+    let code = service.only_mail().await.code;
+    let refused = service.auth.redeem_sign_in_code(opened.code_id, wrong(&code)).await;
+    assert!(matches!(refused, Err(AuthError::CodeRefused)));
+    let told = service.auth.redeem_sign_in_code(opened.code_id, &code).await;
+    assert!(matches!(told, Err(AuthError::AccountDisabled)));
+    assert!(!service.is_signed_in(&opened).await);
+}
+
+#[tokio::test]
+async fn a_kind_decides_how_long_a_session_lives() {
+    let kiosk = SessionKind::parse("kiosk").unwrap();
+    let lifetimes = Lifetimes { lifetime: Duration::from_mins(5), maximum: Duration::from_hours(1) };
+    let kinds = SessionKinds::new([(kiosk, lifetimes)]).unwrap();
+    let service = Service::with(Policy { session_kinds: kinds, ..Policy::default() });
+    let (auth, now) = (&service.auth, auth_domain::Clock::now(&*service.world.clock));
+    let ada = address("ada@example.org");
+
+    let opened = auth.sign_in(&ada, Some("kiosk"), &client(1)).await.unwrap();
+    assert_eq!(opened.kind.as_str(), "kiosk");
+    assert_eq!(opened.expires_at, now.plus(Duration::from_mins(5)));
+    let refused = auth.sign_in(&ada, Some("mainframe"), &client(1)).await;
+    assert!(matches!(refused, Err(AuthError::InvalidInput(InvalidInput::SessionKind))));
+}
+
+#[tokio::test]
+async fn asking_again_from_elsewhere_spoils_nothing() {
+    let service = Service::new();
+    service.registered("ada", "ada@example.org").await;
+    let owners = service.sign_in("ada@example.org", 2).await;
+    let code = service.only_mail().await.code;
+    for network in 3..=6 {
+        service.sign_in("ada@example.org", network).await;
+    }
+    service.auth.redeem_sign_in_code(owners.code_id, &code).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_keeps_changing_ends_as_unavailable_not_as_wrong() {
+    let mut store = MockStore::new();
+    let owner = SessionOwner { user_id: uuid::Uuid::from_u128(1).into(), email_id: uuid::Uuid::from_u128(2).into() };
+    let known = KnownAddress { owner, address: address("ada@example.org"), verified: true };
+    store.expect_find_address().returning(move |_, _| Ok(Some(known.clone())));
+    store.expect_open_session().times(3).returning(|_| Ok(auth_domain::Applied::Stale));
+    let world = World::new();
+    let ports = auth_domain::Ports { store: std::sync::Arc::new(store), ..world.ports() };
+    let auth = auth_domain::Auth::new(ports, Policy::default(), world.keys.clone());
+
+    let failed = auth.sign_in(&address("ada@example.org"), None, &client(1)).await;
+    assert!(matches!(failed, Err(AuthError::Store(_))));
+}
+
+#[tokio::test]
+async fn five_wrong_guesses_are_all_that_a_code_survives() {
+    let service = Service::new();
+    let opened = service.register("ada", "ada@example.org").await.unwrap();
+    let code = service.only_mail().await.code;
+    for _ in 0..CodeState::TRIES {
+        assert!(service.auth.redeem_sign_in_code(opened.code_id, wrong(&code)).await.is_err());
+    }
+    let refused = service.auth.redeem_sign_in_code(opened.code_id, &code).await;
+    assert!(matches!(refused, Err(AuthError::CodeRefused)));
+}
