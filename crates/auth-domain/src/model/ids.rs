@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use crate::{Entropy, EntropyError, Timestamp};
 
-/// A `UUIDv7` (RFC 9562 §5.7): the time first, so that neighbours in time are neighbours in an index.
-fn uuid_v7(now: Timestamp, entropy: &dyn Entropy) -> Result<Uuid, EntropyError> {
+/// A new UUID of version 7 (RFC 9562 §5.7): the time first, so that neighbours in time are neighbours in an index.
+pub fn mint_uuid(now: Timestamp, entropy: &dyn Entropy) -> Result<Uuid, EntropyError> {
     let mut random = [0; 10];
     entropy.fill(&mut random)?;
     let millis = u64::try_from(now.unix_millis()).unwrap_or(0);
@@ -21,7 +21,7 @@ macro_rules! ids {
         impl $name {
             /// A new id from the clock and the random source.
             pub fn mint(now: Timestamp, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
-                uuid_v7(now, entropy).map(Self)
+                mint_uuid(now, entropy).map(Self)
             }
 
             /// The id as a UUID.

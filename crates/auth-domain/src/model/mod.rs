@@ -13,7 +13,7 @@ mod user;
 pub use client::{Client, Network};
 pub use code::{CodeGuess, CodeHash, CodePurpose, CodeState, LivingCode, NewCode};
 pub use email_address::{AddressKey, EmailAddress};
-pub use ids::{CodeId, EmailId, MailId, SessionId, UserId};
+pub use ids::{CodeId, EmailId, MailId, SessionId, UserId, mint_uuid};
 pub use mail::{ClaimedMail, Mail, MailClass, MailContent, QueuedMail, SealedMail, Settlement};
 pub use names::{Alias, FullName};
 pub use session::{LiveSession, NewSession, PendingSignIn, Session, SessionKind, SessionOwner};

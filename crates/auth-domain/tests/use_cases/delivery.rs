@@ -26,7 +26,7 @@ async fn after_an_outage_everything_due_goes_out_within_a_minute() {
         service.world.clock.advance(Duration::from_secs(1));
     }
     service.world.mailer.fail_with(None);
-    service.world.clock.advance(Duration::from_secs(60));
+    service.world.clock.advance(Duration::from_mins(1));
     service.only_mail().await;
 }
 

@@ -1,4 +1,5 @@
 //! Somebody who uses the service.
+#![expect(clippy::unwrap_used, reason = "a test that meets something it did not expect panics")]
 
 use auth_domain::{Alias, Auth, AuthError, Client, EmailAddress, FullName, LiveSession, OpenedSession, Policy, SignUp};
 use auth_testkit::{SentMail, World};
