@@ -1,1 +1,46 @@
-//! .
+//! The [`Mailer`](auth_domain::Mailer) port on [`lettre`]: what a mail says, how it is written down, and who takes it.
+//!
+//! A mail is a multipart message of plain text and HTML. Its code stands in the subject and in both parts as one
+//! unbroken run of six digits, the only one of that length apart from what somebody's address is made of, so that a
+//! person, a phone's autofill and a test all find it. No mail contains a link that a scanner could follow, nor text
+//! that a stranger chose.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `templates` | the texts, from `templates/en/`, with the code put in |
+//! | `message` | a domain mail as an RFC 5322 message, whatever carries it |
+//! | `sender` | [`Sender`]: who the mails are from |
+//! | `file_mailer` | [`FileMailer`]: a folder of `.eml` files, for a machine without a mail server |
+//!
+//! # Example
+//!
+//! ```
+//! use auth_domain::system::{SystemClock, SystemEntropy};
+//! use auth_domain::{Clock, EmailAddress, Mail, MailContent, MailId, Mailer, VerificationCode};
+//! use auth_smtp::FileMailer;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let mailer = FileMailer::new(folder.path().join("outbox"), "Auth <auth@localhost>".parse()?)?;
+//!
+//! let now = SystemClock.now();
+//! let mail = Mail {
+//!     id: MailId::mint(now, &SystemEntropy)?,
+//!     to: EmailAddress::parse("ada@example.org")?,
+//!     content: MailContent::SignInCode(VerificationCode::mint(&SystemEntropy)?),
+//!     created_at: now,
+//! };
+//! let reply = mailer.deliver(&mail).await?;
+//! assert!(reply.ends_with(&format!("{}.eml", mail.id)));
+//! # Ok(())
+//! # }
+//! ```
+
+mod file_mailer;
+mod message;
+mod sender;
+mod templates;
+
+pub use file_mailer::{FileMailer, MailFolderError};
+pub use sender::{InvalidSender, Sender};
