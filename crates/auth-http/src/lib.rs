@@ -1,1 +1,31 @@
-//! .
+//! The authentication service: REST API, settings, background jobs and command line around `auth-domain`.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`cli`] | the command line |
+//! | [`settings`] | defaults, file, environment; what each setting means |
+//! | [`compose`] | the wiring: the only place that names an adapter |
+//! | [`server`] | the running service, from its first to its last moment |
+//! | `routes` | the REST API, a file per subject |
+//! | `extract` | how a request becomes arguments |
+//! | `answer` | what every response looks like |
+//! | [`jobs`] | what goes on behind the requests |
+//! | [`logging`] | how and where things are logged |
+//!
+//! The binary is `main.rs`: it parses the command line and hands over to [`cli::run`].
+
+mod answer;
+pub mod cli;
+pub mod compose;
+mod error_chain;
+mod extract;
+pub mod jobs;
+mod key_file;
+pub mod logging;
+mod routes;
+pub mod server;
+pub mod service;
+pub mod settings;
+
+pub use extract::{ClientAddress, ForwardedHeader};
+pub use routes::{BASE, app};

@@ -1,0 +1,121 @@
+use actix_web::{
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web,
+};
+use serde::Serialize;
+use tracing::{Instrument, Span, error, info, info_span};
+use uuid::Uuid;
+
+use super::ApiError;
+use crate::service::Service;
+
+const X_ERROR: HeaderName = HeaderName::from_static("x-error");
+const X_ERROR_ID: HeaderName = HeaderName::from_static("x-error-id");
+
+/// The endpoints that run on every request of somebody else's service: successes are not logged one by one.
+const CHECKS: [(Method, &str); 1] = [(Method::GET, "/api/auth/v2/session")];
+
+/// RFC 9457.
+#[derive(Serialize)]
+struct ProblemDetails<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: String,
+}
+
+/// The outermost middleware: nothing that a handler or the framework answers reaches a client without passing here.
+///
+/// Every response gets `Cache-Control: no-store`. Every response but 200 and 202 gets `x-error`, `x-error-id` and a
+/// problem body; its whole chain of causes is logged once under the same id.
+pub(crate) async fn contract<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
+    let is_check = CHECKS.iter().any(|(method, path)| request.method() == method && request.path() == *path);
+    let (id, span) = if is_check {
+        (None, Span::none())
+    } else {
+        let id = request_id(request.app_data());
+        (Some(id), info_span!("request", %id, method = %request.method()))
+    };
+    // Handlers' errors are responses by now, and no middleware further in fails. The request is not held on to here:
+    // the router wants it for itself.
+    let response = next.call(request).instrument(span.clone()).await?.map_into_left_body();
+    Ok(span.in_scope(|| finish(response, id)))
+}
+
+fn finish<B>(
+    response: ServiceResponse<EitherBody<B, BoxBody>>,
+    id: Option<Uuid>,
+) -> ServiceResponse<EitherBody<B, BoxBody>> {
+    let status = response.status();
+    let mut response = if status == StatusCode::OK || status == StatusCode::ACCEPTED {
+        if id.is_some() {
+            info!(status = status.as_u16(), route = route(&response), "answered");
+        }
+        response
+    } else {
+        let id = id.unwrap_or_else(|| request_id(response.request().app_data()));
+        as_problem(response, id)
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The request's id: on its log lines, and in its answer when that is an error.
+fn request_id(service: Option<&web::Data<Service>>) -> Uuid {
+    // A request must not fail because its log line cannot be named.
+    service.and_then(|service| service.new_request_id().ok()).unwrap_or(Uuid::nil())
+}
+
+fn route<B>(response: &ServiceResponse<B>) -> String {
+    response.request().match_pattern().unwrap_or_default()
+}
+
+fn as_problem<B>(
+    mut response: ServiceResponse<EitherBody<B, BoxBody>>,
+    id: Uuid,
+) -> ServiceResponse<EitherBody<B, BoxBody>> {
+    let status = response.status();
+    let ours = response.response_mut().extensions_mut().remove::<ApiError>();
+    let error = ours.unwrap_or_else(|| ApiError::new(status, framework_detail(status)));
+    if status.is_server_error() {
+        error!(request.id = %id, status = status.as_u16(), route = route(&response), error = error.chain(), "failed");
+    } else {
+        info!(request.id = %id, status = status.as_u16(), route = route(&response), error = error.chain(), "refused");
+    }
+
+    let title = status.canonical_reason().unwrap_or("Error");
+    let instance = id.urn().to_string();
+    let details =
+        ProblemDetails { r#type: "about:blank", title, status: status.as_u16(), detail: error.detail(), instance };
+    let body = serde_json::to_vec(&details).unwrap_or_default();
+    let mut response = response.map_body(|_head, _body| EitherBody::right(BoxBody::new(body)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(X_ERROR, HeaderValue::from_str(error.detail()).unwrap_or(HeaderValue::from_static("error")));
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(X_ERROR_ID, id);
+    }
+    response
+}
+
+/// What to say of a refusal by the framework, whose own words may quote the request.
+fn framework_detail(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "no such endpoint",
+        StatusCode::METHOD_NOT_ALLOWED => "the endpoint does not take this method",
+        StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "the body must be application/json",
+        status if status.is_client_error() => "the request cannot be used",
+        _ => "internal error",
+    }
+}

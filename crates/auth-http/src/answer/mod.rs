@@ -1,0 +1,27 @@
+//! What every response looks like.
+//!
+//! An outcome becomes a status in one table ([`problem`]); one middleware ([`contract`]) sees every response on its way
+//! out, whoever made it, and holds it to the common rules of the wire contract.
+
+mod contract;
+mod problem;
+
+pub(crate) use contract::contract;
+pub(crate) use problem::{ApiError, ApiResult};
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+
+/// `202` with this body: what POST, PUT and DELETE answer.
+pub(crate) fn accepted(body: &impl Serialize) -> HttpResponse {
+    HttpResponse::Accepted().json(body)
+}
+
+/// `202 {"message":"acknowledged"}`.
+pub(crate) fn acknowledged() -> HttpResponse {
+    #[derive(Serialize)]
+    struct Acknowledged {
+        message: &'static str,
+    }
+    accepted(&Acknowledged { message: "acknowledged" })
+}

@@ -1,0 +1,159 @@
+use std::{borrow::Cow, fmt};
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use auth_domain::{AuthError, StoreError};
+
+use crate::error_chain::chain;
+
+/// What a handler returns.
+pub(crate) type ApiResult = Result<HttpResponse, ApiError>;
+
+/// Seconds after which a client may try again when the store was out of reach.
+const RETRY_AFTER: u32 = 1;
+
+/// An answer other than success: a status, one line for the client, and the cause for the log.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    /// One line of printable ASCII that holds nothing of the request and nothing of our insides.
+    detail: Cow<'static, str>,
+    headers: Vec<(header::HeaderName, header::HeaderValue)>,
+    cause: Option<AuthError>,
+}
+
+impl ApiError {
+    /// This status, explained by this line: printable ASCII, nothing of the request in it.
+    pub(crate) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, detail: detail.into(), headers: Vec::new(), cause: None }
+    }
+
+    /// 400: what was sent cannot be used.
+    pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// 401: no valid credential of a kind that the endpoint takes.
+    pub(crate) fn unauthorized(detail: &'static str) -> Self {
+        let challenge = (header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+        Self { headers: vec![challenge], ..Self::new(StatusCode::UNAUTHORIZED, detail) }
+    }
+
+    /// 503: nothing is known; the client may try again.
+    pub(crate) fn unavailable(detail: &'static str) -> Self {
+        let later = (header::RETRY_AFTER, header::HeaderValue::from(RETRY_AFTER));
+        Self { headers: vec![later], ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub(crate) fn with_header(mut self, name: header::HeaderName, value: header::HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The line for the client.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The whole chain of causes, for the log.
+    pub(crate) fn chain(&self) -> String {
+        match &self.cause {
+            Some(cause) => format!("{}: {}", self.detail, chain(cause)),
+            None => self.detail.to_string(),
+        }
+    }
+
+    /// The status table: every outcome of a use case, and what it is on the wire.
+    fn of(error: &AuthError) -> Self {
+        match error {
+            AuthError::InvalidInput(invalid) => Self::bad_request(invalid.to_string()),
+            AuthError::InvalidCredential => Self::unauthorized("the credential is not valid"),
+            AuthError::CodeRefused => Self::unauthorized("the verification code is not valid"),
+            AuthError::RegistrationClosed => Self::new(StatusCode::FORBIDDEN, "registration is closed"),
+            AuthError::SessionAtMaximumAge => {
+                Self::new(StatusCode::FORBIDDEN, "the session is at its maximum age: sign in again")
+            }
+            AuthError::AccountDisabled => Self::new(StatusCode::FORBIDDEN, "the account is disabled"),
+            AuthError::NotFound => Self::new(StatusCode::NOT_FOUND, "no such resource"),
+            AuthError::AliasTaken => Self::new(StatusCode::CONFLICT, "the alias is taken"),
+            AuthError::Store(StoreError::Unavailable(_)) => Self::unavailable("temporarily unavailable: try again"),
+            AuthError::Store(StoreError::Duplicate(_) | StoreError::Corrupt { .. }) | AuthError::Entropy(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+            }
+        }
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        Self { cause: Some(error.clone()), ..Self::of(&error) }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        AuthError::from(error).into()
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Status and headers; the rest is the middleware's, which finds the error in the extensions.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::new(self.status);
+        for (name, value) in &self.headers {
+            response.headers_mut().append(name.clone(), value.clone());
+        }
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auth_domain::{Duplicate, EntropyError, InvalidInput};
+
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_the_status_of_the_contract() {
+        let unavailable = StoreError::unavailable("disk on fire");
+        let corrupt = StoreError::Corrupt { table: "users", id: "7".to_owned(), reason: "no alias".to_owned() };
+        for (error, status) in [
+            (AuthError::InvalidInput(InvalidInput::Alias), 400),
+            (AuthError::InvalidCredential, 401),
+            (AuthError::CodeRefused, 401),
+            (AuthError::RegistrationClosed, 403),
+            (AuthError::SessionAtMaximumAge, 403),
+            (AuthError::AccountDisabled, 403),
+            (AuthError::NotFound, 404),
+            (AuthError::AliasTaken, 409),
+            (AuthError::Store(unavailable), 503),
+            (AuthError::Store(corrupt), 500),
+            (AuthError::Store(StoreError::Duplicate(Duplicate::Id)), 500),
+            (AuthError::Entropy(EntropyError), 500),
+        ] {
+            assert_eq!(ApiError::from(error).status_code().as_u16(), status);
+        }
+    }
+
+    #[test]
+    fn what_happened_inside_goes_to_the_log_and_not_to_the_client() {
+        let error = ApiError::from(StoreError::unavailable("disk on fire"));
+        assert!(!error.detail().contains("disk"));
+        assert!(error.chain().ends_with("the store could not answer: the store is unavailable: disk on fire"));
+    }
+}

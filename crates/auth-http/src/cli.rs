@@ -1,0 +1,65 @@
+//! The command line.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::{compose, error_chain::chain, logging, server, settings::Settings};
+
+/// Passwordless sign-in by mailed codes, sessions, and the check that a gateway asks.
+#[derive(Debug, Parser)]
+#[command(name = "auth-http", version)]
+struct Arguments {
+    /// A TOML file with settings; the environment (`AUTH__SECTION__KEY`) overrides it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service (the default).
+    Serve,
+    /// Bring the database up to date and exit.
+    Migrate,
+}
+
+/// Runs the command that the arguments name. What goes wrong is one line on standard error and a non-zero status.
+pub fn run() -> ExitCode {
+    match execute(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _nobody_left_to_tell =
+                writeln!(io::stderr(), "auth-http: {}", chain(error.as_ref()).replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let settings = Settings::load(arguments.config.as_deref())?;
+    logging::start(settings.log.format, &settings.log.filter)
+        .map_err(|wrong| format!("setting log.filter: {wrong}"))?;
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            Ok(runtime.block_on(server::serve(settings))?)
+        }
+        Command::Migrate => {
+            let applied = compose::migrate(&settings)?;
+            let mut out = io::stdout();
+            for name in &applied {
+                writeln!(out, "applied {name}")?;
+            }
+            if applied.is_empty() {
+                writeln!(out, "up to date")?;
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! How a request becomes arguments, in the order of the wire contract: credentials, then parameters, then the body.
+
+mod body;
+mod caller;
+mod client;
+mod path;
+mod registering;
+
+pub(crate) use body::Body;
+pub(crate) use caller::Signed;
+pub(crate) use client::Sender;
+pub use client::{ClientAddress, ForwardedHeader};
+pub(crate) use path::Id;
+pub(crate) use registering::Registering;
+
+use std::{future::Future, pin::Pin};
+
+use actix_web::{HttpRequest, web};
+
+use crate::{answer::ApiError, service::Service};
+
+/// The future of an extractor that waits.
+type Extracting<T, E = ApiError> = Pin<Box<dyn Future<Output = Result<T, E>>>>;
+
+fn service(request: &HttpRequest) -> Result<web::Data<Service>, ApiError> {
+    let service = request.app_data::<web::Data<Service>>().cloned();
+    service.ok_or_else(|| ApiError::new(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR, "internal error"))
+}

@@ -1,0 +1,78 @@
+use actix_web::{
+    FromRequest, Handler, Resource, Responder,
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderValue},
+    },
+    web,
+};
+
+use crate::answer::ApiError;
+
+/// One path and its methods; any other method is answered `405` with an `Allow` that lists them (RFC 9110 §15.5.6).
+pub(super) struct Endpoint {
+    resource: Resource,
+    allowed: Vec<&'static str>,
+}
+
+impl Endpoint {
+    pub(super) fn at(path: &str) -> Self {
+        Self { resource: web::resource(path), allowed: Vec::new() }
+    }
+
+    /// Answers GET, and HEAD with the same headers and no body.
+    pub(super) fn get<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args> + Clone,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::GET, "GET", handler.clone()).method(Method::HEAD, "HEAD", handler)
+    }
+
+    pub(super) fn post<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::POST, "POST", handler)
+    }
+
+    pub(super) fn put<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::PUT, "PUT", handler)
+    }
+
+    pub(super) fn delete<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::DELETE, "DELETE", handler)
+    }
+
+    fn method<F, Args>(mut self, method: Method, name: &'static str, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.allowed.push(name);
+        Self { resource: self.resource.route(web::method(method).to(handler)), ..self }
+    }
+
+    pub(super) fn into_resource(self) -> Resource {
+        let allow = HeaderValue::from_str(&self.allowed.join(", ")).unwrap_or(HeaderValue::from_static(""));
+        self.resource.default_service(web::to(move || {
+            let refused = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "the endpoint does not take this method");
+            let refused = refused.with_header(header::ALLOW, allow.clone());
+            async { Err::<&str, _>(refused) }
+        }))
+    }
+}

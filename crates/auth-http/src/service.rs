@@ -1,0 +1,53 @@
+//! What every request handler is given.
+
+use std::{sync::Arc, time::Duration};
+
+use auth_domain::{Auth, Clock, Entropy, EntropyError, StoreError, mint_uuid};
+use uuid::Uuid;
+
+use crate::{extract::ClientAddress, jobs::Heartbeat};
+
+/// How long a readiness probe waits for the store.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+
+/// The use cases, and what the HTTP side needs besides.
+pub struct Service {
+    /// The use cases.
+    pub auth: Auth,
+    /// The time, for request ids.
+    pub clock: Arc<dyn Clock>,
+    /// Random octets, for request ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where client addresses are read from.
+    pub client_address: ClientAddress,
+    /// Whether the mail worker is alive.
+    pub mail_worker: Heartbeat,
+}
+
+/// Why the service is not ready.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// The store does not answer, or has another layout.
+    #[error("the store is not ready")]
+    Store(#[from] StoreError),
+    /// The store takes too long to answer.
+    #[error("the store does not answer in time")]
+    Slow(#[from] tokio::time::error::Elapsed),
+    /// The mail worker has not been heard of.
+    #[error("the mail worker stands still")]
+    MailWorker,
+}
+
+impl Service {
+    /// A new id for a request.
+    pub fn new_request_id(&self) -> Result<Uuid, EntropyError> {
+        mint_uuid(self.clock.now(), self.entropy.as_ref())
+    }
+
+    /// Whether requests can be served: the store answers in time and the mail worker lives. A mail server out of
+    /// reach does not matter here, since requests do not notice it.
+    pub async fn check_ready(&self) -> Result<(), NotReady> {
+        tokio::time::timeout(READY_WITHIN, self.auth.check_ready()).await??;
+        if self.mail_worker.is_alive() { Ok(()) } else { Err(NotReady::MailWorker) }
+    }
+}

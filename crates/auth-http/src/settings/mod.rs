@@ -1,0 +1,221 @@
+//! Defaults, then a file, then the environment: what each setting is and what makes one impossible.
+//!
+//! Everything is parsed before anything is started, and what is wrong is said in one line that names the setting.
+
+mod places;
+mod secret_text;
+mod shapes;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+
+use auth_domain::{ImpossibleLifetimes, Lifetimes, Policy, ServerKeys, SessionKind, SessionKinds};
+use config::{Config, ConfigError, Environment, File, FileFormat};
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::{ForwardedHeader, key_file::parse_keys, logging::Format};
+pub use places::{Database, MailPlace, UnknownPlace};
+use secret_text::SecretText;
+use shapes::Span;
+
+const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// All settings, valid.
+#[derive(Debug)]
+pub struct Settings {
+    /// The HTTP side.
+    pub http: Http,
+    /// Where everything is kept.
+    pub database: Database,
+    /// Where mails go.
+    pub mail_place: MailPlace,
+    /// Who mails come from.
+    pub mail_from: String,
+    /// The server keys, if they are configured rather than kept beside the database.
+    pub server_keys: Option<ServerKeys>,
+    /// What the operator decides about sign-up and sessions.
+    pub policy: Policy,
+    /// Whether throttles and budgets are on.
+    pub limits_enabled: bool,
+    /// Logging.
+    pub log: Log,
+}
+
+/// The HTTP side.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Where the service listens.
+    pub bind: SocketAddr,
+    /// The proxies that are believed.
+    #[serde(deserialize_with = "shapes::list")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header they write.
+    pub forwarded_header: ForwardedHeader,
+    /// The web origins whose scripts may call the API.
+    #[serde(deserialize_with = "shapes::list")]
+    pub cors_origins: Vec<String>,
+}
+
+/// Logging.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// How lines look.
+    pub format: Format,
+    /// Which lines there are.
+    pub filter: String,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A file that cannot be read, an unknown setting, a value of the wrong type.
+    #[error("the settings cannot be used")]
+    Unreadable(#[from] ConfigError),
+    /// `database.url` or `mail.url` names nothing we know.
+    #[error("setting {setting}")]
+    UnknownPlace {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong with it.
+        source: UnknownPlace,
+    },
+    /// `secrets.key` is no list of keys.
+    #[error("setting secrets.key: {0}")]
+    BadKey(String),
+    /// A kind of session with a name or lifetimes that make no sense.
+    #[error("setting sessions.kinds: {0}")]
+    BadKind(String),
+    /// An origin that a browser would never send.
+    #[error("setting http.cors_origins: {0:?} is no origin such as https://app.example.org")]
+    BadOrigin(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    http: Http,
+    database: RawDatabase,
+    mail: RawMail,
+    secrets: RawSecrets,
+    registration: RawRegistration,
+    sessions: RawSessions,
+    limits: RawLimits,
+    log: Log,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDatabase {
+    url: SecretText,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMail {
+    url: SecretText,
+    from: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSecrets {
+    key: SecretText,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRegistration {
+    open: bool,
+    #[serde(deserialize_with = "shapes::list")]
+    roles: Vec<String>,
+    #[serde(deserialize_with = "shapes::list")]
+    groups: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSessions {
+    kinds: BTreeMap<String, RawLifetimes>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLifetimes {
+    lifetime: Span,
+    maximum: Span,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLimits {
+    enabled: bool,
+}
+
+impl Settings {
+    /// Reads the built-in defaults, then `file` if there is one, then the environment.
+    pub fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
+        let mut sources = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(file) = file {
+            sources = sources.add_source(File::from(file).format(FileFormat::Toml));
+        }
+        let environment = Environment::with_prefix("AUTH").prefix_separator("__").separator("__");
+        Self::try_from(sources.add_source(environment).build()?.try_deserialize::<Raw>()?)
+    }
+}
+
+impl TryFrom<Raw> for Settings {
+    type Error = SettingsError;
+
+    fn try_from(raw: Raw) -> Result<Self, SettingsError> {
+        let unknown_place = |setting| move |source| SettingsError::UnknownPlace { setting, source };
+        let database = Database::parse(raw.database.url.expose()).map_err(unknown_place("database.url"))?;
+        let mail_place = MailPlace::parse(raw.mail.url.expose()).map_err(unknown_place("mail.url"))?;
+        let server_keys = match raw.secrets.key.expose().trim() {
+            "" => None,
+            keys => Some(parse_keys(keys).map_err(|wrong| SettingsError::BadKey(wrong.to_string()))?),
+        };
+        let policy = Policy {
+            registration_open: raw.registration.open,
+            session_kinds: session_kinds(raw.sessions.kinds)?,
+            new_user_roles: sorted(raw.registration.roles),
+            new_user_groups: sorted(raw.registration.groups),
+        };
+        if let Some(origin) = raw.http.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(SettingsError::BadOrigin(origin.clone()));
+        }
+        Ok(Self {
+            http: raw.http,
+            database,
+            mail_place,
+            mail_from: raw.mail.from,
+            server_keys,
+            policy,
+            limits_enabled: raw.limits.enabled,
+            log: raw.log,
+        })
+    }
+}
+
+fn session_kinds(raw: BTreeMap<String, RawLifetimes>) -> Result<SessionKinds, SettingsError> {
+    let kinds = raw.into_iter().map(|(name, raw)| {
+        let bad_name = |_| SettingsError::BadKind(format!("{name:?}: use 1 to 32 of a-z 0-9 - _"));
+        let kind = SessionKind::parse(&name).map_err(bad_name)?;
+        Ok((kind, Lifetimes { lifetime: raw.lifetime.0, maximum: raw.maximum.0 }))
+    });
+    let kinds: Vec<_> = kinds.collect::<Result<_, SettingsError>>()?;
+    SessionKinds::new(kinds).map_err(|wrong: ImpossibleLifetimes| SettingsError::BadKind(wrong.to_string()))
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Scheme, host and perhaps a port, as browsers write it (RFC 6454 §6.2): no path, no trailing slash.
+fn is_origin(origin: &str) -> bool {
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ' ', '?', '#', '@']))
+}

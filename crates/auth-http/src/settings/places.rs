@@ -1,0 +1,81 @@
+use std::path::PathBuf;
+
+/// Where everything is kept. The scheme of `database.url` chooses the adapter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// `sqlite:PATH`: an embedded file.
+    Sqlite(PathBuf),
+}
+
+/// Where mails go. The scheme of `mail.url` chooses the transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailPlace {
+    /// `file:FOLDER`: one `.eml` file each.
+    Folder(PathBuf),
+}
+
+/// A URL that chooses no adapter. It is not quoted, since it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownPlace {
+    /// Its scheme is none of ours.
+    #[error("unknown scheme {scheme:?}, expected {expected}")]
+    Scheme {
+        /// What stands before the colon.
+        scheme: String,
+        /// What could stand there.
+        expected: &'static str,
+    },
+    /// There is nothing behind the scheme.
+    #[error("no path behind the scheme, expected {expected}")]
+    Empty {
+        /// What could stand there.
+        expected: &'static str,
+    },
+}
+
+impl Database {
+    /// The database that `url` names.
+    pub fn parse(url: &str) -> Result<Self, UnknownPlace> {
+        path(url, "sqlite", "sqlite:PATH").map(Self::Sqlite)
+    }
+}
+
+impl MailPlace {
+    /// The transport that `url` names.
+    pub fn parse(url: &str) -> Result<Self, UnknownPlace> {
+        path(url, "file", "file:FOLDER").map(Self::Folder)
+    }
+}
+
+/// The path of `scheme:PATH`, or of `scheme://PATH` as tools like to write it.
+fn path(url: &str, scheme: &str, expected: &'static str) -> Result<PathBuf, UnknownPlace> {
+    let Some((found, rest)) = url.split_once(':').filter(|(found, _)| *found == scheme) else {
+        let found = url.split_once(':').map(|(found, _)| found).unwrap_or_default();
+        return Err(UnknownPlace::Scheme { scheme: found.chars().take(16).collect(), expected });
+    };
+    debug_assert_eq!(found, scheme);
+    match rest.strip_prefix("//").unwrap_or(rest) {
+        "" => Err(UnknownPlace::Empty { expected }),
+        path => Ok(PathBuf::from(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_its_adapter_by_its_scheme() {
+        assert_eq!(Database::parse("sqlite:data/auth.db"), Ok(Database::Sqlite("data/auth.db".into())));
+        assert_eq!(Database::parse("sqlite:///var/auth.db"), Ok(Database::Sqlite("/var/auth.db".into())));
+        assert_eq!(MailPlace::parse("file:data/outbox"), Ok(MailPlace::Folder("data/outbox".into())));
+    }
+
+    #[test]
+    fn an_unknown_scheme_is_named_and_nothing_else_of_the_url_is() {
+        let told = Database::parse("mysql://root:hunter2@db/auth").unwrap_err().to_string();
+        assert_eq!(told, "unknown scheme \"mysql\", expected sqlite:PATH");
+        assert!(Database::parse("auth.db").is_err());
+        assert!(Database::parse("sqlite:").is_err());
+    }
+}

@@ -1,0 +1,290 @@
+//! The service under test, with verbs.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actix_web::{
+    body::to_bytes,
+    http::{Method, StatusCode, header::HeaderMap},
+    test, web,
+};
+use auth_domain::{Auth, Courier, NoBell, Policy, Ports, Store, UserId};
+use auth_http::{ClientAddress, jobs::Heartbeat, service::Service};
+use auth_sqlite::SqliteStore;
+use auth_testkit::{SentMail, World};
+use diesel::{Connection, RunQueryDsl, SqliteConnection};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// What a journey runs on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Backend {
+    Fakes,
+    Sqlite,
+}
+
+/// How the service under test is set up.
+pub(crate) struct Setup {
+    pub(crate) policy: Policy,
+    pub(crate) client_address: ClientAddress,
+    pub(crate) cors_origins: Vec<String>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { policy: Policy::default(), client_address: ClientAddress::default(), cors_origins: Vec::new() }
+    }
+}
+
+pub(crate) struct TestApp {
+    pub(crate) world: World,
+    service: web::Data<Service>,
+    cors_origins: Vec<String>,
+    courier: Courier,
+    unread: Mutex<Vec<SentMail>>,
+    folder: Option<TempDir>,
+}
+
+/// A request to be sent.
+pub(crate) struct Call {
+    method: Method,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Option<Vec<u8>>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl TestApp {
+    pub(crate) fn on(backend: Backend, setup: Setup) -> Self {
+        let world = World::new();
+        let (store, folder): (Arc<dyn Store>, _) = match backend {
+            Backend::Fakes => (world.store.clone(), None),
+            Backend::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
+                let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
+                (Arc::new(store), Some(folder))
+            }
+        };
+        let ports = Ports {
+            store: store.clone(),
+            clock: world.clock.clone(),
+            entropy: world.entropy.clone(),
+            bell: Arc::new(NoBell),
+        };
+        let service = web::Data::new(Service {
+            auth: Auth::new(ports, setup.policy, world.keys.clone()),
+            clock: world.clock.clone(),
+            entropy: world.entropy.clone(),
+            client_address: setup.client_address,
+            mail_worker: Heartbeat::start(),
+        });
+        let courier = Courier { store, ..world.courier() };
+        let cors_origins = setup.cors_origins;
+        Self { world, service, cors_origins, courier, unread: Mutex::default(), folder }
+    }
+
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.service.auth
+    }
+
+    /// Sends a request and holds the answer to the common rules.
+    pub(crate) async fn send(&self, call: Call) -> Answer {
+        let app = test::init_service(auth_http::app(self.service.clone(), &self.cors_origins)).await;
+        let peer: SocketAddr = "192.0.2.1:4711".parse().unwrap();
+        let mut request = test::TestRequest::with_uri(&call.path).method(call.method).peer_addr(peer);
+        for (name, value) in call.headers {
+            request = request.append_header((name, value));
+        }
+        if let Some(body) = call.body {
+            request = request.set_payload(body);
+        }
+        let response = test::call_service(&app, request.to_request()).await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body()).await.ok().unwrap().to_vec();
+        let answer = Answer { status: status.as_u16(), headers, body };
+        answer.keeps_the_common_rules();
+        answer
+    }
+
+    pub(crate) async fn sign_up(&self, alias: &str, email: &str) -> Answer {
+        let body = json!({"email": email, "fullName": "Ada Lovelace", "alias": alias});
+        self.send(post("/user").json(&body)).await
+    }
+
+    pub(crate) async fn ask_for_code(&self, email: &str) -> Answer {
+        self.send(post("/session").json(&json!({"email": email}))).await
+    }
+
+    pub(crate) async fn verify(&self, session: &Value, code: &str) -> Answer {
+        let body = json!({"verificationCodeID": session["verificationCodeID"], "code": code});
+        self.send(put("/session/verification").json(&body)).await
+    }
+
+    pub(crate) async fn check(&self, session: &Value) -> Answer {
+        self.send(get("/session").bearer(session)).await
+    }
+
+    /// Delivers what is due, and returns the newest mail to `email` that was not read before.
+    pub(crate) async fn read_mail(&self, email: &str) -> Option<SentMail> {
+        for claimed in self.courier.claim(100).await.unwrap() {
+            self.courier.deliver(&claimed).await.unwrap();
+        }
+        let mut unread = self.unread.lock().unwrap();
+        unread.extend(self.world.mailer.take());
+        let newest = unread.iter().rposition(|mail| mail.to.eq_ignore_ascii_case(email))?;
+        Some(unread.remove(newest))
+    }
+
+    pub(crate) async fn read_code(&self, email: &str) -> String {
+        self.read_mail(email).await.unwrap().code
+    }
+
+    /// Registers and verifies; returns the session.
+    pub(crate) async fn registered(&self, alias: &str, email: &str) -> Value {
+        let session = self.sign_up(alias, email).await.accepted();
+        let code = self.read_code(email).await;
+        self.verify(&session, &code).await.accepted();
+        session
+    }
+
+    /// Signs in all the way; returns the session.
+    pub(crate) async fn sign_in(&self, email: &str) -> Value {
+        let session = self.ask_for_code(email).await.accepted();
+        let code = self.read_code(email).await;
+        self.verify(&session, &code).await.accepted();
+        session
+    }
+
+    /// Disables an account, behind the API's back.
+    pub(crate) fn disable(&self, user: UserId) {
+        match &self.folder {
+            None => self.world.store.disable(user),
+            Some(folder) => {
+                let mut database =
+                    SqliteConnection::establish(folder.path().join("auth.db").to_str().unwrap()).unwrap();
+                let disabling = diesel::sql_query("UPDATE users SET enabled = 0 WHERE id = ?");
+                let id = user.uuid().into_bytes().to_vec();
+                assert_eq!(disabling.bind::<diesel::sql_types::Binary, _>(id).execute(&mut database).unwrap(), 1);
+            }
+        }
+    }
+
+    pub(crate) fn wait(&self, span: Duration) {
+        self.world.clock.advance(span);
+    }
+}
+
+fn call(method: Method, path: &str) -> Call {
+    Call { method, path: format!("{}{path}", auth_http::BASE), headers: Vec::new(), body: None }
+}
+
+pub(crate) fn get(path: &str) -> Call {
+    call(Method::GET, path)
+}
+
+pub(crate) fn post(path: &str) -> Call {
+    call(Method::POST, path)
+}
+
+pub(crate) fn put(path: &str) -> Call {
+    call(Method::PUT, path)
+}
+
+pub(crate) fn delete(path: &str) -> Call {
+    call(Method::DELETE, path)
+}
+
+/// A request outside of the API's base path.
+pub(crate) fn outside(method: Method, path: &str) -> Call {
+    Call { path: path.to_owned(), ..call(method, "") }
+}
+
+impl Call {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn bearer(self, session: &Value) -> Self {
+        let bearer = session["bearer"].as_str().unwrap();
+        self.header("Authorization", &format!("Bearer {bearer}"))
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.header("Content-Type", "application/json").body(body.to_string().as_bytes())
+    }
+
+    pub(crate) fn body(mut self, body: &[u8]) -> Self {
+        self.body = Some(body.to_vec());
+        self
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The body of a 202.
+    pub(crate) fn accepted(&self) -> Value {
+        assert_eq!(self.status, 202, "{}", self.text());
+        self.json()
+    }
+
+    /// The body of a 200.
+    pub(crate) fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text());
+        self.json()
+    }
+
+    pub(crate) fn acknowledged(&self) {
+        assert_eq!(self.accepted(), json!({"message": "acknowledged"}));
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// Fails unless the answer is this error.
+    pub(crate) fn refused(&self, status: u16, detail: &str) {
+        assert_eq!((self.status, self.header("x-error")), (status, detail), "{}", self.text());
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    fn keeps_the_common_rules(&self) {
+        assert_eq!(self.header("cache-control"), "no-store");
+        let status = StatusCode::from_u16(self.status).unwrap();
+        if matches!(self.status, 200 | 202) {
+            assert!(!self.headers.contains_key("x-error") && !self.headers.contains_key("x-error-id"));
+            return;
+        }
+        let (error, id) = (self.header("x-error"), self.header("x-error-id"));
+        assert!(!error.is_empty() && error.bytes().all(|b| (0x20..0x7f).contains(&b)), "{error:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let expected = json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap(),
+            "status": self.status,
+            "detail": error,
+            "instance": format!("urn:uuid:{id}"),
+        });
+        assert_eq!(self.json(), expected);
+        assert_eq!(uuid::Uuid::try_parse(id).unwrap().get_version_num(), 7);
+        assert_eq!(self.headers.contains_key("www-authenticate"), self.status == 401);
+        assert_eq!(self.headers.contains_key("allow"), self.status == 405);
+        assert_eq!(self.headers.contains_key("retry-after"), self.status == 503);
+    }
+}

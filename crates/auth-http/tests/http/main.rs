@@ -1,0 +1,12 @@
+//! The API as a client sees it: journeys on the fakes and on SQLite, and over real sockets where the wire matters.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets something it did not expect panics"
+)]
+
+mod app;
+mod journeys;
+mod process;
+mod readme;
+mod wire;
