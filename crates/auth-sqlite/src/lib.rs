@@ -1,1 +1,48 @@
-//! .
+//! The store port of `auth-domain` on one SQLite file: the embedded default, for one process and its command line.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `store` | [`SqliteStore`]: opening it, and the way to its writer and its readers |
+//! | `writer` | the one connection that writes, on a thread of its own |
+//! | `connections` | how connections are set up, and the pool of those that read |
+//! | `migrations` | making the file and bringing its layout up to date |
+//! | `error` | [`OpenError`], and what SQLite's failures mean to the domain |
+//! | `users`, `sessions`, `codes`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
+//! | `registrations`, `usage` | what several of those share, and what is worth a statement of its own |
+//! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
+//!
+//! The layout itself, with the reasons for it, stands in `migrations/sqlite`.
+//!
+//! # Example
+//!
+//! ```
+//! use auth_domain::Upkeep;
+//! use auth_sqlite::SqliteStore;
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+//! # runtime.block_on(async {
+//! # let folder = tempfile::tempdir()?;
+//! let store = SqliteStore::open(&folder.path().join("data/auth.db"))?;
+//! store.check_ready().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod codes;
+mod connections;
+mod error;
+mod migrations;
+mod outbox;
+mod registrations;
+mod rows;
+mod schema;
+mod sessions;
+mod store;
+mod upkeep;
+mod usage;
+mod users;
+mod writer;
+
+pub use error::OpenError;
+pub use store::SqliteStore;

@@ -118,7 +118,8 @@ pub trait Users: Send + Sync {
     ///    [`open_session`](Sessions::open_session).
     async fn register_user(&self, registration: &Registration) -> Result<Registered, StoreError>;
 
-    /// Deletes the user with addresses, sessions, codes and queued code mails.
+    /// Deletes the user with addresses, sessions and codes, so that their code mails are given up. Stale when there is
+    /// no such user; a registration that nobody completed is none.
     async fn delete_user(&self, id: UserId) -> Result<Applied, StoreError>;
 }
 
@@ -141,7 +142,8 @@ pub trait Sessions: Send + Sync {
     /// 4. Session, code and mail are stored.
     async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Applied, StoreError>;
 
-    /// Moves the end of a session alive at `now` to `expires_at`, never backwards; stale when it is not alive.
+    /// Moves the end of a session that is verified and ends after `now` to `expires_at`, never backwards; stale when it
+    /// is not.
     async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp)
     -> Result<Applied, StoreError>;
 
@@ -152,7 +154,8 @@ pub trait Sessions: Send + Sync {
     /// closed ones were live at `now`.
     async fn close_other_sessions(&self, user: UserId, keep: SessionId, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Moves the last use of each session forward, never backwards; sessions that are gone are passed over.
+    /// Moves the last use of each session forward, never backwards; sessions that are gone are passed over. Each
+    /// session's is a fact of its own: a failure may leave some of them recorded.
     async fn record_usage(&self, usage: &[(SessionId, Timestamp)]) -> Result<(), StoreError>;
 }
 
@@ -162,7 +165,8 @@ pub trait Codes: Send + Sync {
     /// Judges a guess by [`judge`](crate::rules::judge) and stores the outcome, in one transaction.
     ///
     /// A right guess makes the session live and verifies the address and the user. Refused, with the code used, when
-    /// the address has meanwhile been verified by somebody else; refused when the session has ended.
+    /// the address has meanwhile been verified by somebody else; refused, with nothing changed, when the session has
+    /// ended.
     async fn redeem_code(&self, guess: &CodeGuess, now: Timestamp) -> Result<Redeemed, StoreError>;
 }
 
@@ -199,6 +203,7 @@ pub trait Upkeep: Send + Sync {
     async fn check_ready(&self) -> Result<(), StoreError>;
 
     /// Deletes up to `limit` each of: sessions that ended, sign-ins and registrations that nobody can complete any
-    /// more, codes past `now` by themselves, and mails settled more than a week ago. Returns how many rows went.
+    /// more, codes past `now` by themselves, and mails settled a week ago or earlier. Returns how many went, not counting
+    /// what went along with them.
     async fn purge(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

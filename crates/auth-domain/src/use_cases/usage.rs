@@ -10,6 +10,9 @@ use crate::{SessionId, StoreError, Timestamp};
 /// How many sessions' last uses are kept between two batches. One more is dropped: it is noted at its next use.
 const KEPT_AT_MOST: usize = 100_000;
 
+/// How many are written at once, so that requests get their turn in between.
+const WRITTEN_AT_ONCE: usize = 500;
+
 /// When each session was last used, since the last batch was written.
 #[derive(Default)]
 pub(super) struct Usage(Mutex<HashMap<SessionId, Timestamp>>);
@@ -37,12 +40,15 @@ impl Auth {
         if batch.is_empty() {
             return Ok(());
         }
-        let written = self.ports.store.record_usage(&batch).await;
-        if written.is_err() {
-            for (id, at) in batch {
-                self.usage.note(id, at);
+        let mut chunks = batch.chunks(WRITTEN_AT_ONCE);
+        while let Some(chunk) = chunks.next() {
+            if let Err(error) = self.ports.store.record_usage(chunk).await {
+                for (id, at) in chunks.flatten().chain(chunk) {
+                    self.usage.note(*id, *at);
+                }
+                return Err(error);
             }
         }
-        written
+        Ok(())
     }
 }

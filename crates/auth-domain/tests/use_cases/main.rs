@@ -1,5 +1,4 @@
 //! The use cases on fakes: time is set by hand, nothing sleeps.
-#![expect(missing_docs, reason = "tests are sentences")]
 
 mod account;
 mod check;

@@ -8,11 +8,10 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use serde::Serialize;
 use tracing::{Instrument, Span, error, info, info_span};
 use uuid::Uuid;
 
-use super::ApiError;
+use super::{ApiError, problem::problem_body};
 use crate::service::Service;
 
 const X_ERROR: HeaderName = HeaderName::from_static("x-error");
@@ -20,16 +19,6 @@ const X_ERROR_ID: HeaderName = HeaderName::from_static("x-error-id");
 
 /// The endpoints that run on every request of somebody else's service: successes are not logged one by one.
 const CHECKS: [(Method, &str); 1] = [(Method::GET, "/api/auth/v2/session")];
-
-/// RFC 9457.
-#[derive(Serialize)]
-struct ProblemDetails<'a> {
-    r#type: &'static str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    instance: String,
-}
 
 /// The outermost middleware: nothing that a handler or the framework answers reaches a client without passing here.
 ///
@@ -93,11 +82,7 @@ fn as_problem<B>(
         info!(request.id = %id, status = status.as_u16(), route = route(&response), error = error.chain(), "refused");
     }
 
-    let title = status.canonical_reason().unwrap_or("Error");
-    let instance = id.urn().to_string();
-    let details =
-        ProblemDetails { r#type: "about:blank", title, status: status.as_u16(), detail: error.detail(), instance };
-    let body = serde_json::to_vec(&details).unwrap_or_default();
+    let body = problem_body(status, error.detail(), id);
     let mut response = response.map_body(|_head, _body| EitherBody::right(BoxBody::new(body)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

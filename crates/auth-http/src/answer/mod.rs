@@ -5,9 +5,11 @@
 
 mod contract;
 mod problem;
+mod unheard;
 
 pub(crate) use contract::contract;
 pub(crate) use problem::{ApiError, ApiResult};
+pub(crate) use unheard::unheard;
 
 use actix_web::HttpResponse;
 use serde::Serialize;

@@ -5,6 +5,8 @@ use actix_web::{
     http::{StatusCode, header},
 };
 use auth_domain::{AuthError, StoreError};
+use serde::Serialize;
+use uuid::Uuid;
 
 use crate::error_chain::chain;
 
@@ -86,6 +88,23 @@ impl ApiError {
             }
         }
     }
+}
+
+/// The body of every answer but success: RFC 9457.
+pub(super) fn problem_body(status: StatusCode, detail: &str, id: Uuid) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct ProblemDetails<'a> {
+        r#type: &'static str,
+        title: &'a str,
+        status: u16,
+        detail: &'a str,
+        instance: String,
+    }
+    let title = status.canonical_reason().unwrap_or("Error");
+    let instance = id.urn().to_string();
+    let problem = ProblemDetails { r#type: "about:blank", title, status: status.as_u16(), detail, instance };
+    // Five fields of text and numbers always serialise.
+    serde_json::to_vec(&problem).unwrap_or_default()
 }
 
 impl From<AuthError> for ApiError {

@@ -27,16 +27,11 @@ pub(crate) enum Backend {
 }
 
 /// How the service under test is set up.
+#[derive(Default)]
 pub(crate) struct Setup {
     pub(crate) policy: Policy,
     pub(crate) client_address: ClientAddress,
     pub(crate) cors_origins: Vec<String>,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Self { policy: Policy::default(), client_address: ClientAddress::default(), cors_origins: Vec::new() }
-    }
 }
 
 pub(crate) struct TestApp {

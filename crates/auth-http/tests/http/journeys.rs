@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use auth_domain::{Lifetimes, Policy, SessionKind, SessionKinds};
 use auth_http::{ClientAddress, ForwardedHeader};
 use auth_testkit::SentTemplate;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::{Backend, Setup, TestApp, delete, get, outside, post, put};
 

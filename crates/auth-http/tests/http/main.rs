@@ -1,6 +1,7 @@
 //! The API as a client sees it: journeys on the fakes and on SQLite, and over real sockets where the wire matters.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a test that meets something it did not expect panics"
 )]

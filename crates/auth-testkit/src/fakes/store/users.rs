@@ -63,7 +63,7 @@ impl Users for InMemoryStore {
 
     async fn delete_user(&self, id: UserId) -> Result<Applied, StoreError> {
         let mut state = self.transaction()?;
-        if state.standing(id).is_none() {
+        if state.standing(id) != Some(Standing::Account) {
             return Ok(Applied::Stale);
         }
         state.remove_user(id);

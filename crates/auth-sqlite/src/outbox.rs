@@ -1,0 +1,197 @@
+//! Mails that are owed.
+
+use async_trait::async_trait;
+use auth_domain::{
+    Applied, ClaimedMail, CodeState, MailClass, MailId, Outbox, QueuedMail, SealedMail, Settlement, StoreError,
+    Timestamp,
+};
+use diesel::{
+    ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection, sqlite::Sqlite,
+};
+
+use crate::{
+    SqliteStore,
+    error::{Failure, corrupt},
+    rows::{CodeRow, bytes_of, count, id, key_id, printed},
+    schema::{codes, mail_attempts, outbox},
+};
+
+/// Codes first: people wait for them.
+const IN_ORDER: [MailClass; 3] = [MailClass::Code, MailClass::Notice, MailClass::Decoy];
+
+#[async_trait]
+impl Outbox for SqliteStore {
+    async fn claim_mails(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>, StoreError> {
+        // Workers ask all the time, and mostly nothing is due: a reader finds that out without queueing for the
+        // writer. It sees everything that was acknowledged by now, so it misses nothing.
+        if !self.read(move |conn| any_due(conn, now)).await? {
+            return Ok(Vec::new());
+        }
+        self.write(move |conn| claim_mails(conn, now, lease_until, limit)).await
+    }
+
+    async fn settle_mail(
+        &self,
+        id: MailId,
+        attempt: u32,
+        settlement: Settlement,
+        reply: &str,
+        now: Timestamp,
+    ) -> Result<Applied, StoreError> {
+        let reply = reply.to_owned();
+        self.write(move |conn| settle_mail(conn, id, attempt, settlement, &reply, now)).await
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = outbox, check_for_backend(Sqlite))]
+struct MailRow {
+    id: Vec<u8>,
+    class: String,
+    key_id: String,
+    sealed: Option<Vec<u8>>,
+    created_at: i64,
+    attempts: i64,
+}
+
+/// Stores a mail that is owed from now on.
+pub(crate) fn insert(conn: &mut SqliteConnection, mail: &QueuedMail) -> Result<(), Failure> {
+    diesel::insert_into(outbox::table)
+        .values((
+            outbox::id.eq(bytes_of(mail.id.uuid())),
+            outbox::class.eq(mail.class.as_str()),
+            outbox::code_id.eq(bytes_of(mail.code_id.uuid())),
+            outbox::key_id.eq(mail.sealed.key_id.to_string()),
+            outbox::sealed.eq(&mail.sealed.bytes),
+            outbox::created_at.eq(mail.created_at.unix_millis()),
+            outbox::due_at.eq(mail.created_at.unix_millis()),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+fn any_due(conn: &mut SqliteConnection, now: Timestamp) -> Result<bool, Failure> {
+    for class in IN_ORDER {
+        let due = outbox::table
+            .filter(outbox::settled_at.is_null())
+            .filter(outbox::class.eq(class.as_str()))
+            .filter(outbox::due_at.le(now.unix_millis()));
+        if diesel::select(diesel::dsl::exists(due)).get_result(conn)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn claim_mails(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<ClaimedMail>, Failure> {
+    let mut claimed = Vec::new();
+    // Class by class, so that the index yields them in order, however long the queue is.
+    for class in IN_ORDER {
+        let room = i64::from(limit).saturating_sub(i64::try_from(claimed.len()).unwrap_or(i64::MAX));
+        let due: Vec<(MailRow, Option<CodeRow>)> = outbox::table
+            .left_join(codes::table)
+            .filter(outbox::settled_at.is_null())
+            .filter(outbox::class.eq(class.as_str()))
+            .filter(outbox::due_at.le(now.unix_millis()))
+            .order(outbox::due_at)
+            .limit(room)
+            .select(<(MailRow, Option<CodeRow>)>::as_select())
+            .load(conn)?;
+        for (mail, code) in due {
+            claimed.push(claim(conn, mail, code.as_ref(), now, lease_until)?);
+        }
+    }
+    Ok(claimed)
+}
+
+fn claim(
+    conn: &mut SqliteConnection,
+    mail: MailRow,
+    code: Option<&CodeRow>,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<ClaimedMail, Failure> {
+    let row = mail.id.as_slice();
+    let attempts = mail.attempts + 1;
+    diesel::update(outbox::table.filter(outbox::id.eq(row)))
+        .set((outbox::attempts.eq(attempts), outbox::due_at.eq(lease_until.unix_millis())))
+        .execute(conn)?;
+    let class = MailClass::from_stored(&mail.class).ok_or_else(|| corrupt("outbox", printed(row), "unknown class"))?;
+    let bytes = mail.sealed.ok_or_else(|| corrupt("outbox", printed(row), "owed, but its body is erased"))?;
+    Ok(ClaimedMail {
+        id: id("outbox", row, row)?,
+        class,
+        sealed: SealedMail { key_id: key_id("outbox", row, &mail.key_id)?, bytes },
+        created_at: Timestamp::from_unix_millis(mail.created_at),
+        attempt: count("outbox", row, attempts)?,
+        code_is_living: match code {
+            Some(code) => code.state()?.is_living_at(now),
+            None => false,
+        },
+    })
+}
+
+fn settle_mail(
+    conn: &mut SqliteConnection,
+    id: MailId,
+    attempt: u32,
+    settlement: Settlement,
+    reply: &str,
+    now: Timestamp,
+) -> Result<Applied, Failure> {
+    let mail_id = bytes_of(id.uuid());
+    let held = outbox::table
+        .filter(outbox::id.eq(&mail_id))
+        .filter(outbox::attempts.eq(i64::from(attempt)))
+        .filter(outbox::settled_at.is_null());
+    let codes_of_held: Vec<Option<Vec<u8>>> = held.select(outbox::code_id).load(conn)?;
+    let Some(code_id) = codes_of_held.into_iter().next() else {
+        return Ok(Applied::Stale);
+    };
+    let outcome = match settlement {
+        Settlement::Delivered => "delivered",
+        Settlement::Deferred(_) => "deferred",
+        Settlement::Abandoned => "abandoned",
+    };
+    match settlement {
+        Settlement::Deferred(until) => {
+            diesel::update(held).set(outbox::due_at.eq(until.unix_millis())).execute(conn)?;
+        }
+        Settlement::Delivered | Settlement::Abandoned => {
+            diesel::update(held)
+                .set((
+                    outbox::settled_at.eq(now.unix_millis()),
+                    outbox::outcome.eq(outcome),
+                    outbox::sealed.eq(None::<Vec<u8>>),
+                ))
+                .execute(conn)?;
+        }
+    }
+    if let (Settlement::Delivered, Some(code_id)) = (settlement, code_id) {
+        let ends_at = now.plus(CodeState::LIFE_AFTER_HAND_OVER).unix_millis();
+        diesel::update(codes::table.filter(codes::id.eq(code_id)).filter(codes::expires_at.gt(ends_at)))
+            .set(codes::expires_at.eq(ends_at))
+            .execute(conn)?;
+    }
+    // Replaced, not inserted: a worker whose first settling was stored, but not acknowledged, repeats it.
+    diesel::replace_into(mail_attempts::table)
+        .values((
+            mail_attempts::mail_id.eq(&mail_id),
+            mail_attempts::attempt.eq(i64::from(attempt)),
+            mail_attempts::ended_at.eq(now.unix_millis()),
+            mail_attempts::outcome.eq(outcome),
+            mail_attempts::reply.eq(reply),
+        ))
+        .execute(conn)?;
+    Ok(Applied::Yes)
+}

@@ -1,0 +1,207 @@
+//! Rows as they are stored, and the way back to the domain's types. What does not parse is
+//! [`Corrupt`](StoreError::Corrupt), never a default.
+
+use auth_domain::{
+    Alias, Client, CodeHash, CodePurpose, CodeState, EmailAddress, FullName, KeyId, KnownAddress, LiveSession, Network,
+    Session, SessionKind, SessionOwner, StoreError, Timestamp, User,
+};
+use diesel::{Queryable, Selectable, sqlite::Sqlite};
+use uuid::Uuid;
+
+use crate::{
+    error::corrupt,
+    schema::{codes, emails, sessions, users},
+};
+
+/// What the row of a user stands for: `users.registration`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// An account.
+    Account,
+    /// A registration that waits for its code.
+    Pending,
+    /// A registration for an address that has an owner: it holds an alias for a while, and that is all.
+    Decoy,
+}
+
+impl Standing {
+    pub(crate) const fn as_stored(self) -> Option<&'static str> {
+        match self {
+            Self::Account => None,
+            Self::Pending => Some("pending"),
+            Self::Decoy => Some("decoy"),
+        }
+    }
+
+    fn parse(stored: Option<&str>) -> Option<Self> {
+        [Self::Account, Self::Pending, Self::Decoy].into_iter().find(|standing| standing.as_stored() == stored)
+    }
+
+    pub(crate) fn of(stored: Option<&str>, user: &[u8]) -> Result<Self, StoreError> {
+        Self::parse(stored).ok_or_else(|| corrupt("users", printed(user), "unknown registration"))
+    }
+}
+
+/// The stored form of an id.
+pub(crate) fn bytes_of(uuid: Uuid) -> Vec<u8> {
+    uuid.into_bytes().to_vec()
+}
+
+/// The id in a column of `table`, whose row is `row`.
+pub(crate) fn id<T: From<Uuid>>(table: &'static str, row: &[u8], column: &[u8]) -> Result<T, StoreError> {
+    Uuid::from_slice(column).map(T::from).map_err(|error| corrupt(table, printed(row), error))
+}
+
+/// The server key in `key_id` of `table`, whose row is `row`.
+pub(crate) fn key_id(table: &'static str, row: &[u8], stored: &str) -> Result<KeyId, StoreError> {
+    stored.parse().map_err(|error| corrupt(table, printed(row), error))
+}
+
+/// The number in a column of `table`, whose row is `row`.
+pub(crate) fn count(table: &'static str, row: &[u8], stored: i64) -> Result<u32, StoreError> {
+    u32::try_from(stored).map_err(|error| corrupt(table, printed(row), error))
+}
+
+/// An id for people to read, whether or not it is one.
+pub(crate) fn printed(row: &[u8]) -> String {
+    Uuid::from_slice(row).map_or_else(|_not_a_uuid| format!("{row:02x?}"), |uuid| uuid.to_string())
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users, check_for_backend(Sqlite))]
+pub(crate) struct UserRow {
+    id: Vec<u8>,
+    alias: String,
+    full_name: String,
+    pub(crate) verified: bool,
+    pub(crate) enabled: bool,
+    registration: Option<String>,
+    roles: String,
+    groups: String,
+    created_at: i64,
+}
+
+impl UserRow {
+    pub(crate) fn standing(&self) -> Result<Standing, StoreError> {
+        Standing::of(self.registration.as_deref(), &self.id)
+    }
+
+    pub(crate) fn into_user(self) -> Result<User, StoreError> {
+        let row = self.id.as_slice();
+        let names = |list: &str| -> Result<Vec<String>, StoreError> {
+            serde_json::from_str(list).map_err(|error| corrupt("users", printed(row), error))
+        };
+        Ok(User {
+            id: id("users", row, row)?,
+            alias: Alias::parse(&self.alias).map_err(|error| corrupt("users", printed(row), error))?,
+            full_name: FullName::parse(&self.full_name).map_err(|error| corrupt("users", printed(row), error))?,
+            verified: self.verified,
+            enabled: self.enabled,
+            roles: names(&self.roles)?,
+            groups: names(&self.groups)?,
+            created_at: Timestamp::from_unix_millis(self.created_at),
+        })
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Sqlite))]
+pub(crate) struct SessionRow {
+    pub(crate) id: Vec<u8>,
+    pub(crate) user_id: Option<Vec<u8>>,
+    kind: String,
+    verified_at: Option<i64>,
+    created_at: i64,
+    expires_at: i64,
+    last_used_at: Option<i64>,
+    ip: String,
+    user_agent: String,
+}
+
+impl SessionRow {
+    /// Whether a right code would still open it.
+    pub(crate) fn is_waiting_at(&self, now: Timestamp) -> bool {
+        self.verified_at.is_none() && now.unix_millis() < self.expires_at
+    }
+
+    pub(crate) fn into_session(self) -> Result<Session, StoreError> {
+        let row = self.id.as_slice();
+        let Some(user_id) = &self.user_id else {
+            return Err(corrupt("sessions", printed(row), "belongs to nobody"));
+        };
+        let ip = self.ip.parse().map_err(|error| corrupt("sessions", printed(row), error))?;
+        Ok(Session {
+            id: id("sessions", row, row)?,
+            user_id: id("sessions", row, user_id)?,
+            kind: SessionKind::parse(&self.kind).map_err(|error| corrupt("sessions", printed(row), error))?,
+            verified: self.verified_at.is_some(),
+            created_at: Timestamp::from_unix_millis(self.created_at),
+            expires_at: Timestamp::from_unix_millis(self.expires_at),
+            last_used_at: self.last_used_at.map(Timestamp::from_unix_millis),
+            client: Client { ip, user_agent: self.user_agent },
+        })
+    }
+}
+
+/// A session and its user as the check reads them; `None` when the user is a decoy.
+pub(crate) fn live_session((session, user): (SessionRow, UserRow)) -> Result<Option<LiveSession>, StoreError> {
+    if user.standing()? == Standing::Decoy {
+        return Ok(None);
+    }
+    Ok(Some(LiveSession { session: session.into_session()?, user: user.into_user()? }))
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = codes, check_for_backend(Sqlite))]
+pub(crate) struct CodeRow {
+    pub(crate) id: Vec<u8>,
+    purpose: String,
+    pub(crate) email_id: Option<Vec<u8>>,
+    network: String,
+    hash: Vec<u8>,
+    pub(crate) created_at: i64,
+    expires_at: i64,
+    wrong_guesses: i64,
+    ended: bool,
+}
+
+impl CodeRow {
+    pub(crate) fn state(&self) -> Result<CodeState, StoreError> {
+        let row = self.id.as_slice();
+        let hash = <[u8; 32]>::try_from(self.hash.as_slice()).map_err(|error| corrupt("codes", printed(row), error))?;
+        Ok(CodeState {
+            purpose: [CodePurpose::SignIn]
+                .into_iter()
+                .find(|purpose| purpose.as_str() == self.purpose)
+                .ok_or_else(|| corrupt("codes", printed(row), "unknown purpose"))?,
+            hash: CodeHash::new(hash),
+            wrong_guesses: count("codes", row, self.wrong_guesses)?,
+            expires_at: Timestamp::from_unix_millis(self.expires_at),
+            ended: self.ended,
+        })
+    }
+
+    pub(crate) fn network(&self) -> Result<Network, StoreError> {
+        let first_address = self.network.parse().map_err(|error| corrupt("codes", printed(&self.id), error))?;
+        Ok(Network::of(first_address))
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = emails, check_for_backend(Sqlite))]
+pub(crate) struct EmailRow {
+    pub(crate) id: Vec<u8>,
+    user_id: Vec<u8>,
+    address: String,
+    pub(crate) address_key: String,
+    pub(crate) verified: bool,
+}
+
+impl EmailRow {
+    pub(crate) fn into_known(self) -> Result<KnownAddress, StoreError> {
+        let row = self.id.as_slice();
+        let owner = SessionOwner { user_id: id("emails", row, &self.user_id)?, email_id: id("emails", row, row)? };
+        let address = EmailAddress::parse(&self.address).map_err(|error| corrupt("emails", printed(row), error))?;
+        Ok(KnownAddress { owner, address, verified: self.verified })
+    }
+}

@@ -1,0 +1,69 @@
+//! The store: one writer, several readers.
+
+use std::{num::NonZero, path::Path, sync::Arc, thread};
+
+use auth_domain::StoreError;
+use diesel::SqliteConnection;
+
+use crate::{
+    connections::{Database, Readers},
+    error::{Failure, OpenError},
+    migrations,
+    writer::Writer,
+};
+
+/// Everything that is remembered, in one SQLite file.
+///
+/// Several processes may open the same file, such as the service and its command line. Dropping the store waits for
+/// the write under way and closes the file.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Arc<Readers>,
+}
+
+impl SqliteStore {
+    /// Opens the database in the file `path`, and brings it up to date. The file and its folder are made if need be;
+    /// a new file can be read by its owner alone.
+    ///
+    /// Blocks while it works, and while another process brings the same database up to date.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let database = Database::at(path)?;
+        migrations::prepare(&database)?;
+        let connection = database.connect().map_err(|error| OpenError::inaccessible(path, &error))?;
+        let writer = Writer::start(database.clone(), connection).map_err(OpenError::io(path))?;
+        // Checks read on the thread that asks, so as many can be under way as there are threads.
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        Ok(Self { writer, readers: Arc::new(Readers::new(database, threads.max(4))) })
+    }
+
+    /// Brings the database in the file `path` up to date, as [`open`](Self::open) does. Returns the names of the
+    /// migrations that were applied now, oldest first.
+    pub fn migrate(path: &Path) -> Result<Vec<String>, OpenError> {
+        migrations::prepare(&Database::at(path)?)
+    }
+
+    /// Runs `fact` on the writer, in a transaction of its own.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        fact: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.write(fact).await
+    }
+
+    /// Runs `query` on a reader, off the runtime's threads.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let readers = Arc::clone(&self.readers);
+        tokio::task::spawn_blocking(move || readers.read(query)).await.map_err(StoreError::unavailable)?
+    }
+
+    /// Runs `query` on a reader, on the thread that asks: for reads that take less time than changing threads.
+    pub(crate) fn read_here<T>(
+        &self,
+        query: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        self.readers.read(query)
+    }
+}

@@ -1,0 +1,111 @@
+//! The store's own well-being.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use auth_domain::{CodeState, StoreError, Timestamp, Upkeep};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection,
+    dsl::{auto_type, exists, not},
+};
+
+use crate::{
+    SqliteStore,
+    error::Failure,
+    migrations, registrations,
+    schema::{codes, emails, outbox, sessions, users},
+};
+
+/// How long a settled mail is kept, with what the mail server said of it.
+const SETTLED_MAILS_KEPT: Duration = Duration::from_hours(7 * 24);
+
+#[async_trait]
+impl Upkeep for SqliteStore {
+    async fn check_ready(&self) -> Result<(), StoreError> {
+        self.read(migrations::check_layout).await
+    }
+
+    async fn purge(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.write(move |conn| purge(conn, now, limit.into())).await
+    }
+}
+
+/// [`CodeState::is_living_at`] as a condition, for deciding about many rows at once.
+#[auto_type(no_type_alias)]
+fn is_living_at(now: i64) -> _ {
+    let tries: i64 = i64::from(CodeState::TRIES);
+    codes::ended.eq(false).and(codes::wrong_guesses.lt(tries)).and(codes::expires_at.gt(now))
+}
+
+/// Returns how many rows were named here. Those that go with them by foreign key are not counted.
+fn purge(conn: &mut SqliteConnection, now: Timestamp, limit: i64) -> Result<u64, Failure> {
+    let ended = ended_registrations(conn, now, limit)?;
+    let mut gone = ended.len();
+    registrations::delete_users(conn, ended)?;
+
+    // Row by row, by their ids: one prepared statement, and no more rows than were counted.
+    for id in expired_sessions(conn, now, limit)?.into_iter().chain(hopeless_sessions(conn, now, limit)?) {
+        gone += diesel::delete(sessions::table.filter(sessions::id.eq(id))).execute(conn)?;
+    }
+    for id in expired_codes(conn, now, limit)? {
+        gone += diesel::delete(codes::table.filter(codes::id.eq(id))).execute(conn)?;
+    }
+    for id in mails_settled_long_ago(conn, now, limit)? {
+        gone += diesel::delete(outbox::table.filter(outbox::id.eq(id))).execute(conn)?;
+    }
+    Ok(gone.try_into().unwrap_or(u64::MAX))
+}
+
+/// Registrations for addresses without a living code.
+fn ended_registrations(conn: &mut SqliteConnection, now: Timestamp, limit: i64) -> QueryResult<Vec<Vec<u8>>> {
+    let living = emails::table
+        .inner_join(codes::table.on(codes::address_key.eq(emails::address_key)))
+        .filter(emails::user_id.eq(users::id))
+        .filter(is_living_at(now.unix_millis()));
+    users::table
+        .filter(users::registration.is_not_null())
+        .filter(not(exists(living)))
+        .order(users::created_at)
+        .limit(limit)
+        .select(users::id)
+        .load(conn)
+}
+
+fn expired_sessions(conn: &mut SqliteConnection, now: Timestamp, limit: i64) -> QueryResult<Vec<Vec<u8>>> {
+    sessions::table
+        .filter(sessions::expires_at.le(now.unix_millis()))
+        .order(sessions::expires_at)
+        .limit(limit)
+        .select(sessions::id)
+        .load(conn)
+}
+
+/// Sessions that wait for a code which can be redeemed no more.
+fn hopeless_sessions(conn: &mut SqliteConnection, now: Timestamp, limit: i64) -> QueryResult<Vec<Vec<u8>>> {
+    let living = codes::table.filter(codes::session_id.eq(sessions::id)).filter(is_living_at(now.unix_millis()));
+    sessions::table
+        .filter(sessions::verified_at.is_null())
+        .filter(not(exists(living)))
+        .order(sessions::created_at)
+        .limit(limit)
+        .select(sessions::id)
+        .load(conn)
+}
+
+fn expired_codes(conn: &mut SqliteConnection, now: Timestamp, limit: i64) -> QueryResult<Vec<Vec<u8>>> {
+    codes::table
+        .filter(codes::expires_at.le(now.unix_millis()))
+        .order(codes::expires_at)
+        .limit(limit)
+        .select(codes::id)
+        .load(conn)
+}
+
+fn mails_settled_long_ago(conn: &mut SqliteConnection, now: Timestamp, limit: i64) -> QueryResult<Vec<Vec<u8>>> {
+    outbox::table
+        .filter(outbox::settled_at.le(now.minus(SETTLED_MAILS_KEPT).unix_millis()))
+        .order(outbox::settled_at)
+        .limit(limit)
+        .select(outbox::id)
+        .load(conn)
+}

@@ -1,0 +1,233 @@
+//! The one connection that writes, on a thread of its own.
+//!
+//! SQLite lets one connection write at a time. Queueing for it here is fair and wastes nothing; several connections
+//! would poll for the lock instead, and starve each other. And since the thread, not the caller's task, carries a
+//! fact out, a caller that goes away half-way leaves it done, or not begun.
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use auth_domain::StoreError;
+use diesel::SqliteConnection;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tracing::error;
+
+use crate::{connections::Database, error::Failure};
+
+/// Writes that can wait for their turn.
+const QUEUED_AT_MOST: usize = 1024;
+/// How long a caller waits for the answer, the time in the queue included.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+
+/// What the thread does with the connection, or with the reason why there is none. Says whether the connection is
+/// still good.
+type Job = Box<dyn FnOnce(Result<&mut SqliteConnection, StoreError>) -> Condition + Send>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    Good,
+    /// Something failed on it that may have left it in any state.
+    Doubtful,
+}
+
+/// Hands writes to the thread. When it is dropped, the connection has been closed.
+pub(crate) struct Writer {
+    // Dropped first, in the order of declaration: the thread ends when it has no more senders.
+    queue: mpsc::Sender<Job>,
+    _thread: Joined,
+}
+
+impl Writer {
+    /// Starts the thread, which writes on `connection` as long as that is good, and on new ones afterwards.
+    pub(crate) fn start(database: Database, connection: SqliteConnection) -> io::Result<Self> {
+        let (queue, jobs) = mpsc::channel(QUEUED_AT_MOST);
+        let thread = thread::Builder::new()
+            .name("auth-sqlite-writer".to_owned())
+            .spawn(move || work_off(jobs, &database, Some(connection)))?;
+        Ok(Self { queue, _thread: Joined(Some(thread)) })
+    }
+
+    /// Runs `fact` in a transaction of its own, which holds the write lock from its beginning: what it reads is still
+    /// true when it writes.
+    ///
+    /// A fact that nobody waits for any more, because the caller went away or was told that it took too long, is not
+    /// begun.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        fact: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            if answer.is_closed() {
+                return Condition::Good;
+            }
+            let outcome = connection.and_then(|open| carry_out(open, fact));
+            let condition = match outcome {
+                Err(StoreError::Unavailable(_)) => Condition::Doubtful,
+                _ => Condition::Good,
+            };
+            // Nobody listens any more, which changes nothing about the fact.
+            let _unheard = answer.send(outcome);
+            condition
+        });
+        let answered = async {
+            self.queue.send(job).await.map_err(|_closed| StoreError::unavailable("the writer has stopped"))?;
+            answered.await.map_err(|_dropped| StoreError::unavailable("the writer gave up on this write"))?
+        };
+        match timeout(ANSWERED_WITHIN, answered).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => Err(StoreError::unavailable("the writer did not answer in time")),
+        }
+    }
+}
+
+fn work_off(mut jobs: mpsc::Receiver<Job>, database: &Database, mut connection: Option<SqliteConnection>) {
+    while let Some(job) = jobs.blocking_recv() {
+        let opened = match connection.take() {
+            Some(open) => Ok(open),
+            None => database.connect(),
+        };
+        let mut open = match opened {
+            Ok(open) => open,
+            Err(reason) => {
+                job(Err(reason));
+                continue;
+            }
+        };
+        match catch_unwind(AssertUnwindSafe(|| job(Ok(&mut open)))) {
+            Ok(Condition::Good) => connection = Some(open),
+            // Closing it rolls back what it had begun.
+            Ok(Condition::Doubtful) => drop(open),
+            Err(_panic) => {
+                drop(open);
+                error!("a write panicked; it was rolled back, and its caller knows that it failed");
+            }
+        }
+    }
+}
+
+fn carry_out<T>(
+    connection: &mut SqliteConnection,
+    fact: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
+) -> Result<T, StoreError> {
+    let mut first = None;
+    let outcome = connection.immediate_transaction(|open| fact(open).inspect_err(|why| first = Some(why.clone())));
+    // On a full disk SQLite rolls back by itself; then diesel's rollback fails too, and its error hides the reason.
+    outcome.map_err(|last| first.unwrap_or(last).into())
+}
+
+/// A thread that is waited for when this is dropped.
+struct Joined(Option<JoinHandle<()>>);
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take()
+            && thread.join().is_err()
+        {
+            error!("the writer's thread panicked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{pin::pin, task::Poll, thread::sleep};
+
+    use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
+
+    use super::*;
+    use crate::SqliteStore;
+
+    fn open() -> (SqliteStore, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
+        (store, folder)
+    }
+
+    async fn run(store: &SqliteStore, statements: &'static str) -> Result<(), StoreError> {
+        store.write(move |conn| Ok(conn.batch_execute(statements)?)).await
+    }
+
+    async fn count(store: &SqliteStore) -> i64 {
+        #[derive(QueryableByName)]
+        struct Count {
+            #[diesel(sql_type = BigInt)]
+            n: i64,
+        }
+        store.read(|conn| Ok(sql_query("SELECT count(*) AS n FROM t").get_result::<Count>(conn)?.n)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_unavailable_and_passes() {
+        let (store, _folder) = open();
+        run(&store, "CREATE TABLE t (x); INSERT INTO t VALUES (1)").await.unwrap();
+        // A limit that is already reached stands for the disk.
+        let full = run(
+            &store,
+            "PRAGMA max_page_count = 1; INSERT INTO t VALUES (2); INSERT INTO t VALUES (zeroblob(1000000))",
+        )
+        .await;
+        let Err(StoreError::Unavailable(reason)) = full else { panic!("{full:?}") };
+        assert!(reason.to_string().contains("full"), "{reason}");
+        assert_eq!(count(&store).await, 1, "nothing of it was stored");
+        run(&store, "INSERT INTO t VALUES (3)").await.unwrap();
+        assert_eq!(count(&store).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_panics_is_rolled_back_and_the_next_one_works() {
+        let (store, _folder) = open();
+        run(&store, "CREATE TABLE t (x)").await.unwrap();
+        let panicked: Result<(), _> = store
+            .write(|conn| {
+                conn.batch_execute("INSERT INTO t VALUES (1)")?;
+                panic!("on purpose")
+            })
+            .await;
+        assert!(matches!(panicked, Err(StoreError::Unavailable(_))), "{panicked:?}");
+        run(&store, "INSERT INTO t VALUES (2)").await.unwrap();
+        assert_eq!(count(&store).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_nobody_waits_for_any_more_is_not_begun() {
+        let (store, _folder) = open();
+        run(&store, "CREATE TABLE t (x)").await.unwrap();
+        let mut slow = pin!(store.write(|_| {
+            sleep(Duration::from_millis(100));
+            Ok(())
+        }));
+        {
+            let mut dropped = pin!(run(&store, "INSERT INTO t VALUES (1)"));
+            std::future::poll_fn(|context| {
+                assert!(slow.as_mut().poll(context).is_pending());
+                assert!(dropped.as_mut().poll(context).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+        }
+        slow.await.unwrap();
+        run(&store, "INSERT INTO t VALUES (2)").await.unwrap();
+        assert_eq!(count(&store).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_takes_too_long_is_unavailable_in_time() {
+        let (store, _folder) = open();
+        let begun = tokio::time::Instant::now();
+        let slow = store.write(|_| {
+            sleep(ANSWERED_WITHIN + Duration::from_millis(300));
+            Ok(())
+        });
+        assert!(matches!(slow.await, Err(StoreError::Unavailable(_))));
+        assert!(begun.elapsed() < ANSWERED_WITHIN + Duration::from_millis(250));
+        run(&store, "CREATE TABLE t (x)").await.unwrap();
+    }
+}

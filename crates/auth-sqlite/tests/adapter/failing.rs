@@ -1,0 +1,132 @@
+use std::{pin::pin, task::Poll};
+
+use auth_domain::{Applied, Codes, Duplicate, Outbox, Redeemed, Registered, Sessions, StoreError, Users};
+use auth_sqlite::SqliteStore;
+use auth_testkit::samples::{at, registration, right_guess};
+use diesel::connection::SimpleConnection;
+use tempfile::TempDir;
+
+use crate::connect;
+
+fn open() -> (SqliteStore, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (SqliteStore::open(&folder.path().join("auth.db")).unwrap(), folder)
+}
+
+fn damage(folder: &TempDir, statement: &str) {
+    let mut connection = connect(&folder.path().join("auth.db"));
+    connection.batch_execute("PRAGMA ignore_check_constraints = ON").unwrap();
+    connection.batch_execute(statement).unwrap();
+}
+
+#[tokio::test]
+async fn a_row_that_does_not_parse_is_corrupt_and_not_absent() {
+    for (table, damaging) in [
+        ("users", "UPDATE users SET roles = '[\"user'"),
+        ("users", "UPDATE users SET alias = 'no alias'"),
+        ("users", "UPDATE users SET full_name = ''"),
+        ("users", "UPDATE users SET registration = 'perhaps'"),
+        ("sessions", "UPDATE sessions SET ip = 'nowhere'"),
+        ("sessions", "UPDATE sessions SET kind = 'Kind!'"),
+        ("sessions", "UPDATE sessions SET id = x'00'"),
+    ] {
+        let (store, folder) = open();
+        let ada = registration("ada", "ada@example.org", at(0));
+        assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+        damage(&folder, &format!("PRAGMA foreign_keys = OFF; {damaging}"));
+        let found = store.find_session(&ada.sign_in.session.digest).await;
+        let Err(StoreError::Corrupt { table: told, .. }) = found else { panic!("{damaging}: {found:?}") };
+        assert_eq!(told, table, "{damaging}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_code_is_corrupt_and_stays_unused() {
+    for damaging in ["hash = x'00'", "purpose = 'fun'", "wrong_guesses = -1"] {
+        let (store, folder) = open();
+        let ada = registration("ada", "ada@example.org", at(0));
+        assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+        damage(&folder, &format!("UPDATE codes SET {damaging}"));
+        let redeemed = store.redeem_code(&right_guess(&ada.sign_in.code), at(1)).await;
+        assert!(matches!(redeemed, Err(StoreError::Corrupt { table: "codes", .. })), "{damaging}: {redeemed:?}");
+        let found = store.find_session(&ada.sign_in.session.digest).await.unwrap().unwrap();
+        assert!(!found.session.verified);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_unavailable() {
+    let (store, folder) = open();
+    let ada = registration("ada", "ada@example.org", at(0));
+    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    damage(&folder, "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 9999 WHERE name = 'sessions'");
+    let found = store.find_session(&ada.sign_in.session.digest).await;
+    assert!(matches!(found, Err(StoreError::Unavailable(_))), "{found:?}");
+}
+
+#[tokio::test]
+async fn what_is_unique_is_told_by_its_kind_and_nothing_is_stored() {
+    let (store, _folder) = open();
+    let ada = registration("ada", "ada@example.org", at(0));
+    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+
+    let mut same_id = registration("bob", "bob@example.org", at(0));
+    same_id.sign_in.code.id = ada.sign_in.code.id;
+    let mut same_digest = registration("bob", "bob@example.org", at(0));
+    same_digest.sign_in.session.digest = ada.sign_in.session.digest;
+    for (registration, expected) in [(&same_id, Duplicate::Id), (&same_digest, Duplicate::Credential)] {
+        let stored = store.register_user(registration).await;
+        assert!(matches!(stored, Err(StoreError::Duplicate(which)) if which == expected), "{stored:?}");
+        assert!(store.find_address(&registration.address_key(), at(1)).await.unwrap().is_none());
+    }
+    let bob = registration("bob", "bob@example.org", at(0));
+    assert_eq!(store.register_user(&bob).await.unwrap(), Registered::Yes, "its alias is free");
+}
+
+#[tokio::test]
+async fn a_write_that_is_dropped_half_way_is_done_or_was_not_begun() {
+    let (store, _folder) = open();
+    for n in 0..20 {
+        let someone = registration(&format!("user{n}"), &format!("user{n}@example.org"), at(0));
+        {
+            let mut write = pin!(store.register_user(&someone));
+            // Once, so that it stands in the queue; then it is dropped.
+            std::future::poll_fn(|context| {
+                let _pending = write.as_mut().poll(context);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        // Writes are carried out in order: once this one is answered, the dropped one is settled, either way.
+        let barrier = store.delete_user(registration("nobody", "nobody@example.org", at(0)).user_id).await;
+        assert_eq!(barrier.unwrap(), Applied::Stale);
+
+        let stored = store.find_address(&someone.address_key(), at(1)).await.unwrap().is_some();
+        assert_eq!(store.find_session(&someone.sign_in.session.digest).await.unwrap().is_some(), stored);
+        let mails = store.claim_mails(at(1), at(1000), 10).await.unwrap();
+        assert_eq!(mails.iter().any(|mail| mail.id == someone.sign_in.mail.id), stored);
+        let redeemed = store.redeem_code(&right_guess(&someone.sign_in.code), at(2)).await.unwrap();
+        assert_eq!(matches!(redeemed, Redeemed::Yes { .. }), stored);
+    }
+}
+
+#[tokio::test]
+async fn while_another_process_writes_reads_go_on_and_a_write_gives_up_in_time() {
+    let (store, folder) = open();
+    let ada = registration("ada", "ada@example.org", at(0));
+    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+
+    let mut other = connect(&folder.path().join("auth.db"));
+    other.batch_execute("BEGIN IMMEDIATE; UPDATE users SET full_name = 'Nobody'").unwrap();
+    let bob = registration("bob", "bob@example.org", at(0));
+    let begun = tokio::time::Instant::now();
+    let (stored, found) = tokio::join!(store.register_user(&bob), store.find_user(ada.user_id));
+    assert!(matches!(stored, Err(StoreError::Unavailable(_))), "{stored:?}");
+    assert!(begun.elapsed().as_millis() < 3_500);
+    assert!(found.is_ok());
+    let ada_now = store.find_session(&ada.sign_in.session.digest).await.unwrap().unwrap();
+    assert_eq!(ada_now.user.full_name, ada.full_name, "what is not committed is not seen");
+
+    other.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(store.register_user(&bob).await.unwrap(), Registered::Yes);
+}
