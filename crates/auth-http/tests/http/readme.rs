@@ -1,1 +1,76 @@
+//! What the documentation says is what happens.
 
+use std::{path::Path, process::Command};
+
+use crate::process::Running;
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
+}
+
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    text.split(fence.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// Whether `text` contains the parts of `pattern` in order, where `…` stands for anything. Returns what follows.
+fn after<'a>(text: &'a str, pattern: &str) -> Option<&'a str> {
+    pattern.split('…').try_fold(text, |rest, part| rest.find(part).and_then(|at| rest.get(at + part.len()..)))
+}
+
+#[test]
+fn the_walk_through_prints_what_the_readme_says() {
+    let readme = read("README.md");
+    let walk_through = blocks(&readme, "sh")[0];
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    let script = walk_through.replace("127.0.0.1:8080", &running.address.to_string());
+    assert_ne!(script, walk_through);
+
+    let output = Command::new("bash").args(["-euo", "pipefail", "-c", &script]).current_dir(&folder).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+
+    let expected: Vec<_> = walk_through.lines().filter_map(|line| line.strip_prefix("#=> ")).collect();
+    assert!(expected.len() >= 8);
+    let mut rest = printed.as_str();
+    for pattern in expected {
+        rest =
+            after(rest, pattern).unwrap_or_else(|| panic!("the README promises {pattern}, but what is left is {rest}"));
+    }
+}
+
+#[test]
+fn the_embedding_in_the_readme_is_the_example_that_is_compiled() {
+    let readme = read("README.md");
+    let example = read("crates/auth-http/examples/embed.rs");
+    assert!(example.contains(blocks(&readme, "rust")[0]));
+}
+
+#[test]
+fn every_setting_stands_in_the_operations_guide() {
+    let guide = read("docs/operations.md");
+    let mut section = String::new();
+    for line in read("crates/auth-http/src/settings/defaults.toml").lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = name.replace('.', "__").to_uppercase();
+        } else if let Some((name, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
+            let variable = format!("`AUTH__{section}__{}`", name.to_uppercase());
+            assert!(guide.contains(&variable), "{variable}");
+        }
+    }
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    for page in ["README.md", "docs/architecture.md", "docs/operations.md", "CHANGELOG.md"] {
+        let text = read(page);
+        let folder = Path::new(page).parent().unwrap();
+        for target in text.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap()) {
+            if !target.starts_with("http") && !target.is_empty() {
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder).join(target);
+                assert!(path.exists(), "{page} links to {target}");
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+# What people type. Each is one line that also works without just.
+
+# Run the service on ./data, with mails as files in ./data/outbox.
+run *arguments:
+    cargo run --release -p auth-http -- {{arguments}}
+
+# All tests; installs what they need.
+test *arguments:
+    scripts/test {{arguments}}
+
+# Formatting, lints and docs, as CI wants them.
+lint:
+    cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Everything that CI runs.
+ci:
+    .ci/run
