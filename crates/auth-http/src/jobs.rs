@@ -1,10 +1,7 @@
 //! What goes on behind the requests: delivering mail, writing down last uses, sweeping up.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -25,6 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const DELIVERIES_AT_ONCE: usize = 16;
 /// An attempt that takes longer has failed; shorter than the lease, so that nobody else has begun by then.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(25);
+/// How long mails being handed over get when the service stops. Those that take longer are tried again.
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
 /// A mail worker that has not been heard of for so long stands still.
 const SILENT_AFTER: Duration = Duration::from_secs(10);
 /// How often last uses are written down: what a crash can lose.
@@ -110,13 +109,13 @@ async fn deliver_mail(
     heartbeat: Heartbeat,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let outbox_answers = AtomicBool::new(true);
+    let mut outbox_answers = true;
     let mut deliveries = JoinSet::new();
     loop {
         heartbeat.beat();
         let free = DELIVERIES_AT_ONCE - deliveries.len().min(DELIVERIES_AT_ONCE);
         let claimed = if free == 0 { Ok(Vec::new()) } else { courier.claim(u32::try_from(free).unwrap_or(1)).await };
-        report(&outbox_answers, claimed.as_ref().err());
+        outbox_answers = report(outbox_answers, claimed.as_ref().err());
         let claimed = claimed.unwrap_or_default();
         let may_be_more = free > 0 && claimed.len() == free;
         for mail in claimed {
@@ -142,16 +141,20 @@ async fn deliver_mail(
             _ = stopped.wait_for(|stop| *stop) => break,
         }
     }
-    while deliveries.join_next().await.is_some() {}
+    let finished = timeout(FINISH_WITHIN, async { while deliveries.join_next().await.is_some() {} }).await;
+    if finished.is_err() {
+        warn!(mails = deliveries.len(), "stopping before the mail server answered: these mails are tried again");
+    }
 }
 
-/// Says once that the outbox cannot be read, and once that it can again.
-fn report(answers: &AtomicBool, failure: Option<&StoreError>) {
-    match (answers.swap(failure.is_none(), Ordering::Relaxed), failure) {
+/// Says once that the outbox cannot be read, and once that it can again. Returns whether it can.
+fn report(answered_before: bool, failure: Option<&StoreError>) -> bool {
+    match (answered_before, failure) {
         (true, Some(error)) => error!(error = chain(error), "the outbox cannot be read: mails wait"),
         (false, None) => info!("the outbox can be read again"),
         _ => {}
     }
+    failure.is_none()
 }
 
 async fn flush_usage(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
