@@ -47,7 +47,7 @@ diesel::table! {
     codes (id) {
         id -> Binary,
         purpose -> Text,
-        session_id -> Binary,
+        session_id -> Nullable<Binary>,
         email_id -> Nullable<Binary>,
         address_key -> Text,
         network -> Text,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_domain::{CodeState, StoreError, Timestamp, Upkeep};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection,
+    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl,
+    SqliteConnection,
     dsl::{auto_type, exists, not},
 };
 
@@ -82,7 +83,8 @@ fn expired_sessions(conn: &mut SqliteConnection, now: Timestamp, limit: i64) -> 
 
 /// Sessions that wait for a code which can be redeemed no more.
 fn hopeless_sessions(conn: &mut SqliteConnection, now: Timestamp, limit: i64) -> QueryResult<Vec<Vec<u8>>> {
-    let living = codes::table.filter(codes::session_id.eq(sessions::id)).filter(is_living_at(now.unix_millis()));
+    let living =
+        codes::table.filter(codes::session_id.eq(sessions::id.nullable())).filter(is_living_at(now.unix_millis()));
     sessions::table
         .filter(sessions::verified_at.is_null())
         .filter(not(exists(living)))

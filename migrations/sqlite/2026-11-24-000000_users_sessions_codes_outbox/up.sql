@@ -65,8 +65,9 @@ CREATE INDEX sessions_waiting ON sessions (created_at) WHERE verified_at IS NULL
 
 CREATE TABLE codes (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
-    purpose TEXT NOT NULL CHECK (purpose IN ('sign-in')),
-    session_id BLOB NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    purpose TEXT NOT NULL,
+    -- The session that a sign-in code opens.
+    session_id BLOB REFERENCES sessions (id) ON DELETE CASCADE,
     -- The address that a right guess proves; NULL for a decoy.
     email_id BLOB REFERENCES emails (id) ON DELETE CASCADE,
     -- The address that was asked about, whether or not anybody has it.
@@ -79,7 +80,8 @@ CREATE TABLE codes (
     expires_at INTEGER NOT NULL,
     wrong_guesses INTEGER NOT NULL DEFAULT 0 CHECK (wrong_guesses >= 0),
     -- Used or replaced.
-    ended INTEGER NOT NULL DEFAULT 0 CHECK (ended IN (0, 1))
+    ended INTEGER NOT NULL DEFAULT 0 CHECK (ended IN (0, 1)),
+    CHECK ((purpose = 'sign-in') = (session_id IS NOT NULL))
 ) STRICT;
 
 CREATE INDEX codes_address_key ON codes (address_key, ended, expires_at);
