@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
@@ -6,12 +8,15 @@ use actix_web::{
 };
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::Extracting;
 use crate::answer::ApiError;
 
 /// The largest body, in octets. The largest request of the API is some hundred.
 const MAX_BODY: usize = 64 * 1024;
+/// How long a client may take to send it.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A JSON body. An absent one counts as `{}`, so that an endpoint whose fields are all optional takes none.
 pub(crate) struct Body<T>(pub T);
@@ -23,7 +28,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let octets = read(payload).await?;
+            let slow = |_elapsed| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
+            let octets = timeout(BODY_WITHIN, read(payload)).await.map_err(slow)??;
             if octets.is_empty() {
                 return parse(b"{}").map(Self);
             }

@@ -54,6 +54,16 @@ fn a_head_that_never_ends_is_refused_in_time() {
 }
 
 #[test]
+fn a_body_that_never_ends_is_refused_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path());
+    let head = "POST /api/auth/v2/session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let begun = tokio::time::Instant::now();
+    assert_eq!(status_of(&running.exchange(format!("{head}Content-Length: 100\r\n\r\n{{").as_bytes())), 408);
+    assert!(begun.elapsed() < Duration::from_secs(18));
+}
+
+#[test]
 fn a_client_still_sending_a_large_body_can_read_its_413() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(folder.path());
