@@ -8,6 +8,7 @@ use auth_domain::{
 use diesel::{
     ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection, sqlite::Sqlite,
 };
+use tracing::error;
 
 use crate::{
     SqliteStore,
@@ -108,7 +109,13 @@ fn claim_mails(
             .select(<(MailRow, Option<CodeRow>)>::as_select())
             .load(conn)?;
         for (mail, code) in due {
-            claimed.push(claim(conn, mail, code.as_ref(), now, lease_until)?);
+            match claim(conn, mail, code.as_ref(), now, lease_until).map_err(StoreError::from) {
+                Ok(mail) => claimed.push(mail),
+                // One damaged row must not hold up everybody else's mail. It is claimed all the same, so that it comes
+                // up, and is told, once a lease.
+                Err(damaged @ StoreError::Corrupt { .. }) => error!(error = %damaged, "mail passed over"),
+                Err(failed) => return Err(failed.into()),
+            }
         }
     }
     Ok(claimed)

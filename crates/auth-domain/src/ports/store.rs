@@ -174,7 +174,8 @@ pub trait Codes: Send + Sync {
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Claims up to `limit` mails that are due at `now` and not held by anyone, codes before notices and decoys, for
-    /// one attempt each. Until `lease_until` nobody else gets them.
+    /// one attempt each. Until `lease_until` nobody else gets them. A damaged mail is logged and passed over, so that it
+    /// does not hold up the others.
     async fn claim_mails(
         &self,
         now: Timestamp,

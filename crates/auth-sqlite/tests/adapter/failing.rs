@@ -111,6 +111,19 @@ async fn a_write_that_is_dropped_half_way_is_done_or_was_not_begun() {
 }
 
 #[tokio::test]
+async fn a_damaged_mail_does_not_hold_up_the_others() {
+    let (store, folder) = open();
+    let (ada, bob) = (registration("ada", "ada@example.org", at(0)), registration("bob", "bob@example.org", at(1)));
+    for registration in [&ada, &bob] {
+        assert_eq!(store.register_user(registration).await.unwrap(), Registered::Yes);
+    }
+    damage(&folder, "UPDATE outbox SET key_id = 'no key' WHERE created_at = (SELECT min(created_at) FROM outbox)");
+    let claimed = store.claim_mails(at(2), at(32), 10).await.unwrap();
+    assert_eq!(claimed.iter().map(|mail| mail.id).collect::<Vec<_>>(), [bob.sign_in.mail.id]);
+    assert!(store.claim_mails(at(31), at(61), 10).await.unwrap().is_empty(), "it is not looked at all the time");
+}
+
+#[tokio::test]
 async fn while_another_process_writes_reads_go_on_and_a_write_gives_up_in_time() {
     let (store, folder) = open();
     let ada = registration("ada", "ada@example.org", at(0));
