@@ -3,7 +3,7 @@
 use std::{error::Error, path::Path, sync::Arc};
 
 use auth_domain::{
-    Alias, Auth, Client, Courier, EmailAddress, FullName, NoBell, Policy, Ports, ServerKeys, SignUp,
+    Alias, Auth, Client, Courier, EmailAddress, FullName, Language, NoBell, Policy, Ports, ServerKeys, SignUp,
     system::{SystemClock, SystemEntropy},
 };
 use auth_smtp::FileMailer;
@@ -30,7 +30,7 @@ async fn embed(database: &Path, outbox: &Path, secret: [u8; 32]) -> Result<Alias
 
     let (email, full_name) = (EmailAddress::parse("ada@example.org")?, FullName::parse("Ada Lovelace")?);
     let sign_up = SignUp { email, full_name, alias: Alias::parse("ada")? };
-    let opened = auth.sign_up(sign_up, &Client::new([127, 0, 0, 1].into(), "my app")).await?;
+    let opened = auth.sign_up(sign_up, &Client::new([127, 0, 0, 1].into(), "my app"), &Language::default()).await?;
     for mail in courier.claim(16).await? {
         courier.deliver(&mail).await?;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use auth_domain::{
-    Auth, Clock, Courier, Entropy, Mailer, Ports, ServerKeys, Store,
+    Auth, Clock, Courier, Entropy, Language, Mailer, Ports, ServerKeys, Store,
     system::{SystemClock, SystemEntropy},
 };
 use auth_smtp::{FileMailer, InvalidSender, MailFolderError, Sender};
@@ -72,6 +72,7 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
             trusted_proxies: settings.http.trusted_proxies,
             header: settings.http.forwarded_header,
         },
+        languages: vec![Language::default()],
         mail_worker: Heartbeat::start(),
     });
     let courier = Courier { store: Arc::clone(&store), mailer, keys, clock, entropy };

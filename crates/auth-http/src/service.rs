@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth_domain::{Auth, Clock, Entropy, EntropyError, StoreError, mint_uuid};
+use auth_domain::{Auth, Clock, Entropy, EntropyError, Language, StoreError, mint_uuid};
 use uuid::Uuid;
 
 use crate::{extract::ClientAddress, jobs::Heartbeat};
@@ -20,6 +20,8 @@ pub struct Service {
     pub entropy: Arc<dyn Entropy>,
     /// Where client addresses are read from.
     pub client_address: ClientAddress,
+    /// The languages that mails can be written in.
+    pub languages: Vec<Language>,
     /// Whether the mail worker is alive.
     pub mail_worker: Heartbeat,
 }

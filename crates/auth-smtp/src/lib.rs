@@ -16,7 +16,7 @@
 //!
 //! ```
 //! use auth_domain::system::{SystemClock, SystemEntropy};
-//! use auth_domain::{Clock, EmailAddress, Mail, MailContent, MailId, Mailer, VerificationCode};
+//! use auth_domain::{Clock, CodeMail, EmailAddress, Language, Mail, MailContent, MailId, Mailer, VerificationCode};
 //! use auth_smtp::FileMailer;
 //!
 //! # #[tokio::main]
@@ -28,7 +28,8 @@
 //! let mail = Mail {
 //!     id: MailId::mint(now, &SystemEntropy)?,
 //!     to: EmailAddress::parse("ada@example.org")?,
-//!     content: MailContent::SignInCode(VerificationCode::mint(&SystemEntropy)?),
+//!     language: Language::default(),
+//!     content: MailContent::Code(CodeMail::SignIn, VerificationCode::mint(&SystemEntropy)?),
 //!     created_at: now,
 //! };
 //! let reply = mailer.deliver(&mail).await?;

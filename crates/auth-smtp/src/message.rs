@@ -87,7 +87,7 @@ fn not_built(error: &lettre::error::Error) -> MailError {
 
 #[cfg(test)]
 mod tests {
-    use auth_domain::MailContent;
+    use auth_domain::{Language, MailContent, Notice};
     use lettre::message::header::Date;
     use uuid::Uuid;
 
@@ -98,7 +98,8 @@ mod tests {
         let mail = Mail {
             id: MailId::from(Uuid::from_u128(id)),
             to: EmailAddress::parse("ada@example.org").unwrap(),
-            content: MailContent::AddressAlreadyRegistered,
+            language: Language::default(),
+            content: MailContent::Notice(Notice::AddressAlreadyRegistered),
             created_at,
         };
         message_of(&mail, &"Auth <auth@localhost>".parse().unwrap()).unwrap()

@@ -1,7 +1,7 @@
 //! The texts of the mails. Those in `templates/` are plain ASCII in short lines, so that no transfer encoding has to
 //! break up a code.
 
-use auth_domain::{MailContent, VerificationCode};
+use auth_domain::{CodeMail, MailContent, Notice, VerificationCode};
 
 /// Stands for the code in a template.
 const CODE: &str = "{code}";
@@ -18,10 +18,46 @@ const SIGN_IN_CODE: Template = Template {
     html: include_str!("../templates/en/sign-in-code.html"),
 };
 
+const EMAIL_CODE: Template = Template {
+    subject: "{code} is your confirmation code",
+    text: include_str!("../templates/en/email-code.txt"),
+    html: include_str!("../templates/en/email-code.html"),
+};
+
+const KEY_PAIR_CODE: Template = Template {
+    subject: "{code} is your API key code",
+    text: include_str!("../templates/en/key-pair-code.txt"),
+    html: include_str!("../templates/en/key-pair-code.html"),
+};
+
 const ADDRESS_ALREADY_REGISTERED: Template = Template {
     subject: "Your address already has an account",
     text: include_str!("../templates/en/address-already-registered.txt"),
     html: include_str!("../templates/en/address-already-registered.html"),
+};
+
+const ADDRESS_CLAIMED_ELSEWHERE: Template = Template {
+    subject: "Somebody tried to use your address",
+    text: include_str!("../templates/en/address-claimed-elsewhere.txt"),
+    html: include_str!("../templates/en/address-claimed-elsewhere.html"),
+};
+
+const ADDRESS_ADDED: Template = Template {
+    subject: "An address was added to your account",
+    text: include_str!("../templates/en/address-added.txt"),
+    html: include_str!("../templates/en/address-added.html"),
+};
+
+const ADDRESS_REMOVED: Template = Template {
+    subject: "An address was removed from your account",
+    text: include_str!("../templates/en/address-removed.txt"),
+    html: include_str!("../templates/en/address-removed.html"),
+};
+
+const ADDRESS_PREFERRED: Template = Template {
+    subject: "Another address is preferred now",
+    text: include_str!("../templates/en/address-preferred.txt"),
+    html: include_str!("../templates/en/address-preferred.html"),
 };
 
 /// What a mail says, before the code is put in.
@@ -44,9 +80,21 @@ pub(crate) struct Text {
 /// What a mail with this content says.
 pub(crate) fn text_of(content: &MailContent) -> Text {
     match content {
-        MailContent::SignUpCode(code) => SIGN_UP_CODE.with(code),
-        MailContent::SignInCode(code) => SIGN_IN_CODE.with(code),
-        MailContent::AddressAlreadyRegistered => ADDRESS_ALREADY_REGISTERED.as_it_stands(),
+        MailContent::Code(mail, code) => match mail {
+            CodeMail::SignUp => SIGN_UP_CODE,
+            CodeMail::SignIn => SIGN_IN_CODE,
+            CodeMail::Email => EMAIL_CODE,
+            CodeMail::KeyPair => KEY_PAIR_CODE,
+        }
+        .with(code),
+        MailContent::Notice(notice) => match notice {
+            Notice::AddressAlreadyRegistered => ADDRESS_ALREADY_REGISTERED,
+            Notice::AddressClaimedElsewhere => ADDRESS_CLAIMED_ELSEWHERE,
+            Notice::AddressAdded => ADDRESS_ADDED,
+            Notice::AddressRemoved => ADDRESS_REMOVED,
+            Notice::AddressPreferred => ADDRESS_PREFERRED,
+        }
+        .as_it_stands(),
     }
 }
 
@@ -66,7 +114,17 @@ mod tests {
     use super::*;
     use crate::sender::has_six_digits;
 
-    const ALL: [&Template; 3] = [&SIGN_UP_CODE, &SIGN_IN_CODE, &ADDRESS_ALREADY_REGISTERED];
+    const ALL: [&Template; 9] = [
+        &SIGN_UP_CODE,
+        &SIGN_IN_CODE,
+        &EMAIL_CODE,
+        &KEY_PAIR_CODE,
+        &ADDRESS_ALREADY_REGISTERED,
+        &ADDRESS_CLAIMED_ELSEWHERE,
+        &ADDRESS_ADDED,
+        &ADDRESS_REMOVED,
+        &ADDRESS_PREFERRED,
+    ];
 
     fn pieces(template: &Template) -> [&'static str; 3] {
         [template.subject, template.text, template.html]
@@ -86,7 +144,8 @@ mod tests {
 
     #[test]
     fn the_code_stands_once_in_each_piece_of_a_code_mail_and_nowhere_in_a_notice() {
-        for (template, times) in [(&SIGN_UP_CODE, 1), (&SIGN_IN_CODE, 1), (&ADDRESS_ALREADY_REGISTERED, 0)] {
+        for (number, template) in ALL.into_iter().enumerate() {
+            let times = usize::from(number < CodeMail::ALL.len());
             for piece in pieces(template) {
                 assert_eq!(piece.matches(CODE).count(), times, "{piece}");
                 assert_eq!(piece.matches('{').count(), times, "no other placeholder: {piece}");

@@ -66,7 +66,7 @@ pub(crate) fn insert(conn: &mut SqliteConnection, mail: &QueuedMail) -> Result<(
         .values((
             outbox::id.eq(bytes_of(mail.id.uuid())),
             outbox::class.eq(mail.class.as_str()),
-            outbox::code_id.eq(bytes_of(mail.code_id.uuid())),
+            outbox::code_id.eq(mail.code_id.map(|code| bytes_of(code.uuid()))),
             outbox::key_id.eq(mail.sealed.key_id.to_string()),
             outbox::sealed.eq(&mail.sealed.bytes),
             outbox::created_at.eq(mail.created_at.unix_millis()),

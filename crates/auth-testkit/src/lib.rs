@@ -12,7 +12,7 @@
 //! | [`contract`] | sentences about stores; [`store_contract!`] turns them into the tests of an adapter |
 //!
 //! ```
-//! use auth_domain::{Auth, Client, EmailAddress, Policy};
+//! use auth_domain::{Auth, Client, EmailAddress, Language, Policy};
 //! use auth_testkit::World;
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -20,7 +20,7 @@
 //! let auth = world.auth(Policy::default());
 //! let client = Client::new([127, 0, 0, 1].into(), "a test");
 //! let nobody = EmailAddress::parse("nobody@example.org").unwrap();
-//! assert!(auth.sign_in(&nobody, None, &client).await.is_ok(), "an unknown address is not told apart");
+//! assert!(auth.sign_in(&nobody, None, &client, &Language::default()).await.is_ok(), "an unknown address is not told apart");
 //! assert!(world.deliver_mail().await.is_empty(), "but nothing is mailed to it");
 //! # });
 //! ```
@@ -38,6 +38,6 @@ mod mocks;
 pub mod samples;
 mod world;
 
-pub use fakes::{CountingEntropy, InMemoryStore, ManualClock, RecordingMailer, SentMail, SentTemplate};
+pub use fakes::{CountingEntropy, InMemoryStore, ManualClock, RecordingMailer, SentMail};
 pub use mocks::{MockMailer, MockStore};
 pub use world::World;

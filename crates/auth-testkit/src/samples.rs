@@ -98,7 +98,7 @@ pub fn sign_in(owner: Option<SessionOwner>, to: &str, network: u8, now: Timestam
         mail: QueuedMail {
             id: uuid().into(),
             class: if owner.is_some() { MailClass::Code } else { MailClass::Decoy },
-            code_id,
+            code_id: Some(code_id),
             sealed: SealedMail { key_id: key_id(), bytes: octets().to_vec() },
             created_at: now,
         },

@@ -3,7 +3,8 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::{
-    CodeId, EmailAddress, Entropy, EntropyError, KeyId, MailId, ServerKeys, Timestamp, VerificationCode,
+    CodeId, EmailAddress, Entropy, EntropyError, KeyId, Language, MailContent, MailId, ServerKeys, Timestamp,
+    VerificationCode,
     secrets::{open, seal},
 };
 
@@ -14,21 +15,12 @@ pub struct Mail {
     pub id: MailId,
     /// Where it goes.
     pub to: EmailAddress,
+    /// The language it is best written in.
+    pub language: Language,
     /// What it says.
     pub content: MailContent,
     /// When it was owed.
     pub created_at: Timestamp,
-}
-
-/// What a mail says.
-#[derive(Debug)]
-pub enum MailContent {
-    /// The code that completes a registration.
-    SignUpCode(VerificationCode),
-    /// The code that opens a session.
-    SignInCode(VerificationCode),
-    /// To the owner of a registered address: somebody tried to register it again.
-    AddressAlreadyRegistered,
 }
 
 /// How a queued mail is handled.
@@ -74,8 +66,8 @@ pub struct QueuedMail {
     pub id: MailId,
     /// How it is handled.
     pub class: MailClass,
-    /// The code whose life starts to run out when this mail is handed over.
-    pub code_id: CodeId,
+    /// The code, if any, whose life starts to run out when this mail is handed over.
+    pub code_id: Option<CodeId>,
     /// The mail itself.
     pub sealed: SealedMail,
     /// When it was owed.
@@ -113,13 +105,10 @@ pub enum Settlement {
 impl Mail {
     /// The mail as the outbox keeps it.
     pub(crate) fn seal(&self, keys: &ServerKeys, entropy: &dyn Entropy) -> Result<SealedMail, EntropyError> {
-        let (template, code) = match &self.content {
-            MailContent::SignUpCode(code) => ("sign-up", code.expose()),
-            MailContent::SignInCode(code) => ("sign-in", code.expose()),
-            MailContent::AddressAlreadyRegistered => ("address-already-registered", ""),
-        };
-        // No field can contain a line feed: an address and a code do not, and the template's name is ours.
-        let text = Zeroizing::new([template, self.to.as_str(), code].join("\n"));
+        let code = self.content.code().map_or("", VerificationCode::expose);
+        // No field can contain a line feed: neither an address nor a tag nor a code does, and the names are ours.
+        let fields = [self.content.template(), self.language.as_str(), self.to.as_str(), code];
+        let text = Zeroizing::new(fields.join("\n"));
         seal(text.as_bytes(), self.id, keys, entropy)
     }
 
@@ -127,15 +116,10 @@ impl Mail {
     pub(crate) fn open(claimed: &ClaimedMail, keys: &ServerKeys) -> Option<Self> {
         let plain = open(&claimed.sealed, claimed.id, keys)?;
         let mut fields = std::str::from_utf8(&plain).ok()?.split('\n');
-        let (template, to, code) = (fields.next()?, fields.next()?, fields.next()?);
-        let content = match template {
-            "sign-up" => MailContent::SignUpCode(VerificationCode::from_sealed(code)),
-            "sign-in" => MailContent::SignInCode(VerificationCode::from_sealed(code)),
-            "address-already-registered" => MailContent::AddressAlreadyRegistered,
-            _ => return None,
-        };
-        let to = EmailAddress::parse(to).ok()?;
-        Some(Self { id: claimed.id, to, content, created_at: claimed.created_at })
+        let (template, language, to, code) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+        let content = MailContent::from_sealed(template, code)?;
+        let (language, to) = (Language::parse(language)?, EmailAddress::parse(to).ok()?);
+        Some(Self { id: claimed.id, to, language, content, created_at: claimed.created_at })
     }
 }
 

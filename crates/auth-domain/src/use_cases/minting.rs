@@ -2,9 +2,9 @@ use std::net::IpAddr;
 
 use super::Auth;
 use crate::{
-    AuthError, Bearer, Client, CodeHash, CodeId, CodePurpose, CodeState, EmailAddress, Lifetimes, Mail, MailClass,
-    MailContent, MailId, NewCode, NewSession, PendingSignIn, QueuedMail, SessionId, SessionKind, SessionOwner,
-    Timestamp, VerificationCode,
+    AuthError, Bearer, Client, CodeHash, CodeId, CodeMail, CodePurpose, CodeState, EmailAddress, Language, Lifetimes,
+    Mail, MailClass, MailContent, MailId, NewCode, NewSession, Notice, PendingSignIn, QueuedMail, SessionId,
+    SessionKind, SessionOwner, Timestamp, VerificationCode,
 };
 
 /// A session that waits for its code: what the client is told of it.
@@ -31,9 +31,9 @@ pub struct OpenedSession {
 /// What the code of a new sign-in leads to, and which mail goes out.
 pub(super) enum Target<'a> {
     /// An account: the code goes to the address on record.
-    Account { owner: SessionOwner, mail_to: &'a EmailAddress, content: fn(VerificationCode) -> MailContent },
+    Account { owner: SessionOwner, mail_to: &'a EmailAddress, content: CodeMail },
     /// A decoy that tells the owner of a registered address.
-    DecoyWithNotice { owner: SessionOwner, mail_to: &'a EmailAddress, content: MailContent },
+    DecoyWithNotice { owner: SessionOwner, mail_to: &'a EmailAddress, content: Notice },
     /// A decoy that tells nobody.
     Decoy { asked_for: &'a EmailAddress },
 }
@@ -43,13 +43,14 @@ pub(super) struct SignInRequest<'a> {
     pub kind: SessionKind,
     pub lifetimes: Lifetimes,
     pub client: &'a Client,
+    pub language: &'a Language,
     pub now: Timestamp,
 }
 
 impl Auth {
     /// Makes a session, a code and a mail, doing the same work for decoys as for the real thing.
     pub(super) fn mint_sign_in(&self, request: SignInRequest<'_>) -> Result<(OpenedSession, PendingSignIn), AuthError> {
-        let SignInRequest { target, kind, lifetimes, client, now } = request;
+        let SignInRequest { target, kind, lifetimes, client, language, now } = request;
         let entropy = self.entropy();
         let bearer = Bearer::mint(&self.keys, entropy)?;
         let session_id = SessionId::mint(now, entropy)?;
@@ -60,18 +61,20 @@ impl Auth {
 
         let real_hash = code.hash(code_id, CodePurpose::SignIn, &self.keys);
         let decoy_hash = CodeHash::unreachable(entropy)?;
-        let (owner, address, hash, class, content) = match target {
+        let (owner, address, hash, class, language, content) = match target {
             Target::Account { owner, mail_to, content } => {
-                (Some(owner), mail_to, real_hash, MailClass::Code, content(code))
+                (Some(owner), mail_to, real_hash, MailClass::Code, language.clone(), MailContent::Code(content, code))
             }
             Target::DecoyWithNotice { owner, mail_to, content } => {
-                (Some(owner), mail_to, decoy_hash, MailClass::Notice, content)
+                // Whoever asked does not choose the language of somebody else's mail.
+                (Some(owner), mail_to, decoy_hash, MailClass::Notice, Language::default(), MailContent::Notice(content))
             }
             Target::Decoy { asked_for } => {
-                (None, asked_for, decoy_hash, MailClass::Decoy, MailContent::SignInCode(code))
+                let content = MailContent::Code(CodeMail::SignIn, code);
+                (None, asked_for, decoy_hash, MailClass::Decoy, language.clone(), content)
             }
         };
-        let mail = Mail { id: mail_id, to: address.clone(), content, created_at: now };
+        let mail = Mail { id: mail_id, to: address.clone(), language, content, created_at: now };
 
         let pending = PendingSignIn {
             session: NewSession {
@@ -95,7 +98,13 @@ impl Auth {
                 // A code ends with what it opens.
                 expires_at: now.plus(CodeState::LIFE_AT_MOST).min(expires_at),
             },
-            mail: QueuedMail { id: mail_id, class, code_id, sealed: mail.seal(&self.keys, entropy)?, created_at: now },
+            mail: QueuedMail {
+                id: mail_id,
+                class,
+                code_id: Some(code_id),
+                sealed: mail.seal(&self.keys, entropy)?,
+                created_at: now,
+            },
         };
         let opened = OpenedSession {
             bearer,

@@ -4,10 +4,10 @@ use super::{
     ATTEMPTS, Auth, OpenedSession, contended,
     minting::{SignInRequest, Target},
 };
-use crate::{Applied, AuthError, Client, CodeGuess, CodeId, CodePurpose, EmailAddress, MailContent, Redeemed};
+use crate::{Applied, AuthError, Client, CodeGuess, CodeId, CodeMail, CodePurpose, EmailAddress, Language, Redeemed};
 
 impl Auth {
-    /// Opens a session that waits for the code, which is mailed to `email`.
+    /// Opens a session that waits for the code, which is mailed to `email` in `language`.
     ///
     /// An address that leads to no account is not told apart: the answer is a decoy. A disabled account is not told
     /// apart either; its owner learns it from [`redeem_sign_in_code`](Self::redeem_sign_in_code).
@@ -19,6 +19,7 @@ impl Auth {
         email: &EmailAddress,
         kind: Option<&str>,
         client: &Client,
+        language: &Language,
     ) -> Result<OpenedSession, AuthError> {
         let (kind, lifetimes) = self.policy.session_kinds.choose(kind)?;
         for _ in 0..ATTEMPTS {
@@ -27,12 +28,12 @@ impl Auth {
             let target = match &known {
                 // To the address on record, not to the one typed: the two only share a key.
                 Some(known) => {
-                    Target::Account { owner: known.owner, mail_to: &known.address, content: MailContent::SignInCode }
+                    Target::Account { owner: known.owner, mail_to: &known.address, content: CodeMail::SignIn }
                 }
                 None => Target::Decoy { asked_for: email },
             };
             let (opened, sign_in) =
-                self.mint_sign_in(SignInRequest { target, kind: kind.clone(), lifetimes, client, now })?;
+                self.mint_sign_in(SignInRequest { target, kind: kind.clone(), lifetimes, client, language, now })?;
             match self.ports.store.open_session(&sign_in).await? {
                 Applied::Yes => {
                     self.ports.bell.ring();

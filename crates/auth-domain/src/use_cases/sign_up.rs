@@ -5,8 +5,8 @@ use super::{
     minting::{SignInRequest, Target},
 };
 use crate::{
-    Alias, AuthError, Client, EmailAddress, EmailId, FullName, MailContent, Registered, Registration, SessionOwner,
-    UserId,
+    Alias, AuthError, Client, CodeMail, EmailAddress, EmailId, FullName, Language, Notice, Registered, Registration,
+    SessionOwner, UserId,
 };
 
 /// What somebody tells of themselves to register.
@@ -29,17 +29,22 @@ impl Auth {
         if self.policy.registration_open { Ok(()) } else { Err(AuthError::RegistrationClosed) }
     }
 
-    /// Registers somebody and mails the code that completes it.
+    /// Registers somebody and mails the code that completes it, in `language`.
     ///
     /// A registered address is not told apart from a free one: the answer is a decoy, and the owner of the address
     /// gets a mail that says so.
     ///
     /// # Errors
     /// [`AuthError::RegistrationClosed`], [`AuthError::AliasTaken`], or what the store or the random source report.
-    pub async fn sign_up(&self, sign_up: SignUp, client: &Client) -> Result<OpenedSession, AuthError> {
+    pub async fn sign_up(
+        &self,
+        sign_up: SignUp,
+        client: &Client,
+        language: &Language,
+    ) -> Result<OpenedSession, AuthError> {
         self.registration_is_open()?;
         for _ in 0..ATTEMPTS {
-            let (opened, registration) = self.prepare_registration(&sign_up, client).await?;
+            let (opened, registration) = self.prepare_registration(&sign_up, client, language).await?;
             match self.ports.store.register_user(&registration).await? {
                 Registered::Yes => {
                     self.ports.bell.ring();
@@ -57,6 +62,7 @@ impl Auth {
         &self,
         sign_up: &SignUp,
         client: &Client,
+        language: &Language,
     ) -> Result<(OpenedSession, Registration), AuthError> {
         let now = self.now();
         let known = self.ports.store.find_address(&sign_up.email.key(), now).await?;
@@ -65,14 +71,12 @@ impl Auth {
             SessionOwner { user_id: UserId::mint(now, self.entropy())?, email_id: EmailId::mint(now, self.entropy())? };
         let (kind, lifetimes) = self.policy.session_kinds.choose(None)?;
         let target = match &registered {
-            None => Target::Account { owner, mail_to: &sign_up.email, content: MailContent::SignUpCode },
-            Some(known) => Target::DecoyWithNotice {
-                owner,
-                mail_to: &known.address,
-                content: MailContent::AddressAlreadyRegistered,
-            },
+            None => Target::Account { owner, mail_to: &sign_up.email, content: CodeMail::SignUp },
+            Some(known) => {
+                Target::DecoyWithNotice { owner, mail_to: &known.address, content: Notice::AddressAlreadyRegistered }
+            }
         };
-        let (opened, sign_in) = self.mint_sign_in(SignInRequest { target, kind, lifetimes, client, now })?;
+        let (opened, sign_in) = self.mint_sign_in(SignInRequest { target, kind, lifetimes, client, language, now })?;
         let registration = Registration {
             user_id: owner.user_id,
             alias: sign_up.alias.clone(),

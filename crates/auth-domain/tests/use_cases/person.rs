@@ -1,7 +1,9 @@
 //! Somebody who uses the service.
 #![expect(clippy::unwrap_used, reason = "a test that meets something it did not expect panics")]
 
-use auth_domain::{Alias, Auth, AuthError, Client, EmailAddress, FullName, LiveSession, OpenedSession, Policy, SignUp};
+use auth_domain::{
+    Alias, Auth, AuthError, Client, EmailAddress, FullName, Language, LiveSession, OpenedSession, Policy, SignUp,
+};
 use auth_testkit::{SentMail, World};
 
 pub(crate) struct Service {
@@ -26,7 +28,7 @@ impl Service {
             full_name: FullName::parse("Ada Lovelace").unwrap(),
             alias: Alias::parse(alias).unwrap(),
         };
-        self.auth.sign_up(sign_up, &client(1)).await
+        self.auth.sign_up(sign_up, &client(1), &Language::default()).await
     }
 
     /// Registers, reads the mail, redeems the code, checks.
@@ -39,7 +41,7 @@ impl Service {
 
     /// Asks for a code from network `network`.
     pub(crate) async fn sign_in(&self, email: &str, network: u8) -> OpenedSession {
-        self.auth.sign_in(&address(email), None, &client(network)).await.unwrap()
+        self.auth.sign_in(&address(email), None, &client(network), &Language::default()).await.unwrap()
     }
 
     /// Signs in all the way.

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use auth_domain::{
-    AuthError, CodeState, InvalidInput, KnownAddress, Lifetimes, Policy, SessionKind, SessionKinds, SessionOwner,
+    AuthError, CodeState, InvalidInput, KnownAddress, Language, Lifetimes, Policy, SessionKind, SessionKinds,
+    SessionOwner,
 };
-use auth_testkit::{MockStore, SentTemplate, World};
+use auth_testkit::{MockStore, World};
 
 use crate::person::{Service, address, client, wrong};
 
@@ -13,7 +14,7 @@ async fn the_code_goes_to_the_address_on_record() {
     service.registered("ada", "Ada@Example.org").await;
     service.sign_in("ADA@EXAMPLE.ORG", 2).await;
     let mail = service.only_mail().await;
-    assert_eq!((mail.to.as_str(), mail.template), ("Ada@Example.org", SentTemplate::SignInCode));
+    assert_eq!((mail.to.as_str(), mail.template), ("Ada@Example.org", "sign-in-code"));
 }
 
 #[tokio::test]
@@ -98,10 +99,10 @@ async fn a_kind_decides_how_long_a_session_lives() {
     let (auth, now) = (&service.auth, auth_domain::Clock::now(&*service.world.clock));
     let ada = address("ada@example.org");
 
-    let opened = auth.sign_in(&ada, Some("kiosk"), &client(1)).await.unwrap();
+    let opened = auth.sign_in(&ada, Some("kiosk"), &client(1), &Language::default()).await.unwrap();
     assert_eq!(opened.kind.as_str(), "kiosk");
     assert_eq!(opened.expires_at, now.plus(Duration::from_mins(5)));
-    let refused = auth.sign_in(&ada, Some("mainframe"), &client(1)).await;
+    let refused = auth.sign_in(&ada, Some("mainframe"), &client(1), &Language::default()).await;
     assert!(matches!(refused, Err(AuthError::InvalidInput(InvalidInput::SessionKind))));
 }
 
@@ -128,7 +129,7 @@ async fn what_keeps_changing_ends_as_unavailable_not_as_wrong() {
     let ports = auth_domain::Ports { store: std::sync::Arc::new(store), ..world.ports() };
     let auth = auth_domain::Auth::new(ports, Policy::default(), world.keys.clone());
 
-    let failed = auth.sign_in(&address("ada@example.org"), None, &client(1)).await;
+    let failed = auth.sign_in(&address("ada@example.org"), None, &client(1), &Language::default()).await;
     assert!(matches!(failed, Err(AuthError::Store(_))));
 }
 

@@ -2,16 +2,17 @@
 
 mod body;
 mod caller;
-mod client;
+mod client_address;
 mod path;
 mod registering;
+mod sender;
 
 pub(crate) use body::Body;
 pub(crate) use caller::Signed;
-pub(crate) use client::Sender;
-pub use client::{ClientAddress, ForwardedHeader};
+pub use client_address::{ClientAddress, ForwardedHeader};
 pub(crate) use path::Id;
 pub(crate) use registering::Registering;
+pub(crate) use sender::Sender;
 
 use std::{future::Future, pin::Pin};
 

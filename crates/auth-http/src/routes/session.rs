@@ -126,9 +126,9 @@ struct SignIn {
     kind: Option<String>,
 }
 
-async fn open(service: web::Data<Service>, Sender(client): Sender, Body(body): Body<SignIn>) -> ApiResult {
+async fn open(service: web::Data<Service>, Sender { client, language }: Sender, Body(body): Body<SignIn>) -> ApiResult {
     let email = EmailAddress::parse(&body.email).map_err(invalid)?;
-    let opened = service.auth.sign_in(&email, body.kind.as_deref(), &client).await?;
+    let opened = service.auth.sign_in(&email, body.kind.as_deref(), &client, &language).await?;
     Ok(accepted(&NewSession::from(&opened)))
 }
 

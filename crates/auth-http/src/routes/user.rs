@@ -26,7 +26,7 @@ struct Registration {
 
 async fn register(
     service: web::Data<Service>,
-    Sender(client): Sender,
+    Sender { client, language }: Sender,
     Registering(Body(body)): Registering<Body<Registration>>,
 ) -> ApiResult {
     let sign_up = SignUp {
@@ -34,7 +34,7 @@ async fn register(
         full_name: FullName::parse(&body.full_name).map_err(invalid)?,
         alias: Alias::parse(&body.alias).map_err(invalid)?,
     };
-    let opened = service.auth.sign_up(sign_up, &client).await?;
+    let opened = service.auth.sign_up(sign_up, &client, &language).await?;
     Ok(accepted(&NewSession::from(&opened)))
 }
 

@@ -81,6 +81,7 @@ impl TestApp {
             clock: world.clock.clone(),
             entropy: world.entropy.clone(),
             client_address: setup.client_address,
+            languages: vec![auth_domain::Language::default()],
             mail_worker: Heartbeat::start(),
         });
         let courier = Courier { store, ..world.courier() };

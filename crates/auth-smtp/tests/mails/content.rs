@@ -1,5 +1,5 @@
 use crate::outbox::{Outbox, code, header, known_code, long_digit_runs, mail, mail_to, outbox, parts, split};
-use auth_domain::MailContent;
+use auth_domain::{CodeMail, MailContent, Notice};
 
 /// The headers that every mail has, and no other.
 const HEADERS: [&str; 8] =
@@ -35,7 +35,7 @@ fn addresses() -> Vec<String> {
 
 #[tokio::test]
 async fn a_mail_is_complete_by_the_standards_of_mail() {
-    let mail = mail(MailContent::SignInCode(known_code()));
+    let mail = mail(MailContent::Code(CodeMail::SignIn, known_code()));
     let raw = outbox().send(&mail).await;
 
     let (headers, _body) = split(&raw);
@@ -64,7 +64,9 @@ async fn a_mail_is_complete_by_the_standards_of_mail() {
 
 #[tokio::test]
 async fn the_code_stands_unbroken_in_subject_text_and_html() {
-    for content in [MailContent::SignUpCode(known_code()), MailContent::SignInCode(known_code())] {
+    for content in
+        [MailContent::Code(CodeMail::SignUp, known_code()), MailContent::Code(CodeMail::SignIn, known_code())]
+    {
         let raw = outbox().send(&mail(content)).await;
         assert_eq!(long_digit_runs(&header(&raw, "Subject")), ["654321"]);
         let parts = parts(&raw);
@@ -81,7 +83,11 @@ async fn whatever_its_id_a_code_mail_has_no_other_run_of_six_digits_than_its_cod
     for turn in 0..500 {
         let code = code();
         let digits = code.expose().to_owned();
-        let content = if turn % 2 == 0 { MailContent::SignUpCode(code) } else { MailContent::SignInCode(code) };
+        let content = if turn % 2 == 0 {
+            MailContent::Code(CodeMail::SignUp, code)
+        } else {
+            MailContent::Code(CodeMail::SignIn, code)
+        };
         let raw = outbox.send(&mail(content)).await;
         assert_eq!(long_digit_runs(&raw), [digits.as_str(); 3], "{raw}");
     }
@@ -91,7 +97,7 @@ async fn whatever_its_id_a_code_mail_has_no_other_run_of_six_digits_than_its_cod
 async fn whatever_its_id_a_notice_has_no_run_of_six_digits() {
     let outbox = outbox();
     for _ in 0..500 {
-        let raw = outbox.send(&mail(MailContent::AddressAlreadyRegistered)).await;
+        let raw = outbox.send(&mail(MailContent::Notice(Notice::AddressAlreadyRegistered))).await;
         assert!(long_digit_runs(&raw).is_empty(), "{raw}");
     }
 }
@@ -99,7 +105,8 @@ async fn whatever_its_id_a_notice_has_no_run_of_six_digits() {
 #[tokio::test]
 async fn digits_of_an_address_stand_where_the_address_stands_and_nowhere_else() {
     let outbox = Outbox::from("Auth <1111111@2222222.example>");
-    let raw = outbox.send(&mail_to("3333333@4444444.example", MailContent::AddressAlreadyRegistered)).await;
+    let raw =
+        outbox.send(&mail_to("3333333@4444444.example", MailContent::Notice(Notice::AddressAlreadyRegistered))).await;
     assert_eq!(header(&raw, "From"), "Auth <1111111@2222222.example>");
     assert_eq!(header(&raw, "To"), "3333333@4444444.example");
     assert_eq!(long_digit_runs(&raw), ["1111111", "2222222", "3333333", "4444444"]);
@@ -109,7 +116,7 @@ async fn digits_of_an_address_stand_where_the_address_stands_and_nowhere_else() 
 async fn a_mail_goes_to_every_valid_address_as_it_was_written() {
     let outbox = outbox();
     for address in addresses() {
-        let raw = outbox.send(&mail_to(&address, MailContent::SignInCode(known_code()))).await;
+        let raw = outbox.send(&mail_to(&address, MailContent::Code(CodeMail::SignIn, known_code()))).await;
         assert_eq!(header(&raw, "To"), address);
     }
 }
@@ -118,7 +125,7 @@ async fn a_mail_goes_to_every_valid_address_as_it_was_written() {
 async fn no_address_adds_a_header_or_takes_one_away() {
     let outbox = outbox();
     for address in addresses() {
-        let raw = outbox.send(&mail_to(&address, MailContent::AddressAlreadyRegistered)).await;
+        let raw = outbox.send(&mail_to(&address, MailContent::Notice(Notice::AddressAlreadyRegistered))).await;
         let (headers, _body) = split(&raw);
         assert_eq!(headers.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), HEADERS, "{address}");
     }
@@ -137,7 +144,7 @@ async fn no_sender_adds_a_header_or_takes_one_away() {
         "\"\u{2028}Bcc: x\" <auth@localhost>",
         long_name.as_str(),
     ] {
-        let raw = Outbox::from(sender).send(&mail(MailContent::AddressAlreadyRegistered)).await;
+        let raw = Outbox::from(sender).send(&mail(MailContent::Notice(Notice::AddressAlreadyRegistered))).await;
         let (headers, _body) = split(&raw);
         assert_eq!(headers.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), HEADERS, "{sender}");
     }
@@ -148,17 +155,17 @@ async fn each_mail_says_what_it_is_for() {
     let outbox = outbox();
     for (content, subject, phrases) in [
         (
-            MailContent::SignUpCode(known_code()),
+            MailContent::Code(CodeMail::SignUp, known_code()),
             "654321 is your sign-up code",
             ["completes your registration", "once, for ten minutes", "Never share it"],
         ),
         (
-            MailContent::SignInCode(known_code()),
+            MailContent::Code(CodeMail::SignIn, known_code()),
             "654321 is your sign-in code",
             ["is signing in", "Nobody gets in without the code", "Never share it"],
         ),
         (
-            MailContent::AddressAlreadyRegistered,
+            MailContent::Notice(Notice::AddressAlreadyRegistered),
             "Your address already has an account",
             ["tried to register", "sign in instead", "there is nothing to do"],
         ),

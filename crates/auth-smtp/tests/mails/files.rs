@@ -7,13 +7,13 @@ use std::{
 };
 
 use crate::outbox::{known_code, mail, mail_to, outbox};
-use auth_domain::{MailContent, MailError, Mailer};
+use auth_domain::{CodeMail, MailContent, MailError, Mailer, Notice};
 use auth_smtp::FileMailer;
 
 #[tokio::test]
 async fn a_mail_is_one_file_named_after_it() {
     let outbox = outbox();
-    let mail = mail(MailContent::SignUpCode(known_code()));
+    let mail = mail(MailContent::Code(CodeMail::SignUp, known_code()));
     outbox.send(&mail).await;
     assert_eq!(outbox.names(), [format!("{}.eml", mail.id)]);
 }
@@ -21,7 +21,7 @@ async fn a_mail_is_one_file_named_after_it() {
 #[tokio::test]
 async fn the_reply_names_the_file_but_neither_code_nor_address() {
     let outbox = outbox();
-    let mail = mail(MailContent::SignUpCode(known_code()));
+    let mail = mail(MailContent::Code(CodeMail::SignUp, known_code()));
     let reply = outbox.mailer.deliver(&mail).await.unwrap();
     let path = reply.strip_prefix("written to ").unwrap();
     let raw = fs::read_to_string(path).unwrap();
@@ -32,7 +32,7 @@ async fn the_reply_names_the_file_but_neither_code_nor_address() {
 #[tokio::test]
 async fn a_mail_delivered_again_replaces_its_file_with_the_same_octets() {
     let outbox = outbox();
-    let mail = mail(MailContent::SignInCode(known_code()));
+    let mail = mail(MailContent::Code(CodeMail::SignIn, known_code()));
     let first = outbox.send(&mail).await;
     fs::write(outbox.folder.path().join(format!("{}.eml", mail.id)), "half a ma").unwrap();
     let second = outbox.send(&mail).await;
@@ -65,7 +65,7 @@ async fn a_reader_never_sees_half_a_mail_even_while_attempts_overlap() {
         }
     });
 
-    let mail = Arc::new(mail(MailContent::SignInCode(known_code())));
+    let mail = Arc::new(mail(MailContent::Code(CodeMail::SignIn, known_code())));
     for _ in 0..20 {
         let overlapping: Vec<_> = (0..4)
             .map(|_| {
@@ -90,7 +90,7 @@ async fn the_folder_is_made_and_made_again_when_it_disappears() {
     assert!(folder.is_dir());
 
     fs::remove_dir_all(parent.path().join("data")).unwrap();
-    let mail = mail(MailContent::AddressAlreadyRegistered);
+    let mail = mail(MailContent::Notice(Notice::AddressAlreadyRegistered));
     mailer.deliver(&mail).await.unwrap();
     assert!(folder.join(format!("{}.eml", mail.id)).is_file());
 }
@@ -113,7 +113,7 @@ async fn a_mail_that_cannot_be_written_may_be_written_later() {
     fs::remove_dir(&folder).unwrap();
     fs::write(&folder, "in the way").unwrap();
 
-    let mail = mail_to("ada@example.org", MailContent::SignInCode(known_code()));
+    let mail = mail_to("ada@example.org", MailContent::Code(CodeMail::SignIn, known_code()));
     let Err(MailError::Transient(reason)) = mailer.deliver(&mail).await else { panic!("not refused") };
     assert!(reason.contains(&format!("{}.eml", mail.id)), "{reason}");
     assert!(!reason.contains("654321") && !reason.contains("ada"), "{reason}");
@@ -125,7 +125,7 @@ async fn a_mail_that_cannot_be_written_may_be_written_later() {
 #[tokio::test]
 async fn an_attempt_that_failed_leaves_nothing_behind() {
     let outbox = outbox();
-    let mail = mail(MailContent::SignInCode(known_code()));
+    let mail = mail(MailContent::Code(CodeMail::SignIn, known_code()));
     let in_the_way = outbox.folder.path().join(format!("{}.eml", mail.id)).join("in the way");
     fs::create_dir_all(&in_the_way).unwrap();
 
@@ -140,7 +140,7 @@ async fn only_its_owner_can_read_a_mail() {
     use std::os::unix::fs::PermissionsExt;
 
     let outbox = outbox();
-    let mail = mail(MailContent::SignInCode(known_code()));
+    let mail = mail(MailContent::Code(CodeMail::SignIn, known_code()));
     let path = outbox.folder.path().join(format!("{}.eml", mail.id));
     fs::write(&path, "").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();

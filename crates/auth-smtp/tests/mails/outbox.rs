@@ -3,7 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
 use auth_domain::{
-    Clock, EmailAddress, Entropy, EntropyError, Mail, MailContent, MailId, Mailer, Timestamp, VerificationCode,
+    Clock, EmailAddress, Entropy, EntropyError, Language, Mail, MailContent, MailId, Mailer, Timestamp,
+    VerificationCode,
     system::{SystemClock, SystemEntropy},
 };
 use auth_smtp::FileMailer;
@@ -49,6 +50,7 @@ pub(crate) fn mail_to(address: &str, content: MailContent) -> Mail {
     Mail {
         id: MailId::mint(SystemClock.now(), &SystemEntropy).unwrap(),
         to: EmailAddress::parse(address).unwrap(),
+        language: Language::default(),
         content,
         created_at: OWED,
     }

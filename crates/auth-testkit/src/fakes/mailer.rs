@@ -4,7 +4,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use auth_domain::{Mail, MailContent, MailError, MailId, Mailer};
+use auth_domain::{Language, Mail, MailError, MailId, Mailer, VerificationCode};
 
 /// Keeps the mails it is handed.
 #[derive(Debug, Default)]
@@ -23,21 +23,12 @@ pub struct SentMail {
     pub id: MailId,
     /// Where it went.
     pub to: String,
-    /// What it was.
-    pub template: SentTemplate,
+    /// The name of its template.
+    pub template: &'static str,
+    /// The language it was to be written in.
+    pub language: Language,
     /// The code in it; empty when it carries none.
     pub code: String,
-}
-
-/// What a mail was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SentTemplate {
-    /// The code that completes a registration.
-    SignUpCode,
-    /// The code that opens a session.
-    SignInCode,
-    /// The notice to the owner of a registered address.
-    AddressAlreadyRegistered,
 }
 
 impl RecordingMailer {
@@ -63,13 +54,13 @@ impl Mailer for RecordingMailer {
         if let Some(failure) = &recording.failure {
             return Err(failure.clone());
         }
-        let (template, code) = match &mail.content {
-            MailContent::SignUpCode(code) => (SentTemplate::SignUpCode, code.expose()),
-            MailContent::SignInCode(code) => (SentTemplate::SignInCode, code.expose()),
-            MailContent::AddressAlreadyRegistered => (SentTemplate::AddressAlreadyRegistered, ""),
-        };
-        let (to, code) = (mail.to.as_str().to_owned(), code.to_owned());
-        recording.sent.push(SentMail { id: mail.id, to, template, code });
+        recording.sent.push(SentMail {
+            id: mail.id,
+            to: mail.to.as_str().to_owned(),
+            template: mail.content.template(),
+            language: mail.language.clone(),
+            code: mail.content.code().map_or("", VerificationCode::expose).to_owned(),
+        });
         Ok("250 kept".to_owned())
     }
 }

@@ -5,5 +5,5 @@ mod store;
 
 pub use clock::ManualClock;
 pub use entropy::CountingEntropy;
-pub use mailer::{RecordingMailer, SentMail, SentTemplate};
+pub use mailer::{RecordingMailer, SentMail};
 pub use store::InMemoryStore;

@@ -24,7 +24,7 @@ impl Outbox for InMemoryStore {
         });
         due.truncate(usize::try_from(limit).expect("a small number"));
         let claimed = due.into_iter().filter_map(|position| {
-            let code_is_living = state.code_is_living(state.mails[position].code_id, now);
+            let code_is_living = state.mails[position].code_id.is_some_and(|id| state.code_is_living(id, now));
             let row = &mut state.mails[position];
             row.attempts += 1;
             row.leased_until = Some(lease_until);
@@ -68,7 +68,7 @@ impl Outbox for InMemoryStore {
                 row.sealed = None;
                 row.settled_at = Some(now);
                 let end = now.plus(CodeState::LIFE_AFTER_HAND_OVER);
-                for code in state.codes.iter_mut().filter(|code| code.new.id == row.code_id) {
+                for code in state.codes.iter_mut().filter(|code| Some(code.new.id) == row.code_id) {
                     code.expires_at = code.expires_at.min(end);
                 }
             }

@@ -54,7 +54,7 @@ pub(super) struct CodeRow {
 pub(super) struct MailRow {
     pub id: MailId,
     pub class: MailClass,
-    pub code_id: CodeId,
+    pub code_id: Option<CodeId>,
     pub sealed: Option<SealedMail>,
     pub created_at: Timestamp,
     pub due_at: Timestamp,

@@ -1,19 +1,8 @@
-use std::{
-    future::{Ready, ready},
-    net::{IpAddr, SocketAddr},
-};
+use std::net::{IpAddr, SocketAddr};
 
-use actix_web::{
-    FromRequest, HttpRequest,
-    dev::Payload,
-    http::header::{self, HeaderMap, HeaderName},
-};
-use auth_domain::Client;
+use actix_web::http::header::{self, HeaderMap, HeaderName};
 use ipnet::IpNet;
 use serde::Deserialize;
-
-use super::service;
-use crate::answer::ApiError;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -104,26 +93,6 @@ fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
         ends_here
     })
     .collect()
-}
-
-/// Who sent the request.
-pub(crate) struct Sender(pub Client);
-
-impl FromRequest for Sender {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(sender(request))
-    }
-}
-
-fn sender(request: &HttpRequest) -> Result<Sender, ApiError> {
-    // Requests have a peer wherever they come over a socket.
-    let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-    let ip = service(request)?.client_address.of(peer, request.headers());
-    let user_agent = request.headers().get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    Ok(Sender(Client::new(ip, user_agent.as_deref().unwrap_or_default())))
 }
 
 #[cfg(test)]

@@ -1,0 +1,101 @@
+use crate::VerificationCode;
+
+/// What a mail says.
+#[derive(Debug)]
+pub enum MailContent {
+    /// It hands over a code.
+    Code(CodeMail, VerificationCode),
+    /// It tells somebody something.
+    Notice(Notice),
+}
+
+/// What the code in a mail does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CodeMail {
+    /// Completes a registration.
+    SignUp,
+    /// Opens a session.
+    SignIn,
+    /// Verifies an address that was added to an account.
+    Email,
+    /// Verifies a key pair.
+    KeyPair,
+}
+
+/// What a mail without a code tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Notice {
+    /// The owner of a registered address: somebody tried to register it again.
+    AddressAlreadyRegistered,
+    /// The owner of a registered address: somebody tried to add it to another account.
+    AddressClaimedElsewhere,
+    /// An account's verified addresses: another one was added.
+    AddressAdded,
+    /// An account's verified addresses: another one was removed.
+    AddressRemoved,
+    /// An account's verified addresses: another one is preferred from now on.
+    AddressPreferred,
+}
+
+impl CodeMail {
+    /// Every one there is.
+    pub const ALL: [Self; 4] = [Self::SignUp, Self::SignIn, Self::Email, Self::KeyPair];
+
+    /// What it is called in storage and among templates.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignUp => "sign-up-code",
+            Self::SignIn => "sign-in-code",
+            Self::Email => "email-code",
+            Self::KeyPair => "key-pair-code",
+        }
+    }
+}
+
+impl Notice {
+    /// Every one there is.
+    pub const ALL: [Self; 5] = [
+        Self::AddressAlreadyRegistered,
+        Self::AddressClaimedElsewhere,
+        Self::AddressAdded,
+        Self::AddressRemoved,
+        Self::AddressPreferred,
+    ];
+
+    /// What it is called in storage and among templates.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AddressAlreadyRegistered => "address-already-registered",
+            Self::AddressClaimedElsewhere => "address-claimed-elsewhere",
+            Self::AddressAdded => "address-added",
+            Self::AddressRemoved => "address-removed",
+            Self::AddressPreferred => "address-preferred",
+        }
+    }
+}
+
+impl MailContent {
+    /// The name of its template.
+    pub const fn template(&self) -> &'static str {
+        match self {
+            Self::Code(mail, _) => mail.as_str(),
+            Self::Notice(notice) => notice.as_str(),
+        }
+    }
+
+    /// The code it hands over, if any.
+    pub const fn code(&self) -> Option<&VerificationCode> {
+        match self {
+            Self::Code(_, code) => Some(code),
+            Self::Notice(_) => None,
+        }
+    }
+
+    /// What was sealed as a template's name and a code; the code of a notice is empty.
+    pub(super) fn from_sealed(template: &str, code: &str) -> Option<Self> {
+        if let Some(mail) = CodeMail::ALL.into_iter().find(|mail| mail.as_str() == template) {
+            return Some(Self::Code(mail, VerificationCode::from_sealed(code)));
+        }
+        Notice::ALL.into_iter().find(|notice| notice.as_str() == template).map(Self::Notice)
+    }
+}
