@@ -27,6 +27,21 @@ pub enum AuthError {
     /// The alias belongs to somebody.
     #[error("the alias is taken")]
     AliasTaken,
+    /// The caller's own address is verified already.
+    #[error("the address is verified already")]
+    AddressVerified,
+    /// The address is not verified yet.
+    #[error("the address is not verified")]
+    AddressUnverified,
+    /// The address is the preferred or the last verified one of its account.
+    #[error("the address is the preferred or the last verified one")]
+    AddressNeeded,
+    /// Too many addresses of the account wait for their verification.
+    #[error("too many addresses wait for their verification")]
+    TooManyAddresses,
+    /// The caller lacks a role that was asked for.
+    #[error("the caller lacks a role")]
+    RoleLacking,
     /// The store could not answer: nothing is known, least of all that a credential is invalid.
     #[error("the store could not answer")]
     Store(#[from] StoreError),
@@ -47,6 +62,12 @@ pub enum InvalidInput {
     /// Not a full name.
     #[error("a full name is 1 to 128 characters without control characters")]
     FullName,
+    /// Not a name for a key pair.
+    #[error("a key's name is 1 to 64 characters without control characters")]
+    KeyName,
+    /// Not a life for a key pair.
+    #[error("a key lives 1 to 3650 days")]
+    KeyDays,
     /// A kind of session that is not on offer.
     #[error("no such kind of session")]
     SessionKind,

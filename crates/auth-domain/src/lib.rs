@@ -40,5 +40,7 @@ pub use error::{AuthError, InvalidInput};
 pub use model::*;
 pub use policy::{ImpossibleLifetimes, Lifetimes, Policy, SessionKinds};
 pub use ports::*;
-pub use secrets::{Bearer, KeyId, NoServerKey, ServerKeys, TokenDigest, VerificationCode};
-pub use use_cases::{Auth, Courier, Delivered, ListedSession, OpenedSession, Ports, SignUp};
+pub use secrets::{ApiKey, ApiSecret, Bearer, KeyId, NoServerKey, ServerKeys, TokenDigest, VerificationCode};
+pub use use_cases::{
+    AddedEmail, Auth, Courier, CreatedKeyPair, Delivered, KeyPairWish, ListedSession, OpenedSession, Ports, SignUp,
+};

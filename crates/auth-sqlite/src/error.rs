@@ -85,8 +85,8 @@ fn duplicate(message: &str) -> Option<Duplicate> {
     match message.strip_prefix("UNIQUE constraint failed: ")? {
         "users.alias_key" => Some(Duplicate::Alias),
         "emails.address_key" => Some(Duplicate::Address),
-        "sessions.digest" => Some(Duplicate::Credential),
-        "users.id" | "emails.id" | "sessions.id" | "codes.id" | "outbox.id" => Some(Duplicate::Id),
+        "sessions.digest" | "key_pairs.digest" | "key_pairs.api_key" => Some(Duplicate::Credential),
+        "users.id" | "emails.id" | "sessions.id" | "key_pairs.id" | "codes.id" | "outbox.id" => Some(Duplicate::Id),
         _ => None,
     }
 }

@@ -7,8 +7,8 @@
 //! | `connections` | how connections are set up, and the pool of those that read |
 //! | `migrations` | making the file and bringing its layout up to date |
 //! | `error` | [`OpenError`], and what SQLite's failures mean to the domain |
-//! | `users`, `sessions`, `codes`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
-//! | `registrations`, `usage` | what several of those share, and what is worth a statement of its own |
+//! | `users`, `emails`, `sessions`, `key_pairs`, `redeeming`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
+//! | `registrations`, `codes`, `usage` | what several of those share, and what is worth a statement of its own |
 //! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
 //!
 //! The layout itself, with the reasons for it, stands in `migrations/sqlite`.
@@ -31,9 +31,12 @@
 
 mod codes;
 mod connections;
+mod emails;
 mod error;
+mod key_pairs;
 mod migrations;
 mod outbox;
+mod redeeming;
 mod registrations;
 mod rows;
 mod schema;

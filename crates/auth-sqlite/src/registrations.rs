@@ -7,7 +7,7 @@ use crate::{
     codes::any_living,
     error::{Failure, corrupt},
     rows::{Standing, printed},
-    schema::{codes, emails, outbox, sessions, users},
+    schema::{codes, emails, outbox, users},
 };
 
 /// Who holds `alias`, and the id of their row.
@@ -65,8 +65,7 @@ pub(crate) fn delete_users(conn: &mut SqliteConnection, ids: Vec<Vec<u8>>) -> Re
 
 /// The mails that carry a code to a user and are owed still.
 fn queued_codes_of(conn: &mut SqliteConnection, user: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
-    let theirs =
-        codes::table.inner_join(sessions::table).filter(sessions::user_id.eq(user)).select(codes::id.nullable());
+    let theirs = codes::table.inner_join(emails::table).filter(emails::user_id.eq(user)).select(codes::id.nullable());
     // By the code alone: given the other two conditions, SQLite would rather go through all that is owed to anybody.
     let mails: Vec<(Vec<u8>, String, Option<i64>)> = outbox::table
         .filter(outbox::code_id.eq_any(theirs))

@@ -1,16 +1,18 @@
 //! Rows as they are stored, and the way back to the domain's types. What does not parse is
 //! [`Corrupt`](StoreError::Corrupt), never a default.
 
+use std::collections::BTreeSet;
+
 use auth_domain::{
-    Alias, Client, CodeHash, CodePurpose, CodeState, EmailAddress, FullName, KeyId, KnownAddress, LiveSession, Network,
-    Session, SessionKind, SessionOwner, StoreError, Timestamp, User,
+    Alias, ApiKey, Client, CodeHash, CodePurpose, CodeState, Email, EmailAddress, FullName, KeyId, KeyName, KeyPair,
+    KnownAddress, LiveKeyPair, LiveSession, Network, Session, SessionKind, SessionOwner, StoreError, Timestamp, User,
 };
 use diesel::{Queryable, Selectable, sqlite::Sqlite};
 use uuid::Uuid;
 
 use crate::{
     error::corrupt,
-    schema::{codes, emails, sessions, users},
+    schema::{codes, emails, key_pairs, sessions, users},
 };
 
 /// What the row of a user stands for: `users.registration`.
@@ -62,6 +64,17 @@ pub(crate) fn count(table: &'static str, row: &[u8], stored: i64) -> Result<u32,
     u32::try_from(stored).map_err(|error| corrupt(table, printed(row), error))
 }
 
+/// The names in a JSON column of `table`, whose row is `row`.
+fn names(table: &'static str, row: &[u8], stored: &str) -> Result<Vec<String>, StoreError> {
+    serde_json::from_str(stored).map_err(|error| corrupt(table, printed(row), error))
+}
+
+/// Names as they are stored: each once, in order.
+pub(crate) fn as_json(names: &[String]) -> String {
+    let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    serde_json::Value::from_iter(names).to_string()
+}
+
 /// An id for people to read, whether or not it is one.
 pub(crate) fn printed(row: &[u8]) -> String {
     Uuid::from_slice(row).map_or_else(|_not_a_uuid| format!("{row:02x?}"), |uuid| uuid.to_string())
@@ -88,17 +101,14 @@ impl UserRow {
 
     pub(crate) fn into_user(self) -> Result<User, StoreError> {
         let row = self.id.as_slice();
-        let names = |list: &str| -> Result<Vec<String>, StoreError> {
-            serde_json::from_str(list).map_err(|error| corrupt("users", printed(row), error))
-        };
         Ok(User {
             id: id("users", row, row)?,
             alias: Alias::parse(&self.alias).map_err(|error| corrupt("users", printed(row), error))?,
             full_name: FullName::parse(&self.full_name).map_err(|error| corrupt("users", printed(row), error))?,
             verified: self.verified,
             enabled: self.enabled,
-            roles: names(&self.roles)?,
-            groups: names(&self.groups)?,
+            roles: names("users", row, &self.roles)?,
+            groups: names("users", row, &self.groups)?,
             created_at: Timestamp::from_unix_millis(self.created_at),
         })
     }
@@ -152,10 +162,53 @@ pub(crate) fn live_session((session, user): (SessionRow, UserRow)) -> Result<Opt
 }
 
 #[derive(Queryable, Selectable)]
+#[diesel(table_name = key_pairs, check_for_backend(Sqlite))]
+pub(crate) struct KeyPairRow {
+    pub(crate) id: Vec<u8>,
+    pub(crate) user_id: Vec<u8>,
+    name: String,
+    api_key: String,
+    roles: Option<String>,
+    verified_at: Option<i64>,
+    created_at: i64,
+    expires_at: i64,
+    last_used_at: Option<i64>,
+}
+
+impl KeyPairRow {
+    /// Whether a right code would still verify it.
+    pub(crate) fn is_waiting_at(&self, now: Timestamp) -> bool {
+        self.verified_at.is_none() && now.unix_millis() < self.expires_at
+    }
+
+    pub(crate) fn into_key_pair(self) -> Result<KeyPair, StoreError> {
+        let row = self.id.as_slice();
+        Ok(KeyPair {
+            id: id("key_pairs", row, row)?,
+            user_id: id("key_pairs", row, &self.user_id)?,
+            name: KeyName::parse(&self.name).map_err(|error| corrupt("key_pairs", printed(row), error))?,
+            api_key: ApiKey::from_stored(self.api_key),
+            roles: self.roles.map(|roles| names("key_pairs", row, &roles)).transpose()?,
+            verified: self.verified_at.is_some(),
+            created_at: Timestamp::from_unix_millis(self.created_at),
+            expires_at: Timestamp::from_unix_millis(self.expires_at),
+            last_used_at: self.last_used_at.map(Timestamp::from_unix_millis),
+        })
+    }
+}
+
+/// A key pair and its user as the check reads them.
+pub(crate) fn live_key_pair((key_pair, user): (KeyPairRow, UserRow)) -> Result<LiveKeyPair, StoreError> {
+    Ok(LiveKeyPair { key_pair: key_pair.into_key_pair()?, user: user.into_user()? })
+}
+
+#[derive(Queryable, Selectable)]
 #[diesel(table_name = codes, check_for_backend(Sqlite))]
 pub(crate) struct CodeRow {
     pub(crate) id: Vec<u8>,
     purpose: String,
+    pub(crate) session_id: Option<Vec<u8>>,
+    pub(crate) key_pair_id: Option<Vec<u8>>,
     pub(crate) email_id: Option<Vec<u8>>,
     network: String,
     hash: Vec<u8>,
@@ -166,14 +219,15 @@ pub(crate) struct CodeRow {
 }
 
 impl CodeRow {
+    pub(crate) fn purpose(&self) -> Result<CodePurpose, StoreError> {
+        CodePurpose::from_stored(&self.purpose).ok_or_else(|| corrupt("codes", printed(&self.id), "unknown purpose"))
+    }
+
     pub(crate) fn state(&self) -> Result<CodeState, StoreError> {
         let row = self.id.as_slice();
         let hash = <[u8; 32]>::try_from(self.hash.as_slice()).map_err(|error| corrupt("codes", printed(row), error))?;
         Ok(CodeState {
-            purpose: [CodePurpose::SignIn]
-                .into_iter()
-                .find(|purpose| purpose.as_str() == self.purpose)
-                .ok_or_else(|| corrupt("codes", printed(row), "unknown purpose"))?,
+            purpose: self.purpose()?,
             hash: CodeHash::new(hash),
             wrong_guesses: count("codes", row, self.wrong_guesses)?,
             expires_at: Timestamp::from_unix_millis(self.expires_at),
@@ -191,17 +245,26 @@ impl CodeRow {
 #[diesel(table_name = emails, check_for_backend(Sqlite))]
 pub(crate) struct EmailRow {
     pub(crate) id: Vec<u8>,
-    user_id: Vec<u8>,
+    pub(crate) user_id: Vec<u8>,
     address: String,
     pub(crate) address_key: String,
     pub(crate) verified: bool,
+    preferred: bool,
 }
 
 impl EmailRow {
     pub(crate) fn into_known(self) -> Result<KnownAddress, StoreError> {
         let row = self.id.as_slice();
         let owner = SessionOwner { user_id: id("emails", row, &self.user_id)?, email_id: id("emails", row, row)? };
-        let address = EmailAddress::parse(&self.address).map_err(|error| corrupt("emails", printed(row), error))?;
-        Ok(KnownAddress { owner, address, verified: self.verified })
+        Ok(KnownAddress { owner, address: self.address()?, verified: self.verified })
+    }
+
+    pub(crate) fn into_email(self) -> Result<Email, StoreError> {
+        let id = id("emails", &self.id, &self.id)?;
+        Ok(Email { id, address: self.address()?, verified: self.verified, preferred: self.preferred })
+    }
+
+    fn address(&self) -> Result<EmailAddress, StoreError> {
+        EmailAddress::parse(&self.address).map_err(|error| corrupt("emails", printed(&self.id), error))
     }
 }

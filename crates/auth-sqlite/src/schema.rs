@@ -44,10 +44,27 @@ diesel::table! {
 }
 
 diesel::table! {
+    key_pairs (id) {
+        id -> Binary,
+        user_id -> Binary,
+        name -> Text,
+        api_key -> Text,
+        digest -> Binary,
+        key_id -> Text,
+        roles -> Nullable<Text>,
+        verified_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     codes (id) {
         id -> Binary,
         purpose -> Text,
         session_id -> Nullable<Binary>,
+        key_pair_id -> Nullable<Binary>,
         email_id -> Nullable<Binary>,
         address_key -> Text,
         network -> Text,
@@ -87,6 +104,7 @@ diesel::table! {
 
 diesel::joinable!(emails -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
-diesel::joinable!(codes -> sessions (session_id));
+diesel::joinable!(key_pairs -> users (user_id));
+diesel::joinable!(codes -> emails (email_id));
 diesel::joinable!(outbox -> codes (code_id));
-diesel::allow_tables_to_appear_in_same_query!(users, emails, sessions, codes, outbox);
+diesel::allow_tables_to_appear_in_same_query!(users, emails, sessions, key_pairs, codes, outbox);

@@ -2,15 +2,16 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, LiveSession, PendingSignIn, Session, SessionId, SessionOwner, Sessions, StoreError, Timestamp,
-    TokenDigest, UserId,
+    Applied, CredentialId, LiveSession, PendingSignIn, Session, SessionId, SessionOwner, Sessions, StoreError,
+    Timestamp, TokenDigest, UserId,
 };
 use diesel::{
     ExpressionMethods, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection, dsl::auto_type, sqlite::Sqlite,
 };
 
 use crate::{
-    SqliteStore, codes,
+    SqliteStore,
+    codes::{self, Opens},
     error::Failure,
     outbox, registrations,
     rows::{SessionRow, Standing, UserRow, bytes_of, live_session},
@@ -52,7 +53,7 @@ impl Sessions for SqliteStore {
         self.write(move |conn| close_other_sessions(conn, user, keep, now)).await
     }
 
-    async fn record_usage(&self, usage: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
+    async fn record_usage(&self, usage: &[(CredentialId, Timestamp)]) -> Result<(), StoreError> {
         let usage = usage.to_vec();
         self.write(move |conn| usage::record(conn, usage)).await
     }
@@ -130,7 +131,8 @@ pub(crate) fn store_sign_in(conn: &mut SqliteConnection, sign_in: &PendingSignIn
             sessions::user_agent.eq(&session.client.user_agent),
         ))
         .execute(conn)?;
-    codes::insert(conn, code, session)?;
+    let email = session.owner.map(|owner| owner.email_id);
+    codes::insert(conn, code, Opens::Session(session.id), email)?;
     outbox::insert(conn, mail)
 }
 

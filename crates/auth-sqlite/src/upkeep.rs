@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth_domain::{CodeState, StoreError, Timestamp, Upkeep};
+use auth_domain::{CodePurpose, CodeState, StoreError, Timestamp, Upkeep};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl,
     SqliteConnection,
@@ -14,7 +14,7 @@ use crate::{
     SqliteStore,
     error::Failure,
     migrations, registrations,
-    schema::{codes, emails, outbox, sessions, users},
+    schema::{codes, emails, key_pairs, outbox, sessions, users},
 };
 
 /// How long a settled mail is kept, with what the mail server said of it.
@@ -48,6 +48,9 @@ fn purge(conn: &mut SqliteConnection, now: Timestamp, limit: i64) -> Result<u64,
     for id in expired_sessions(conn, now, limit)?.into_iter().chain(hopeless_sessions(conn, now, limit)?) {
         gone += diesel::delete(sessions::table.filter(sessions::id.eq(id))).execute(conn)?;
     }
+    for id in ended_key_pairs(conn, now, limit)? {
+        gone += diesel::delete(key_pairs::table.filter(key_pairs::id.eq(id))).execute(conn)?;
+    }
     for id in expired_codes(conn, now, limit)? {
         gone += diesel::delete(codes::table.filter(codes::id.eq(id))).execute(conn)?;
     }
@@ -62,6 +65,7 @@ fn ended_registrations(conn: &mut SqliteConnection, now: Timestamp, limit: i64) 
     let living = emails::table
         .inner_join(codes::table.on(codes::address_key.eq(emails::address_key)))
         .filter(emails::user_id.eq(users::id))
+        .filter(codes::purpose.eq(CodePurpose::SignIn.as_str()))
         .filter(is_living_at(now.unix_millis()));
     users::table
         .filter(users::registration.is_not_null())
@@ -92,6 +96,26 @@ fn hopeless_sessions(conn: &mut SqliteConnection, now: Timestamp, limit: i64) ->
         .limit(limit)
         .select(sessions::id)
         .load(conn)
+}
+
+/// Key pairs past their time, and those that nobody can verify any more. Two questions, each of which an index answers.
+fn ended_key_pairs(conn: &mut SqliteConnection, now: Timestamp, limit: i64) -> QueryResult<Vec<Vec<u8>>> {
+    let expired = key_pairs::table
+        .filter(key_pairs::expires_at.le(now.unix_millis()))
+        .order(key_pairs::expires_at)
+        .limit(limit)
+        .select(key_pairs::id)
+        .load(conn)?;
+    let living =
+        codes::table.filter(codes::key_pair_id.eq(key_pairs::id.nullable())).filter(is_living_at(now.unix_millis()));
+    let hopeless: Vec<Vec<u8>> = key_pairs::table
+        .filter(key_pairs::verified_at.is_null())
+        .filter(not(exists(living)))
+        .order(key_pairs::created_at)
+        .limit(limit)
+        .select(key_pairs::id)
+        .load(conn)?;
+    Ok(expired.into_iter().chain(hopeless).collect())
 }
 
 fn expired_codes(conn: &mut SqliteConnection, now: Timestamp, limit: i64) -> QueryResult<Vec<Vec<u8>>> {

@@ -1,7 +1,5 @@
 //! Users and their addresses.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use auth_domain::{
     AddressKey, Applied, KnownAddress, Registered, Registration, StoreError, Timestamp, User, UserId, Users,
@@ -15,7 +13,7 @@ use crate::{
     SqliteStore, codes,
     error::Failure,
     registrations,
-    rows::{EmailRow, Standing, UserRow, bytes_of},
+    rows::{EmailRow, Standing, UserRow, as_json, bytes_of},
     schema::{emails, users},
     sessions,
 };
@@ -137,10 +135,4 @@ fn delete_user(conn: &mut SqliteConnection, id: UserId) -> Result<Applied, Failu
 pub(crate) fn has_verified_owner(conn: &mut SqliteConnection, address: &AddressKey) -> Result<bool, Failure> {
     let verified = emails::table.filter(emails::address_key.eq(address.as_str())).filter(emails::verified.eq(true));
     Ok(diesel::select(diesel::dsl::exists(verified)).get_result(conn)?)
-}
-
-/// Names as they are stored: each once, in order.
-fn as_json(names: &[String]) -> String {
-    let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
-    serde_json::Value::from_iter(names).to_string()
 }

@@ -1,8 +1,9 @@
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, Applied, ClaimedMail, CodeGuess, Codes, KnownAddress, LiveSession, Mail, MailError, MailId, Mailer,
-    Outbox, PendingSignIn, Redeemed, Registered, Registration, Session, SessionId, Sessions, Settlement, StoreError,
-    Timestamp, TokenDigest, Upkeep, User, UserId, Users,
+    AddressKey, Applied, ClaimedMail, CodeGuess, Codes, CredentialId, Email, EmailAddition, EmailChange, EmailRenewal,
+    Emails, KeyPair, KeyPairId, KeyPairs, KnownAddress, LiveKeyPair, LiveSession, Mail, MailError, MailId, Mailer,
+    Outbox, PendingKeyPair, PendingSignIn, Redeemed, Registered, Registration, Session, SessionId, Sessions,
+    Settlement, StoreError, Timestamp, TokenDigest, Upkeep, User, UserId, Users,
 };
 
 mockall::mock! {
@@ -26,12 +27,29 @@ mockall::mock! {
         async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<Applied, StoreError>;
         async fn close_session(&self, user: UserId, id: SessionId, now: Timestamp) -> Result<Applied, StoreError>;
         async fn close_other_sessions(&self, user: UserId, keep: SessionId, now: Timestamp) -> Result<u64, StoreError>;
-        async fn record_usage(&self, usage: &[(SessionId, Timestamp)]) -> Result<(), StoreError>;
+        async fn record_usage(&self, usage: &[(CredentialId, Timestamp)]) -> Result<(), StoreError>;
+    }
+
+    #[async_trait]
+    impl Emails for Store {
+        async fn list_emails(&self, user: UserId) -> Result<Vec<Email>, StoreError>;
+        async fn add_email(&self, addition: &EmailAddition) -> Result<Applied, StoreError>;
+        async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Applied, StoreError>;
+        async fn prefer_email(&self, change: &EmailChange) -> Result<Applied, StoreError>;
+        async fn remove_email(&self, change: &EmailChange) -> Result<Applied, StoreError>;
+    }
+
+    #[async_trait]
+    impl KeyPairs for Store {
+        async fn find_key_pair(&self, secret: &TokenDigest) -> Result<Option<LiveKeyPair>, StoreError>;
+        async fn list_key_pairs(&self, user: UserId, now: Timestamp) -> Result<Vec<KeyPair>, StoreError>;
+        async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Applied, StoreError>;
+        async fn delete_key_pair(&self, user: UserId, id: KeyPairId, now: Timestamp) -> Result<Applied, StoreError>;
     }
 
     #[async_trait]
     impl Codes for Store {
-        async fn redeem_code(&self, guess: &CodeGuess, now: Timestamp) -> Result<Redeemed, StoreError>;
+        async fn redeem_code(&self, guess: &CodeGuess, by: Option<UserId>, now: Timestamp) -> Result<Redeemed, StoreError>;
     }
 
     #[async_trait]

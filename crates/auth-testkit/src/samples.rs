@@ -1,4 +1,4 @@
-//! Registrations and sign-ins to store, all different, with codes that a test can guess right or wrong.
+//! Registrations, sign-ins, addresses and key pairs to store, all different, with codes that a test can guess right or wrong.
 
 use std::{
     net::IpAddr,
@@ -7,8 +7,10 @@ use std::{
 };
 
 use auth_domain::{
-    Alias, Client, CodeGuess, CodeHash, CodePurpose, CodeState, EmailAddress, FullName, KeyId, MailClass, NewCode,
-    NewSession, PendingSignIn, QueuedMail, Registration, SealedMail, SessionKind, SessionOwner, Timestamp, TokenDigest,
+    Alias, ApiKey, Client, CodeGuess, CodeHash, CodeId, CodePurpose, CodeState, Email, EmailAddition, EmailAddress,
+    EmailChange, EmailId, EmailRenewal, FullName, KeyId, KeyName, MailClass, NewCode, NewKeyPair, NewSession,
+    PendingKeyPair, PendingSignIn, QueuedMail, Registration, SealedMail, SessionKind, SessionOwner, Timestamp,
+    TokenDigest, UserId,
 };
 use uuid::Uuid;
 
@@ -72,8 +74,7 @@ pub fn decoy_registration(alias: &str, to: &str, now: Timestamp) -> Registration
 
 /// A sign-in to the account of `owner`, or a decoy, asked for at `now` from the network 192.0.`network`.0/24.
 pub fn sign_in(owner: Option<SessionOwner>, to: &str, network: u8, now: Timestamp) -> PendingSignIn {
-    let code_id = uuid().into();
-    let client = client(network);
+    let code = code(CodePurpose::SignIn, to, network, now);
     PendingSignIn {
         session: NewSession {
             id: uuid().into(),
@@ -83,25 +84,76 @@ pub fn sign_in(owner: Option<SessionOwner>, to: &str, network: u8, now: Timestam
             kind: SessionKind::standard(),
             created_at: now,
             expires_at: now.plus(Duration::from_hours(24)),
-            client: client.clone(),
+            client: client(network),
         },
-        code: NewCode {
-            id: code_id,
-            purpose: CodePurpose::SignIn,
-            hash: CodeHash::new(octets()),
-            key_id: key_id(),
-            address: address(to).key(),
-            network: client.network(),
-            created_at: now,
-            expires_at: now.plus(CodeState::LIFE_AT_MOST),
-        },
-        mail: QueuedMail {
+        mail: mail(if owner.is_some() { MailClass::Code } else { MailClass::Decoy }, Some(code.id), now),
+        code,
+    }
+}
+
+fn code(purpose: CodePurpose, to: &str, network: u8, now: Timestamp) -> NewCode {
+    NewCode {
+        id: uuid().into(),
+        purpose,
+        hash: CodeHash::new(octets()),
+        key_id: key_id(),
+        address: address(to).key(),
+        network: client(network).network(),
+        created_at: now,
+        expires_at: now.plus(CodeState::LIFE_AT_MOST),
+    }
+}
+
+fn mail(class: MailClass, code_id: Option<CodeId>, now: Timestamp) -> QueuedMail {
+    let sealed = SealedMail { key_id: key_id(), bytes: octets().to_vec() };
+    QueuedMail { id: uuid().into(), class, code_id, sealed, created_at: now }
+}
+
+/// The address `to`, to be added to the account of `user` that has the addresses `seen`, with one notice besides the code.
+pub fn email_addition(user: UserId, seen: &[Email], to: &str, now: Timestamp) -> EmailAddition {
+    let code = code(CodePurpose::Email, to, 1, now);
+    EmailAddition {
+        user_id: user,
+        seen: seen.to_vec(),
+        email_id: uuid().into(),
+        address: address(to),
+        foreign: false,
+        mails: vec![mail(MailClass::Code, Some(code.id), now), mail(MailClass::Notice, None, now)],
+        code,
+    }
+}
+
+/// A new code for the address `email` of `user`.
+pub fn email_renewal(user: UserId, email: &Email, now: Timestamp) -> EmailRenewal {
+    let code = code(CodePurpose::Email, email.address.as_str(), 1, now);
+    let mail = mail(MailClass::Code, Some(code.id), now);
+    EmailRenewal { user_id: user, email_id: email.id, foreign: false, code, mail }
+}
+
+/// A change to the address `email` of the account of `user` that has the addresses `seen`, with one notice.
+pub fn email_change(user: UserId, seen: &[Email], email: EmailId, now: Timestamp) -> EmailChange {
+    let notices = vec![mail(MailClass::Notice, None, now)];
+    EmailChange { user_id: user, seen: seen.to_vec(), email_id: email, notices }
+}
+
+/// A key pair of `owner` that ends after a day, with a code for the address `to`.
+pub fn key_pair(owner: SessionOwner, to: &str, now: Timestamp) -> PendingKeyPair {
+    let code = code(CodePurpose::KeyPair, to, 1, now);
+    PendingKeyPair {
+        key_pair: NewKeyPair {
             id: uuid().into(),
-            class: if owner.is_some() { MailClass::Code } else { MailClass::Decoy },
-            code_id: Some(code_id),
-            sealed: SealedMail { key_id: key_id(), bytes: octets().to_vec() },
+            user_id: owner.user_id,
+            name: KeyName::parse("Deployment, nightly (é)").expect("a valid name"),
+            api_key: ApiKey::from_stored(format!("auk_{:028}", next())),
+            digest: TokenDigest::from_stored(octets()),
+            key_id: key_id(),
+            roles: None,
             created_at: now,
+            expires_at: now.plus(Duration::from_hours(24)),
         },
+        email_id: owner.email_id,
+        mail: mail(MailClass::Code, Some(code.id), now),
+        code,
     }
 }
 

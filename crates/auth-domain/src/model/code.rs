@@ -7,13 +7,24 @@ use crate::{AddressKey, CodeId, Entropy, EntropyError, KeyId, Network, Timestamp
 pub enum CodePurpose {
     /// A session, and with it the address that the code was mailed to.
     SignIn,
+    /// An address that its account has added.
+    Email,
+    /// A key pair.
+    KeyPair,
 }
 
 impl CodePurpose {
+    /// The purpose that was stored as `text`.
+    pub fn from_stored(text: &str) -> Option<Self> {
+        [Self::SignIn, Self::Email, Self::KeyPair].into_iter().find(|purpose| purpose.as_str() == text)
+    }
+
     /// The purpose as it is stored.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SignIn => "sign-in",
+            Self::Email => "email",
+            Self::KeyPair => "key-pair",
         }
     }
 }

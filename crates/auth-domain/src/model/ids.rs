@@ -51,8 +51,19 @@ ids! {
     EmailId,
     /// Names a session, live or waiting for its code.
     SessionId,
+    /// Names a key pair, verified or waiting for its code.
+    KeyPairId,
     /// Names a verification code: what a client sends along with the six digits.
     CodeId,
     /// Names a mail in the outbox.
     MailId,
+}
+
+/// Names what a request was signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CredentialId {
+    /// A session.
+    Session(SessionId),
+    /// A key pair.
+    KeyPair(KeyPairId),
 }

@@ -10,4 +10,7 @@ pub use bell::{NoBell, OutboxBell};
 pub use clock::Clock;
 pub use entropy::{Entropy, EntropyError};
 pub use mailer::{MailError, Mailer};
-pub use store::{Applied, Codes, Duplicate, Outbox, Redeemed, Registered, Sessions, Store, StoreError, Upkeep, Users};
+pub use store::{
+    Applied, Codes, Duplicate, Emails, KeyPairs, Opened, Outbox, Redeemed, Registered, Sessions, Store, StoreError,
+    Upkeep, Users,
+};

@@ -5,10 +5,17 @@
 
 mod codes;
 mod delivery;
+mod emails;
+mod key_pairs;
 mod registration;
 mod sessions;
 
+/// The role that administers users.
+pub const USERS_ADMIN: &str = "users_admin";
+
 pub use codes::{Judgement, judge, superseded};
 pub use delivery::{GIVE_UP_NOTICES_AFTER, LEASE, is_worth_sending, wait_before_retry};
+pub use emails::{Addition, UNVERIFIED_AT_MOST, judge_addition, judge_preference, judge_removal};
+pub use key_pairs::{judge_roles, key_pair_is_accepted};
 pub use registration::{AliasHolder, AliasVerdict, judge_alias};
-pub use sessions::{extended_expiry, is_accepted};
+pub use sessions::{extended_expiry, session_is_accepted};

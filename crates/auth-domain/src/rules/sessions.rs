@@ -3,7 +3,7 @@ use crate::{AuthError, Lifetimes, LiveSession, Session, Timestamp};
 /// Whether a session that was found may be used at `now`: verified, not expired, its user verified and enabled.
 ///
 /// Decided at every check, on a remembered row too.
-pub fn is_accepted(found: &LiveSession, now: Timestamp) -> bool {
+pub fn session_is_accepted(found: &LiveSession, now: Timestamp) -> bool {
     let LiveSession { session, user } = found;
     session.verified && now < session.expires_at && user.verified && user.enabled
 }
@@ -70,17 +70,17 @@ mod tests {
     #[test]
     fn a_session_is_accepted_only_while_everything_about_it_holds() {
         let good = live(10);
-        assert!(is_accepted(&good, at(9)));
-        assert!(!is_accepted(&good, at(10)), "expired");
+        assert!(session_is_accepted(&good, at(9)));
+        assert!(!session_is_accepted(&good, at(10)), "expired");
         let mut unverified = good.clone();
         unverified.session.verified = false;
-        assert!(!is_accepted(&unverified, at(9)));
+        assert!(!session_is_accepted(&unverified, at(9)));
         let mut disabled = good.clone();
         disabled.user.enabled = false;
-        assert!(!is_accepted(&disabled, at(9)));
+        assert!(!session_is_accepted(&disabled, at(9)));
         let mut unverified_user = good;
         unverified_user.user.verified = false;
-        assert!(!is_accepted(&unverified_user, at(9)));
+        assert!(!session_is_accepted(&unverified_user, at(9)));
     }
 
     #[test]

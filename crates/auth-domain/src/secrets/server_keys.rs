@@ -47,6 +47,11 @@ impl ServerKeys {
         std::iter::once(&self.signing).chain(&self.older)
     }
 
+    /// The id of the key that signs.
+    pub fn signing_id(&self) -> KeyId {
+        self.signing.id()
+    }
+
     /// The ids of all keys, the signing one first.
     pub fn ids(&self) -> impl Iterator<Item = KeyId> {
         self.all().map(ServerKey::id)

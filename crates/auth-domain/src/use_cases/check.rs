@@ -1,5 +1,5 @@
 use super::Auth;
-use crate::{AuthError, Bearer, LiveSession, rules::is_accepted};
+use crate::{AuthError, Bearer, CredentialId, LiveSession, rules::session_is_accepted};
 
 impl Auth {
     /// Who holds `bearer`, and what they may do.
@@ -15,8 +15,8 @@ impl Auth {
         let bearer = Bearer::parse(bearer, &self.keys).ok_or(AuthError::InvalidCredential)?;
         let found = self.ports.store.find_session(&bearer.digest()).await?;
         let now = self.now();
-        let live = found.filter(|found| is_accepted(found, now)).ok_or(AuthError::InvalidCredential)?;
-        self.usage.note(live.session.id, now);
+        let live = found.filter(|found| session_is_accepted(found, now)).ok_or(AuthError::InvalidCredential)?;
+        self.usage.note(CredentialId::Session(live.session.id), now);
         Ok(live)
     }
 }

@@ -47,74 +47,111 @@ pub(super) struct SignInRequest<'a> {
     pub now: Timestamp,
 }
 
+/// A code to be made for whoever reads the mail of an address.
+#[derive(Clone, Copy)]
+pub(super) struct CodeRequest<'a> {
+    pub purpose: CodePurpose,
+    /// Whether the digits open anything: the hash of a decoy has none.
+    pub real: bool,
+    pub address: &'a EmailAddress,
+    pub client: &'a Client,
+    pub now: Timestamp,
+    /// When what it opens ends: the code does not outlive it.
+    pub ends_with: Timestamp,
+}
+
 impl Auth {
     /// Makes a session, a code and a mail, doing the same work for decoys as for the real thing.
     pub(super) fn mint_sign_in(&self, request: SignInRequest<'_>) -> Result<(OpenedSession, PendingSignIn), AuthError> {
         let SignInRequest { target, kind, lifetimes, client, language, now } = request;
-        let entropy = self.entropy();
-        let bearer = Bearer::mint(&self.keys, entropy)?;
-        let session_id = SessionId::mint(now, entropy)?;
-        let code_id = CodeId::mint(now, entropy)?;
-        let mail_id = MailId::mint(now, entropy)?;
-        let code = VerificationCode::mint(entropy)?;
+        let bearer = Bearer::mint(&self.keys, self.entropy())?;
+        let session_id = SessionId::mint(now, self.entropy())?;
         let expires_at = now.plus(lifetimes.lifetime);
-
-        let real_hash = code.hash(code_id, CodePurpose::SignIn, &self.keys);
-        let decoy_hash = CodeHash::unreachable(entropy)?;
-        let (owner, address, hash, class, language, content) = match target {
-            Target::Account { owner, mail_to, content } => {
-                (Some(owner), mail_to, real_hash, MailClass::Code, language.clone(), MailContent::Code(content, code))
+        let (owner, address) = match &target {
+            Target::Account { owner, mail_to, .. } | Target::DecoyWithNotice { owner, mail_to, .. } => {
+                (Some(*owner), *mail_to)
             }
-            Target::DecoyWithNotice { owner, mail_to, content } => {
-                // Whoever asked does not choose the language of somebody else's mail.
-                (Some(owner), mail_to, decoy_hash, MailClass::Notice, Language::default(), MailContent::Notice(content))
-            }
-            Target::Decoy { asked_for } => {
-                let content = MailContent::Code(CodeMail::SignIn, code);
-                (None, asked_for, decoy_hash, MailClass::Decoy, language.clone(), content)
-            }
+            Target::Decoy { asked_for } => (None, *asked_for),
         };
-        let mail = Mail { id: mail_id, to: address.clone(), language, content, created_at: now };
-
-        let pending = PendingSignIn {
-            session: NewSession {
-                id: session_id,
-                owner,
-                digest: bearer.digest(),
-                key_id: bearer.key_id(),
-                kind: kind.clone(),
-                created_at: now,
-                expires_at,
-                client: client.clone(),
-            },
-            code: NewCode {
-                id: code_id,
-                purpose: CodePurpose::SignIn,
-                hash,
-                key_id: bearer.key_id(),
-                address: address.key(),
-                network: client.network(),
-                created_at: now,
-                // A code ends with what it opens.
-                expires_at: now.plus(CodeState::LIFE_AT_MOST).min(expires_at),
-            },
-            mail: QueuedMail {
-                id: mail_id,
-                class,
-                code_id: Some(code_id),
-                sealed: mail.seal(&self.keys, entropy)?,
-                created_at: now,
-            },
+        let real = matches!(target, Target::Account { .. });
+        let purpose = CodePurpose::SignIn;
+        let (digits, code) =
+            self.mint_code(CodeRequest { purpose, real, address, client, now, ends_with: expires_at })?;
+        let (class, content) = match target {
+            Target::Account { content, .. } => (MailClass::Code, MailContent::Code(content, digits)),
+            Target::DecoyWithNotice { content, .. } => (MailClass::Notice, MailContent::Notice(content)),
+            Target::Decoy { .. } => (MailClass::Decoy, MailContent::Code(CodeMail::SignIn, digits)),
         };
+        let mail = self.mint_mail(address, language_of(&content, language), content, class, Some(code.id), now)?;
+
         let opened = OpenedSession {
-            bearer,
             session_id,
             expires_at,
             ip: client.ip,
             user_agent: client.user_agent.clone(),
-            code_id,
-            kind,
+            code_id: code.id,
+            kind: kind.clone(),
+            bearer,
         };
-        Ok((opened, pending))
+        let session = NewSession {
+            id: session_id,
+            owner,
+            digest: opened.bearer.digest(),
+            key_id: opened.bearer.key_id(),
+            kind,
+            created_at: now,
+            expires_at,
+            client: client.clone(),
+        };
+        Ok((opened, PendingSignIn { session, code, mail }))
+    }
+
+    /// Makes a code, and what is stored of it.
+    pub(super) fn mint_code(&self, request: CodeRequest<'_>) -> Result<(VerificationCode, NewCode), AuthError> {
+        let CodeRequest { purpose, real, address, client, now, ends_with } = request;
+        let id = CodeId::mint(now, self.entropy())?;
+        let digits = VerificationCode::mint(self.entropy())?;
+        // Both, whichever is wanted: making a decoy is the same work.
+        let real_hash = digits.hash(id, purpose, &self.keys);
+        let decoy_hash = CodeHash::unreachable(self.entropy())?;
+        let code = NewCode {
+            id,
+            purpose,
+            hash: if real { real_hash } else { decoy_hash },
+            key_id: self.keys.signing_id(),
+            address: address.key(),
+            network: client.network(),
+            created_at: now,
+            expires_at: now.plus(CodeState::LIFE_AT_MOST).min(ends_with),
+        };
+        Ok((digits, code))
+    }
+
+    /// Makes a mail as the outbox keeps it.
+    pub(super) fn mint_mail(
+        &self,
+        to: &EmailAddress,
+        language: Language,
+        content: MailContent,
+        class: MailClass,
+        code_id: Option<CodeId>,
+        now: Timestamp,
+    ) -> Result<QueuedMail, AuthError> {
+        let id = MailId::mint(now, self.entropy())?;
+        let mail = Mail { id, to: to.clone(), language, content, created_at: now };
+        Ok(QueuedMail { id, class, code_id, sealed: mail.seal(&self.keys, self.entropy())?, created_at: now })
+    }
+}
+
+/// The language of a mail that somebody's request for `asked` leads to.
+///
+/// What tells the owner of an address about a stranger's request is not written in the stranger's language.
+pub(super) fn language_of(content: &MailContent, asked: &Language) -> Language {
+    match content {
+        MailContent::Code(..)
+        | MailContent::Notice(Notice::AddressAdded | Notice::AddressRemoved | Notice::AddressPreferred) => {
+            asked.clone()
+        }
+        MailContent::Notice(Notice::AddressAlreadyRegistered | Notice::AddressClaimedElsewhere) => Language::default(),
     }
 }

@@ -3,7 +3,10 @@
 mod account;
 mod check;
 mod deliver;
+mod emails;
+mod key_pairs;
 mod minting;
+mod redeeming;
 mod sessions;
 mod sign_in;
 mod sign_up;
@@ -12,6 +15,8 @@ mod usage;
 use std::sync::Arc;
 
 pub use deliver::{Courier, Delivered};
+pub use emails::AddedEmail;
+pub use key_pairs::{CreatedKeyPair, KeyPairWish};
 pub use minting::OpenedSession;
 pub use sessions::ListedSession;
 pub use sign_up::SignUp;
@@ -35,7 +40,7 @@ pub struct Ports {
     pub bell: Arc<dyn OutboxBell>,
 }
 
-/// Sign-up, sign-in, sessions and the check.
+/// Sign-up, sign-in, sessions, addresses, key pairs and the check.
 pub struct Auth {
     ports: Ports,
     policy: Policy,

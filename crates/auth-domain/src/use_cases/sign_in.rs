@@ -4,7 +4,7 @@ use super::{
     ATTEMPTS, Auth, OpenedSession, contended,
     minting::{SignInRequest, Target},
 };
-use crate::{Applied, AuthError, Client, CodeGuess, CodeId, CodeMail, CodePurpose, EmailAddress, Language, Redeemed};
+use crate::{Applied, AuthError, Client, CodeId, CodeMail, CodePurpose, EmailAddress, Language};
 
 impl Auth {
     /// Opens a session that waits for the code, which is mailed to `email` in `language`.
@@ -52,14 +52,6 @@ impl Auth {
     /// [`AuthError::CodeRefused`] for a code that is wrong, unknown, used, expired or exhausted;
     /// [`AuthError::AccountDisabled`] for the right code of a disabled account.
     pub async fn redeem_sign_in_code(&self, id: CodeId, code: &str) -> Result<(), AuthError> {
-        let guess = CodeGuess::new(id, CodePurpose::SignIn, code, &self.keys);
-        match self.ports.store.redeem_code(&guess, self.now()).await? {
-            Redeemed::Yes { session_id, user_id } => {
-                info!(session.id = %session_id, user.id = %user_id, "signed in");
-                Ok(())
-            }
-            Redeemed::Disabled => Err(AuthError::AccountDisabled),
-            Redeemed::Refused => Err(AuthError::CodeRefused),
-        }
+        self.redeem(id, CodePurpose::SignIn, code, None).await
     }
 }

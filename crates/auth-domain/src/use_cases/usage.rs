@@ -5,20 +5,20 @@ use std::{
 };
 
 use super::Auth;
-use crate::{SessionId, StoreError, Timestamp};
+use crate::{CredentialId, StoreError, Timestamp};
 
-/// How many sessions' last uses are kept between two batches. One more is dropped: it is noted at its next use.
+/// How many credentials' last uses are kept between two batches. One more is dropped: it is noted at its next use.
 const KEPT_AT_MOST: usize = 100_000;
 
 /// How many are written at once, so that requests get their turn in between.
 const WRITTEN_AT_ONCE: usize = 500;
 
-/// When each session was last used, since the last batch was written.
+/// When each credential was last used, since the last batch was written.
 #[derive(Default)]
-pub(super) struct Usage(Mutex<HashMap<SessionId, Timestamp>>);
+pub(super) struct Usage(Mutex<HashMap<CredentialId, Timestamp>>);
 
 impl Usage {
-    pub(super) fn note(&self, id: SessionId, now: Timestamp) {
+    pub(super) fn note(&self, id: CredentialId, now: Timestamp) {
         let mut noted = self.noted();
         if noted.len() < KEPT_AT_MOST || noted.contains_key(&id) {
             let latest = noted.entry(id).or_insert(now);
@@ -26,7 +26,7 @@ impl Usage {
         }
     }
 
-    fn noted(&self) -> MutexGuard<'_, HashMap<SessionId, Timestamp>> {
+    fn noted(&self) -> MutexGuard<'_, HashMap<CredentialId, Timestamp>> {
         // Whoever panicked here left a map of times behind, which is as good as any other.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-use auth_domain::AuthError;
+use auth_domain::{AuthError, Caller};
 
 use crate::person::Service;
 
@@ -17,11 +17,14 @@ async fn a_deleted_account_is_gone_with_everything_that_opened_it() {
     let ada = service.registered("ada", "ada@example.org").await;
     let (elsewhere, _) = service.signed_in("ada@example.org", 1).await;
 
-    service.auth.delete_account(&ada).await.unwrap();
+    service.auth.delete_account(&Caller::Session(ada.clone())).await.unwrap();
 
     assert!(!service.is_signed_in(&elsewhere).await);
     assert!(matches!(service.auth.public_alias(ada.user.id).await, Err(AuthError::NotFound)));
-    assert!(matches!(service.auth.delete_account(&ada).await, Err(AuthError::InvalidCredential)));
+    assert!(matches!(
+        service.auth.delete_account(&Caller::Session(ada.clone())).await,
+        Err(AuthError::InvalidCredential)
+    ));
     service.sign_in("ada@example.org", 1).await;
     assert!(service.world.deliver_mail().await.is_empty(), "its address leads nowhere");
     service.registered("ada", "ada@example.org").await;

@@ -3,6 +3,8 @@
 mod account;
 mod check;
 mod delivery;
+mod emails;
+mod key_pairs;
 mod person;
 mod registration;
 mod sessions;

@@ -18,7 +18,7 @@ const X_ERROR: HeaderName = HeaderName::from_static("x-error");
 const X_ERROR_ID: HeaderName = HeaderName::from_static("x-error-id");
 
 /// The endpoints that run on every request of somebody else's service: successes are not logged one by one.
-const CHECKS: [(Method, &str); 1] = [(Method::GET, "/api/auth/v2/session")];
+const CHECKS: [(Method, &str); 2] = [(Method::GET, "/api/auth/v2/session"), (Method::GET, "/api/auth/v2/keypair")];
 
 /// The outermost middleware: nothing that a handler or the framework answers reaches a client without passing here.
 ///

@@ -4,7 +4,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
-use auth_domain::{AuthError, StoreError};
+use auth_domain::{AuthError, InvalidInput, StoreError};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -81,7 +81,16 @@ impl ApiError {
             }
             AuthError::AccountDisabled => Self::new(StatusCode::FORBIDDEN, "the account is disabled"),
             AuthError::NotFound => Self::new(StatusCode::NOT_FOUND, "no such resource"),
+            AuthError::RoleLacking => Self::new(StatusCode::FORBIDDEN, "you lack a role that the key asks for"),
             AuthError::AliasTaken => Self::new(StatusCode::CONFLICT, "the alias is taken"),
+            AuthError::AddressVerified => Self::new(StatusCode::CONFLICT, "the address is yours and verified already"),
+            AuthError::AddressUnverified => Self::new(StatusCode::CONFLICT, "the address is not verified yet"),
+            AuthError::AddressNeeded => {
+                Self::new(StatusCode::CONFLICT, "the preferred and the last verified address cannot be deleted")
+            }
+            AuthError::TooManyAddresses => {
+                Self::new(StatusCode::CONFLICT, "ten addresses wait for their verification: verify or delete one first")
+            }
             AuthError::Store(StoreError::Unavailable(_)) => Self::unavailable("temporarily unavailable: try again"),
             AuthError::Store(StoreError::Duplicate(_) | StoreError::Corrupt { .. }) | AuthError::Entropy(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
@@ -110,6 +119,13 @@ pub(super) fn problem_body(status: StatusCode, detail: &str, id: Uuid) -> Vec<u8
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
         Self { cause: Some(error.clone()), ..Self::of(&error) }
+    }
+}
+
+/// What does not parse is a bad request.
+impl From<InvalidInput> for ApiError {
+    fn from(input: InvalidInput) -> Self {
+        AuthError::from(input).into()
     }
 }
 
@@ -143,7 +159,7 @@ impl ResponseError for ApiError {
 
 #[cfg(test)]
 mod tests {
-    use auth_domain::{Duplicate, EntropyError, InvalidInput};
+    use auth_domain::{Duplicate, EntropyError};
 
     use super::*;
 
@@ -159,7 +175,12 @@ mod tests {
             (AuthError::SessionAtMaximumAge, 403),
             (AuthError::AccountDisabled, 403),
             (AuthError::NotFound, 404),
+            (AuthError::RoleLacking, 403),
             (AuthError::AliasTaken, 409),
+            (AuthError::AddressVerified, 409),
+            (AuthError::AddressUnverified, 409),
+            (AuthError::AddressNeeded, 409),
+            (AuthError::TooManyAddresses, 409),
             (AuthError::Store(unavailable), 503),
             (AuthError::Store(corrupt), 500),
             (AuthError::Store(StoreError::Duplicate(Duplicate::Id)), 500),

@@ -1,47 +1,119 @@
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
-use auth_domain::LiveSession;
+use auth_domain::{Auth, Caller, LiveKeyPair, LiveSession};
 
 use super::{Extracting, service};
 use crate::answer::ApiError;
 
-/// A request that carries a valid bearer, and then an input of type `T`.
+/// A request signed with a valid credential of kind `C`, and then an input of type `T`.
 ///
-/// The input is not looked at before the bearer has been found valid, so a stranger learns nothing about it.
-pub(crate) struct Signed<T = ()> {
-    pub caller: LiveSession,
+/// The input is not looked at before the credential has been found valid, so a stranger learns nothing about it.
+pub(crate) struct Signed<C, T = ()> {
+    pub caller: C,
     pub input: T,
 }
 
-impl<T: FromRequest + 'static> FromRequest for Signed<T> {
+impl<C: Credential + 'static, T: FromRequest + 'static> FromRequest for Signed<C, T> {
     type Error = actix_web::Error;
     type Future = Extracting<Self, Self::Error>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let bearer = bearer(&request)?;
-            let caller = service(&request)?.auth.check_session(bearer).await.map_err(ApiError::from)?;
+            let caller = C::check(presented(&request)?, &service(&request)?.auth).await?;
             let input = T::from_request(&request, &mut payload).await.map_err(Into::into)?;
             Ok(Self { caller, input })
         })
     }
 }
 
-/// The bearer that a request presents (RFC 6750 §2.1), for an endpoint that takes no other credential.
-fn bearer(request: &HttpRequest) -> Result<&str, ApiError> {
-    let headers = request.headers();
-    let presents_key_pair = headers.contains_key("api-key") || headers.contains_key("api-secret");
-    let mut authorizations = headers.get_all(header::AUTHORIZATION);
-    let (first, second) = (authorizations.next(), authorizations.next());
-    match (first, second, presents_key_pair) {
-        (Some(_), _, true) => Err(ApiError::bad_request("send either a bearer or a key pair, not both")),
-        (None, _, true) => Err(ApiError::unauthorized("this endpoint takes a bearer, not a key pair")),
-        (None, _, false) => Err(ApiError::unauthorized("a bearer is required")),
-        (Some(_), Some(_), false) => Err(ApiError::unauthorized("more than one Authorization header")),
-        (Some(value), None, false) => {
-            value.to_str().ok().and_then(bearer_in).ok_or_else(|| ApiError::unauthorized("the credential is malformed"))
+/// What an endpoint takes as proof of who is calling. A kind that it does not take is as good as none.
+pub(crate) trait Credential: Sized {
+    /// Who presented this, if it is valid.
+    async fn check(presented: Presented<'_>, auth: &Auth) -> Result<Self, ApiError>;
+}
+
+/// For endpoints that take a bearer.
+impl Credential for LiveSession {
+    async fn check(presented: Presented<'_>, auth: &Auth) -> Result<Self, ApiError> {
+        match presented {
+            Presented::Bearer(bearer) => Ok(auth.check_session(bearer).await?),
+            Presented::KeyPair { .. } => Err(ApiError::unauthorized("this endpoint takes a bearer, not a key pair")),
+            Presented::Nothing => Err(ApiError::unauthorized("a bearer is required")),
         }
     }
+}
+
+/// For endpoints that anybody may call, but nobody with a bearer that is not valid.
+impl Credential for Option<LiveSession> {
+    async fn check(presented: Presented<'_>, auth: &Auth) -> Result<Self, ApiError> {
+        match presented {
+            Presented::Nothing => Ok(None),
+            presented => LiveSession::check(presented, auth).await.map(Some),
+        }
+    }
+}
+
+/// For endpoints that take a key pair.
+impl Credential for LiveKeyPair {
+    async fn check(presented: Presented<'_>, auth: &Auth) -> Result<Self, ApiError> {
+        match presented {
+            Presented::KeyPair { key, secret } => Ok(auth.check_key_pair(key, secret).await?),
+            Presented::Bearer(_) => Err(ApiError::unauthorized("this endpoint takes a key pair, not a bearer")),
+            Presented::Nothing => Err(ApiError::unauthorized("a key pair is required")),
+        }
+    }
+}
+
+/// For endpoints that take either.
+impl Credential for Caller {
+    async fn check(presented: Presented<'_>, auth: &Auth) -> Result<Self, ApiError> {
+        match presented {
+            Presented::Bearer(bearer) => Ok(Self::Session(auth.check_session(bearer).await?)),
+            Presented::KeyPair { key, secret } => Ok(Self::KeyPair(auth.check_key_pair(key, secret).await?)),
+            Presented::Nothing => Err(ApiError::unauthorized("a bearer or a key pair is required")),
+        }
+    }
+}
+
+/// The credential that a request carries, not checked yet.
+pub(crate) enum Presented<'a> {
+    Nothing,
+    /// As in RFC 6750 §2.1.
+    Bearer(&'a str),
+    KeyPair {
+        key: &'a str,
+        secret: &'a str,
+    },
+}
+
+fn presented(request: &HttpRequest) -> Result<Presented<'_>, ApiError> {
+    let headers = request.headers();
+    let presents_key_pair = headers.contains_key("api-key") || headers.contains_key("api-secret");
+    if presents_key_pair && headers.contains_key(header::AUTHORIZATION) {
+        return Err(ApiError::bad_request("send either a bearer or a key pair, not both"));
+    }
+    if let Some(authorization) = the_only(request, "authorization")? {
+        return bearer_in(authorization).map(Presented::Bearer).ok_or_else(malformed);
+    }
+    match (the_only(request, "api-key")?, the_only(request, "api-secret")?) {
+        (None, None) => Ok(Presented::Nothing),
+        (Some(key), Some(secret)) => Ok(Presented::KeyPair { key, secret }),
+        _ => Err(ApiError::unauthorized("a key pair takes both api-key and api-secret")),
+    }
+}
+
+/// The header `name`, if there is one. Several, or one that is no text, are no credential.
+fn the_only<'a>(request: &'a HttpRequest, name: &str) -> Result<Option<&'a str>, ApiError> {
+    let mut values = request.headers().get_all(name);
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_not_text| malformed()),
+        (Some(_), Some(_)) => Err(malformed()),
+    }
+}
+
+fn malformed() -> ApiError {
+    ApiError::unauthorized("the credential is malformed")
 }
 
 fn bearer_in(authorization: &str) -> Option<&str> {
@@ -55,40 +127,51 @@ mod tests {
 
     use super::*;
 
-    fn presented(headers: &[(&'static str, &str)]) -> Result<String, u16> {
+    fn read(headers: &[(&'static str, &str)]) -> Result<String, u16> {
         let mut request = TestRequest::get();
         for header in headers {
             request = request.append_header(*header);
         }
-        bearer(&request.to_http_request()).map(str::to_owned).map_err(|error| error.status_code().as_u16())
+        match presented(&request.to_http_request()) {
+            Ok(Presented::Nothing) => Ok("nothing".to_owned()),
+            Ok(Presented::Bearer(bearer)) => Ok(format!("bearer {bearer}")),
+            Ok(Presented::KeyPair { key, secret }) => Ok(format!("key pair {key} {secret}")),
+            Err(error) => Err(error.status_code().as_u16()),
+        }
     }
 
     #[test]
     fn a_bearer_is_read_whatever_the_case_of_its_scheme() {
         for value in ["Bearer aub_x", "bearer aub_x", "BEARER   aub_x "] {
-            assert_eq!(presented(&[("Authorization", value)]), Ok("aub_x".to_owned()));
+            assert_eq!(read(&[("Authorization", value)]), Ok("bearer aub_x".to_owned()));
         }
     }
 
     #[test]
-    fn anything_else_is_no_credential_for_an_endpoint_that_takes_a_bearer() {
+    fn a_key_pair_is_read_whatever_the_case_of_its_headers() {
+        assert_eq!(read(&[("api-key", "k"), ("api-secret", "s")]), Ok("key pair k s".to_owned()));
+        assert_eq!(read(&[("Api-Key", "k"), ("Api-Secret", "s")]), Ok("key pair k s".to_owned()));
+        assert_eq!(read(&[]), Ok("nothing".to_owned()));
+    }
+
+    #[test]
+    fn half_a_credential_or_one_too_many_is_none() {
         for headers in [
-            &[][..],
-            &[("Authorization", "")],
+            &[("Authorization", "")][..],
             &[("Authorization", "aub_x")],
             &[("Authorization", "Basic YTpi")],
             &[("Authorization", "Bearer a"), ("Authorization", "Bearer b")],
-            &[("api-key", "k"), ("api-secret", "s")],
-            &[("Api-Key", "k")],
+            &[("api-key", "k")],
             &[("api-secret", "s")],
+            &[("api-key", "k"), ("api-key", "k"), ("api-secret", "s")],
         ] {
-            assert_eq!(presented(headers), Err(401), "{headers:?}");
+            assert_eq!(read(headers), Err(401), "{headers:?}");
         }
     }
 
     #[test]
     fn both_kinds_at_once_are_a_bad_request() {
-        assert_eq!(presented(&[("Authorization", "Bearer a"), ("api-key", "k"), ("api-secret", "s")]), Err(400));
-        assert_eq!(presented(&[("Authorization", "Bearer a"), ("api-secret", "s")]), Err(400));
+        assert_eq!(read(&[("Authorization", "Bearer a"), ("api-key", "k"), ("api-secret", "s")]), Err(400));
+        assert_eq!(read(&[("Authorization", "Bearer a"), ("api-secret", "s")]), Err(400));
     }
 }

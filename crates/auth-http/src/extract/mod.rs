@@ -4,6 +4,7 @@ mod body;
 mod caller;
 mod client_address;
 mod path;
+mod query;
 mod registering;
 mod sender;
 
@@ -11,6 +12,7 @@ pub(crate) use body::Body;
 pub(crate) use caller::Signed;
 pub use client_address::{ClientAddress, ForwardedHeader};
 pub(crate) use path::Id;
+pub(crate) use query::Query;
 pub(crate) use registering::Registering;
 pub(crate) use sender::Sender;
 

@@ -1,6 +1,8 @@
 //! The REST API: each handler parses, calls one use case, and renders.
 
+mod email;
 mod endpoint;
+mod key_pair;
 mod operations;
 mod session;
 mod user;
@@ -42,7 +44,14 @@ pub fn app(
         .app_data(service)
         // The router tries its entries in turn: what is asked for most stands first, the rest behind one prefix.
         .service(session::check())
-        .service(web::scope(BASE).configure(session::configure).configure(user::configure))
+        .service(key_pair::check())
+        .service(
+            web::scope(BASE)
+                .configure(session::configure)
+                .configure(user::configure)
+                .configure(email::configure)
+                .configure(key_pair::configure),
+        )
         .configure(operations::configure)
         .default_service(web::to(|| async { Err::<&str, _>(ApiError::new(StatusCode::NOT_FOUND, "no such endpoint")) }))
         .wrap(Condition::new(!cors_origins.is_empty(), cors(cors_origins)))

@@ -5,7 +5,7 @@ use auth_domain::{EmailAddress, ListedSession, LiveSession, OpenedSession};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{BASE, endpoint::Endpoint, user::invalid};
+use super::{BASE, endpoint::Endpoint};
 use crate::{
     answer::{ApiResult, accepted, acknowledged},
     extract::{Body, Id, Sender, Signed},
@@ -127,16 +127,17 @@ struct SignIn {
 }
 
 async fn open(service: web::Data<Service>, Sender { client, language }: Sender, Body(body): Body<SignIn>) -> ApiResult {
-    let email = EmailAddress::parse(&body.email).map_err(invalid)?;
+    let email = EmailAddress::parse(&body.email)?;
     let opened = service.auth.sign_in(&email, body.kind.as_deref(), &client, &language).await?;
     Ok(accepted(&NewSession::from(&opened)))
 }
 
+/// What is sent to redeem a code, whatever it is for.
 #[derive(Deserialize)]
-struct Verification {
+pub(super) struct Verification {
     #[serde(rename = "verificationCodeID")]
-    verification_code_id: Uuid,
-    code: String,
+    pub(super) verification_code_id: Uuid,
+    pub(super) code: String,
 }
 
 async fn verify(service: web::Data<Service>, Body(body): Body<Verification>) -> ApiResult {
@@ -144,11 +145,11 @@ async fn verify(service: web::Data<Service>, Body(body): Body<Verification>) -> 
     Ok(acknowledged())
 }
 
-async fn show(signed: Signed) -> ApiResult {
+async fn show(signed: Signed<LiveSession>) -> ApiResult {
     Ok(HttpResponse::Ok().json(Check::from(&signed.caller)))
 }
 
-async fn extend(service: web::Data<Service>, signed: Signed) -> ApiResult {
+async fn extend(service: web::Data<Service>, signed: Signed<LiveSession>) -> ApiResult {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Extended {
@@ -159,7 +160,7 @@ async fn extend(service: web::Data<Service>, signed: Signed) -> ApiResult {
     Ok(accepted(&Extended { message: "acknowledged", expire_at: until.unix_seconds() }))
 }
 
-async fn list(service: web::Data<Service>, signed: Signed) -> ApiResult {
+async fn list(service: web::Data<Service>, signed: Signed<LiveSession>) -> ApiResult {
     #[derive(Serialize)]
     struct Sessions<'a> {
         sessions: Vec<Listed<'a>>,
@@ -168,13 +169,13 @@ async fn list(service: web::Data<Service>, signed: Signed) -> ApiResult {
     Ok(HttpResponse::Ok().json(Sessions { sessions: sessions.iter().map(Listed::from).collect() }))
 }
 
-async fn close(service: web::Data<Service>, signed: Signed<Id>) -> ApiResult {
+async fn close(service: web::Data<Service>, signed: Signed<LiveSession, Id>) -> ApiResult {
     let Id(id) = signed.input;
     service.auth.close_session(&signed.caller, id.into()).await?;
     Ok(acknowledged())
 }
 
-async fn close_others(service: web::Data<Service>, signed: Signed) -> ApiResult {
+async fn close_others(service: web::Data<Service>, signed: Signed<LiveSession>) -> ApiResult {
     #[derive(Serialize)]
     struct Closed {
         closed: u64,

@@ -60,7 +60,7 @@ pub(crate) struct Answer {
 }
 
 impl TestApp {
-    pub(crate) fn on(backend: Backend, setup: Setup) -> Self {
+    pub(crate) async fn on(backend: Backend, setup: Setup) -> Self {
         let world = World::new();
         let (store, folder): (Arc<dyn Store>, _) = match backend {
             Backend::Fakes => (world.store.clone(), None),
@@ -161,6 +161,29 @@ impl TestApp {
         session
     }
 
+    /// Adds an address; returns its ids.
+    pub(crate) async fn add_email(&self, session: &Value, address: &str) -> Value {
+        self.send(post("/email").bearer(session).json(&json!({"address": address}))).await.accepted()
+    }
+
+    /// Adds an address and verifies it; returns its ids.
+    pub(crate) async fn has_email(&self, session: &Value, address: &str) -> Value {
+        let added = self.add_email(session, address).await;
+        let body = json!({"verificationCodeID": added["verificationCodeID"], "code": self.read_code(address).await});
+        self.send(put("/email/verification").bearer(session).json(&body)).await.acknowledged();
+        added
+    }
+
+    /// Makes a key pair with these fields besides name and days, and verifies it with the code mailed to `email`.
+    pub(crate) async fn has_key_pair(&self, session: &Value, email: &str, fields: Value) -> Value {
+        let mut wish = json!({"name": "nightly", "days": 7});
+        wish.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let pair = self.send(post("/keypair").bearer(session).json(&wish)).await.accepted();
+        let body = json!({"verificationCodeID": pair["verificationCodeID"], "code": self.read_code(email).await});
+        self.send(put("/keypair/verification").bearer(session).json(&body)).await.acknowledged();
+        pair
+    }
+
     /// Disables an account, behind the API's back.
     pub(crate) fn disable(&self, user: UserId) {
         match &self.folder {
@@ -214,6 +237,11 @@ impl Call {
     pub(crate) fn bearer(self, session: &Value) -> Self {
         let bearer = session["bearer"].as_str().unwrap();
         self.header("Authorization", &format!("Bearer {bearer}"))
+    }
+
+    pub(crate) fn key_pair(self, pair: &Value) -> Self {
+        let half = |name: &str| pair[name].as_str().unwrap().to_owned();
+        self.header("Api-Key", &half("apiKey")).header("Api-Secret", &half("apiSecret"))
     }
 
     pub(crate) fn json(self, body: &Value) -> Self {

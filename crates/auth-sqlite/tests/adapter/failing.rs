@@ -47,7 +47,7 @@ async fn a_damaged_code_is_corrupt_and_stays_unused() {
         let ada = registration("ada", "ada@example.org", at(0));
         assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
         damage(&folder, &format!("UPDATE codes SET {damaging}"));
-        let redeemed = store.redeem_code(&right_guess(&ada.sign_in.code), at(1)).await;
+        let redeemed = store.redeem_code(&right_guess(&ada.sign_in.code), None, at(1)).await;
         assert!(matches!(redeemed, Err(StoreError::Corrupt { table: "codes", .. })), "{damaging}: {redeemed:?}");
         let found = store.find_session(&ada.sign_in.session.digest).await.unwrap().unwrap();
         assert!(!found.session.verified);
@@ -105,7 +105,7 @@ async fn a_write_that_is_dropped_half_way_is_done_or_was_not_begun() {
         assert_eq!(store.find_session(&someone.sign_in.session.digest).await.unwrap().is_some(), stored);
         let mails = store.claim_mails(at(1), at(1000), 10).await.unwrap();
         assert_eq!(mails.iter().any(|mail| mail.id == someone.sign_in.mail.id), stored);
-        let redeemed = store.redeem_code(&right_guess(&someone.sign_in.code), at(2)).await.unwrap();
+        let redeemed = store.redeem_code(&right_guess(&someone.sign_in.code), None, at(2)).await.unwrap();
         assert_eq!(matches!(redeemed, Redeemed::Yes { .. }), stored);
     }
 }

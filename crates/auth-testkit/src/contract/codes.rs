@@ -14,13 +14,13 @@ async fn pending(store: &dyn Store) -> PendingSignIn {
 
 async fn guesses_wrong(store: &dyn Store, pending: &PendingSignIn, times: u32) {
     for _ in 0..times {
-        let refused = store.redeem_code(&wrong_guess(&pending.code), at(1)).await.unwrap();
+        let refused = store.redeem_code(&wrong_guess(&pending.code), None, at(1)).await.unwrap();
         assert_eq!(refused, Redeemed::Refused);
     }
 }
 
 async fn is_refused(store: &dyn Store, pending: &PendingSignIn, second: u64) -> bool {
-    store.redeem_code(&right_guess(&pending.code), at(second)).await.unwrap() == Redeemed::Refused
+    store.redeem_code(&right_guess(&pending.code), None, at(second)).await.unwrap() == Redeemed::Refused
 }
 
 pub async fn a_spent_code_cannot_be_redeemed_again(subject: &impl Subject) {
@@ -107,7 +107,7 @@ pub async fn the_right_code_of_a_disabled_account_is_used_up_and_says_so(subject
     assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
 
     guesses_wrong(&*store, &pending, 1).await;
-    assert_eq!(store.redeem_code(&right_guess(&pending.code), at(1)).await.unwrap(), Redeemed::Disabled);
+    assert_eq!(store.redeem_code(&right_guess(&pending.code), None, at(1)).await.unwrap(), Redeemed::Disabled);
     assert!(is_refused(&*store, &pending, 1).await);
     assert!(!found(&*store, &pending).await.unwrap().verified);
 }

@@ -11,6 +11,8 @@
 #![expect(missing_docs, reason = "a sentence's name is all there is to say of it")]
 
 mod codes;
+mod emails;
+mod key_pairs;
 mod outbox;
 mod purge;
 mod registration;
@@ -23,6 +25,8 @@ use std::sync::Arc;
 use auth_domain::{Applied, Redeemed, Registered, Registration, Session, SessionOwner, Store, Timestamp, UserId};
 
 pub use codes::*;
+pub use emails::*;
+pub use key_pairs::*;
 pub use outbox::*;
 pub use purge::*;
 pub use registration::*;
@@ -102,6 +106,37 @@ sentences! { $
         a_decoys_code_never_opens_anything,
         of_two_who_await_one_address_the_first_to_verify_wins,
     ],
+    owning_addresses: [
+        every_field_of_an_address_comes_back_oldest_first,
+        an_added_address_signs_in_once_its_code_is_redeemed,
+        a_sign_in_to_an_address_that_was_only_added_is_stale,
+        an_addition_to_addresses_that_have_changed_is_stale,
+        an_addition_that_misjudged_a_foreign_owner_is_stale,
+        a_foreign_address_stands_unverified_and_never_verifies,
+        of_three_who_wait_for_one_address_the_first_to_verify_wins,
+        of_two_accounts_racing_to_verify_one_address_exactly_one_gets_it,
+        a_code_is_refused_to_anybody_but_the_owner_and_not_used_up,
+        a_code_opens_nothing_but_what_it_is_for,
+        a_new_code_for_an_address_ends_the_older_one_and_no_sign_in,
+        a_new_code_for_an_address_that_is_verified_gone_or_foreign_by_now_is_stale,
+        preferring_an_address_leaves_exactly_one_preferred,
+        removing_an_address_takes_its_codes_along_and_leaves_sessions_alone,
+        an_account_that_is_disabled_verifies_nothing,
+        an_added_address_holds_no_alias_and_starts_no_registration,
+    ],
+    owning_key_pairs: [
+        every_field_of_a_key_pair_comes_back,
+        a_key_pair_is_verified_by_its_code,
+        an_unknown_secret_finds_no_key_pair,
+        a_key_pair_that_is_not_verified_in_time_disappears,
+        a_key_pair_ends_with_its_time,
+        a_key_pair_is_deleted_by_its_owner_only,
+        a_key_pair_whose_code_would_go_to_a_lost_address_is_stale,
+        removing_the_address_that_a_keys_code_went_to_ends_the_code,
+        deleting_a_user_takes_addresses_and_key_pairs_along,
+        a_disabled_owner_verifies_no_key_pair,
+        a_key_pairs_usage_moves_forward_only,
+    ],
     using_sessions: [
         only_live_sessions_are_listed_newest_first,
         extending_moves_the_end_and_never_backwards,
@@ -142,7 +177,7 @@ sentences! { $
 async fn account(store: &dyn Store, alias: &str, address: &str) -> Registration {
     let registration = sample_registration(alias, address, at(0));
     assert_eq!(store.register_user(&registration).await.unwrap(), Registered::Yes);
-    let redeemed = store.redeem_code(&right_guess(&registration.sign_in.code), at(0)).await.unwrap();
+    let redeemed = store.redeem_code(&right_guess(&registration.sign_in.code), None, at(0)).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
     registration
 }
@@ -155,7 +190,7 @@ fn owner(registration: &Registration) -> SessionOwner {
 async fn live_session(store: &dyn Store, to: &Registration, network: u8, now: Timestamp) -> auth_domain::PendingSignIn {
     let sign_in = crate::samples::sign_in(Some(owner(to)), to.address.as_str(), network, now);
     assert_eq!(store.open_session(&sign_in).await.unwrap(), Applied::Yes);
-    let redeemed = store.redeem_code(&right_guess(&sign_in.code), now).await.unwrap();
+    let redeemed = store.redeem_code(&right_guess(&sign_in.code), None, now).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
     sign_in
 }

@@ -20,7 +20,7 @@ pub async fn purging_leaves_what_is_alive(subject: &impl Subject) {
     assert!(found(&*store, &ada.sign_in).await.is_some());
     assert_eq!(store.claim_mails(at(2), at(2), 10).await.unwrap().len(), mails);
     for code in [&pending.code, &bob.sign_in.code] {
-        let redeemed = store.redeem_code(&right_guess(code), at(3)).await.unwrap();
+        let redeemed = store.redeem_code(&right_guess(code), None, at(3)).await.unwrap();
         assert!(matches!(redeemed, auth_domain::Redeemed::Yes { .. }));
     }
 }

@@ -1,4 +1,4 @@
-use auth_domain::{Applied, SessionId, Store, UserId};
+use auth_domain::{Applied, CredentialId, SessionId, Store, UserId};
 use uuid::Uuid;
 
 use super::{Subject, account, found, live_session, owner};
@@ -88,8 +88,9 @@ pub async fn usage_moves_forward_only_and_ignores_what_is_gone(subject: &impl Su
     let ada = account(&*store, "ada", "ada@example.org").await;
     let id = ada.sign_in.session.id;
     let gone = SessionId::from(Uuid::from_u128(u128::MAX));
-    store.record_usage(&[(gone, at(5)), (id, at(5))]).await.unwrap();
-    store.record_usage(&[(id, at(4))]).await.unwrap();
+    let (gone, session) = (CredentialId::Session(gone), CredentialId::Session(id));
+    store.record_usage(&[(gone, at(5)), (session, at(5))]).await.unwrap();
+    store.record_usage(&[(session, at(4))]).await.unwrap();
     store.record_usage(&[]).await.unwrap();
     assert_eq!(found(&*store, &ada.sign_in).await.unwrap().last_used_at, Some(at(5)));
 }

@@ -1,11 +1,11 @@
-use auth_domain::{Applied, CodeState, PendingSignIn, Redeemed, Registered, Store};
+use auth_domain::{Applied, CodeState, Opened, PendingSignIn, Redeemed, Registered, Store};
 
 use super::{Subject, account, found, live_session, owner};
 use crate::samples::{at, registration, right_guess, sign_in};
 
 async fn opens(store: &dyn Store, sign_in: &PendingSignIn, second: u64) -> bool {
-    match store.redeem_code(&right_guess(&sign_in.code), at(second)).await.unwrap() {
-        Redeemed::Yes { session_id, .. } => session_id == sign_in.session.id,
+    match store.redeem_code(&right_guess(&sign_in.code), None, at(second)).await.unwrap() {
+        Redeemed::Yes { opened, .. } => opened == Opened::Session(sign_in.session.id),
         Redeemed::Refused => false,
         Redeemed::Disabled => panic!("nobody was disabled"),
     }

@@ -18,7 +18,7 @@ pub async fn deleting_a_user_takes_everything_along(subject: &impl Subject) {
     for gone in [&ada.sign_in, &second, &pending] {
         assert!(found(&*store, gone).await.is_none());
     }
-    assert_eq!(store.redeem_code(&right_guess(&pending.code), at(2)).await.unwrap(), Redeemed::Refused);
+    assert_eq!(store.redeem_code(&right_guess(&pending.code), None, at(2)).await.unwrap(), Redeemed::Refused);
     let mails = store.claim_mails(at(2), at(30), 10).await.unwrap();
     assert!(mails.iter().all(|mail| mail.id == bob.sign_in.mail.id || !mail.code_is_living));
     assert!(found(&*store, &bob.sign_in).await.is_some());

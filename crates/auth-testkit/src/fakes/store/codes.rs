@@ -1,27 +1,27 @@
 use async_trait::async_trait;
 use auth_domain::{
-    CodeGuess, Codes, Redeemed, SessionId, SessionOwner, StoreError, Timestamp,
+    CodeGuess, Codes, EmailId, Opened, Redeemed, StoreError, Timestamp, UserId,
     rules::{Judgement, judge},
 };
 
 use super::{
     InMemoryStore,
-    state::{Standing, State},
+    state::{KeyPairRow, Opens, SessionRow, Standing, State},
 };
 
 #[async_trait]
 impl Codes for InMemoryStore {
-    async fn redeem_code(&self, guess: &CodeGuess, now: Timestamp) -> Result<Redeemed, StoreError> {
+    async fn redeem_code(&self, guess: &CodeGuess, by: Option<UserId>, now: Timestamp) -> Result<Redeemed, StoreError> {
         let mut state = self.transaction()?;
         let Some(position) = state.codes.iter().position(|code| code.new.id == guess.id) else {
             return Ok(Redeemed::Refused);
         };
-        let session_id = state.codes[position].session_id;
-        let session = state.sessions.iter().find(|row| row.new.id == session_id);
-        let Some(session) = session.filter(|row| !row.verified && now < row.expires_at) else {
+        let code = &state.codes[position];
+        let (opens, email_id) = (code.opens, code.email_id);
+        let owner = state.leads_to(opens, email_id);
+        if !state.is_waiting(opens, email_id, now) || by.is_some_and(|by| owner != Some(by)) {
             return Ok(Redeemed::Refused);
-        };
-        let owner = session.new.owner;
+        }
         match judge(&state.codes[position].state(), guess, now) {
             Judgement::Ended => Ok(Redeemed::Refused),
             Judgement::Wrong => {
@@ -30,32 +30,72 @@ impl Codes for InMemoryStore {
             }
             Judgement::Right => {
                 state.codes[position].ended = true;
-                Ok(owner.map_or(Redeemed::Refused, |owner| verify(&mut state, session_id, owner)))
+                match (owner, email_id) {
+                    (Some(user), Some(email)) => Ok(state.open(opens, user, email)),
+                    _ => Ok(Redeemed::Refused),
+                }
             }
         }
     }
 }
 
-fn verify(state: &mut State, session_id: SessionId, owner: SessionOwner) -> Redeemed {
-    let address = state.emails.iter().find(|email| email.id == owner.email_id).map(|email| email.address.key());
-    let Some(user) = state.users.iter().position(|row| row.user.id == owner.user_id) else { return Redeemed::Refused };
-    if !state.users[user].user.enabled {
-        return Redeemed::Disabled;
+impl State {
+    /// Whether what a code opens waits for it still.
+    fn is_waiting(&self, opens: Opens, email_id: Option<EmailId>, now: Timestamp) -> bool {
+        match opens {
+            Opens::Session(id) => {
+                let waiting = |row: &SessionRow| row.new.id == id && !row.verified && now < row.expires_at;
+                self.sessions.iter().any(waiting)
+            }
+            Opens::KeyPair(id) => {
+                let waiting = |row: &KeyPairRow| row.new.id == id && !row.verified && now < row.new.expires_at;
+                self.key_pairs.iter().any(waiting)
+            }
+            Opens::Email => self.emails.iter().any(|row| Some(row.id) == email_id && !row.verified),
+        }
     }
-    let taken = state
-        .emails
-        .iter()
-        .any(|email| email.verified && email.user_id != owner.user_id && Some(email.address.key()) == address);
-    if address.is_none() || taken || state.users[user].standing == Standing::Decoy {
-        return Redeemed::Refused;
+
+    /// Whose is what a code opens; nobody's if it is a decoy.
+    fn leads_to(&self, opens: Opens, email_id: Option<EmailId>) -> Option<UserId> {
+        match opens {
+            Opens::Session(id) => {
+                self.sessions.iter().find(|row| row.new.id == id)?.new.owner.map(|owner| owner.user_id)
+            }
+            Opens::KeyPair(id) => self.key_pairs.iter().find(|row| row.new.id == id).map(|row| row.new.user_id),
+            Opens::Email => self.emails.iter().find(|row| Some(row.id) == email_id).map(|row| row.user_id),
+        }
     }
-    state.users[user].user.verified = true;
-    state.users[user].standing = Standing::Account;
-    for email in state.emails.iter_mut().filter(|email| email.id == owner.email_id) {
-        email.verified = true;
+
+    fn open(&mut self, opens: Opens, user_id: UserId, email_id: EmailId) -> Redeemed {
+        let Some(email) = self.emails.iter().position(|row| row.id == email_id) else { return Redeemed::Refused };
+        let Some(user) = self.users.iter().position(|row| row.user.id == user_id) else { return Redeemed::Refused };
+        let taken = !self.emails[email].verified && self.has_verified_owner(&self.emails[email].address.key());
+        let standing = self.users[user].standing;
+        let account = &mut self.users[user].user;
+        let opened = match opens {
+            Opens::Session(_) if standing == Standing::Decoy => return Redeemed::Refused,
+            Opens::Session(_) if !account.enabled => return Redeemed::Disabled,
+            Opens::Email | Opens::KeyPair(_) if !(account.enabled && account.verified) => return Redeemed::Refused,
+            Opens::Session(_) | Opens::Email if taken => return Redeemed::Refused,
+            Opens::Session(id) => {
+                account.verified = true;
+                self.users[user].standing = Standing::Account;
+                for session in self.sessions.iter_mut().filter(|row| row.new.id == id) {
+                    session.verified = true;
+                }
+                Opened::Session(id)
+            }
+            Opens::Email => Opened::Email(email_id),
+            Opens::KeyPair(id) => {
+                for key_pair in self.key_pairs.iter_mut().filter(|row| row.new.id == id) {
+                    key_pair.verified = true;
+                }
+                Opened::KeyPair(id)
+            }
+        };
+        if !matches!(opened, Opened::KeyPair(_)) {
+            self.emails[email].verified = true;
+        }
+        Redeemed::Yes { opened, user_id }
     }
-    for session in state.sessions.iter_mut().filter(|row| row.new.id == session_id) {
-        session.verified = true;
-    }
-    Redeemed::Yes { session_id, user_id: owner.user_id }
 }

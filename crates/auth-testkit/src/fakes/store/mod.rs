@@ -1,6 +1,8 @@
 //! The store port in memory. One lock is one transaction, so every fact is as atomic as a database makes it.
 
 mod codes;
+mod emails;
+mod key_pairs;
 mod outbox;
 mod sessions;
 mod state;
@@ -42,10 +44,10 @@ impl InMemoryStore {
         }
     }
 
-    /// How many rows there are of users, sessions, codes and mails.
-    pub fn row_counts(&self) -> [usize; 4] {
+    /// How many rows there are of users, sessions, key pairs, codes and mails.
+    pub fn row_counts(&self) -> [usize; 5] {
         let state = self.lock();
-        [state.users.len(), state.sessions.len(), state.codes.len(), state.mails.len()]
+        [state.users.len(), state.sessions.len(), state.key_pairs.len(), state.codes.len(), state.mails.len()]
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,9 +1,13 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, LiveSession, PendingSignIn, Session, SessionId, Sessions, StoreError, Timestamp, TokenDigest, UserId,
+    Applied, CredentialId, LiveSession, PendingSignIn, Session, SessionId, Sessions, StoreError, Timestamp,
+    TokenDigest, UserId,
 };
 
-use super::{InMemoryStore, state::SessionRow};
+use super::{
+    InMemoryStore,
+    state::{SessionRow, Standing},
+};
 
 #[async_trait]
 impl Sessions for InMemoryStore {
@@ -32,10 +36,12 @@ impl Sessions for InMemoryStore {
         let mut state = self.transaction()?;
         state.remove_ended_registrations(&sign_in.code.address, sign_in.code.created_at);
         if let Some(owner) = sign_in.session.owner {
+            let registering = state.standing(owner.user_id) == Some(Standing::Registration);
             let still_theirs = state.emails.iter().any(|email| {
                 email.id == owner.email_id
                     && email.user_id == owner.user_id
                     && email.address.key() == sign_in.code.address
+                    && (email.verified || registering)
             });
             if !still_theirs {
                 return Ok(Applied::Stale);
@@ -76,11 +82,19 @@ impl Sessions for InMemoryStore {
         Ok(u64::try_from(live).expect("a count of rows"))
     }
 
-    async fn record_usage(&self, usage: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
+    async fn record_usage(&self, usage: &[(CredentialId, Timestamp)]) -> Result<(), StoreError> {
         let mut state = self.transaction()?;
         for (id, at) in usage {
-            for row in state.sessions.iter_mut().filter(|row| row.new.id == *id) {
-                row.last_used_at = row.last_used_at.max(Some(*at));
+            let last_used_at = match id {
+                CredentialId::Session(id) => {
+                    state.sessions.iter_mut().find(|row| row.new.id == *id).map(|row| &mut row.last_used_at)
+                }
+                CredentialId::KeyPair(id) => {
+                    state.key_pairs.iter_mut().find(|row| row.new.id == *id).map(|row| &mut row.last_used_at)
+                }
+            };
+            if let Some(last) = last_used_at {
+                *last = (*last).max(Some(*at));
             }
         }
         Ok(())

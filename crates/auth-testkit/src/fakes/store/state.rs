@@ -1,6 +1,6 @@
 use auth_domain::{
-    AddressKey, CodeId, CodeState, EmailAddress, EmailId, LivingCode, MailClass, MailId, NewCode, NewSession,
-    SealedMail, SessionId, Timestamp, User, UserId, rules,
+    AddressKey, CodeId, CodePurpose, CodeState, Email, EmailAddress, EmailId, KeyPairId, LivingCode, MailClass, MailId,
+    NewCode, NewKeyPair, NewSession, QueuedMail, SealedMail, SessionId, Timestamp, User, UserId, rules,
 };
 
 #[derive(Debug, Default)]
@@ -8,6 +8,7 @@ pub(super) struct State {
     pub users: Vec<UserRow>,
     pub emails: Vec<EmailRow>,
     pub sessions: Vec<SessionRow>,
+    pub key_pairs: Vec<KeyPairRow>,
     pub codes: Vec<CodeRow>,
     pub mails: Vec<MailRow>,
 }
@@ -31,6 +32,7 @@ pub(super) struct EmailRow {
     pub user_id: UserId,
     pub address: EmailAddress,
     pub verified: bool,
+    pub preferred: bool,
 }
 
 #[derive(Debug)]
@@ -42,9 +44,25 @@ pub(super) struct SessionRow {
 }
 
 #[derive(Debug)]
+pub(super) struct KeyPairRow {
+    pub new: NewKeyPair,
+    pub verified: bool,
+    pub last_used_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opens {
+    Session(SessionId),
+    Email,
+    KeyPair(KeyPairId),
+}
+
+#[derive(Debug)]
 pub(super) struct CodeRow {
     pub new: NewCode,
-    pub session_id: SessionId,
+    pub opens: Opens,
+    /// The address that the code goes to; none for a decoy sign-in.
+    pub email_id: Option<EmailId>,
     pub wrong_guesses: u32,
     pub expires_at: Timestamp,
     pub ended: bool,
@@ -76,10 +94,12 @@ impl CodeRow {
 }
 
 impl State {
+    /// The sign-in codes alive for `address`.
     pub(super) fn living_codes(&self, address: &AddressKey, now: Timestamp) -> Vec<LivingCode> {
         self.codes
             .iter()
-            .filter(|code| code.new.address == *address && code.state().is_living_at(now))
+            .filter(|code| code.new.purpose == CodePurpose::SignIn && code.new.address == *address)
+            .filter(|code| code.state().is_living_at(now))
             .map(|code| LivingCode { id: code.new.id, network: code.new.network, created_at: code.new.created_at })
             .collect()
     }
@@ -102,16 +122,46 @@ impl State {
             .collect()
     }
 
+    pub(super) fn emails_of(&self, user: UserId) -> Vec<Email> {
+        let theirs = self.emails.iter().filter(|email| email.user_id == user);
+        theirs
+            .map(|row| Email {
+                id: row.id,
+                address: row.address.clone(),
+                verified: row.verified,
+                preferred: row.preferred,
+            })
+            .collect()
+    }
+
+    pub(super) fn has_verified_owner(&self, address: &AddressKey) -> bool {
+        self.emails.iter().any(|email| email.verified && email.address.key() == *address)
+    }
+
     pub(super) fn remove_user(&mut self, id: UserId) {
         self.users.retain(|row| row.user.id != id);
         self.emails.retain(|email| email.user_id != id);
-        self.remove_sessions(|session| session.new.owner.is_some_and(|owner| owner.user_id == id));
+        self.sessions.retain(|row| row.new.owner.is_none_or(|owner| owner.user_id != id));
+        self.key_pairs.retain(|row| row.new.user_id != id);
+        self.remove_orphans();
     }
 
     pub(super) fn remove_sessions(&mut self, goes: impl Fn(&SessionRow) -> bool) {
         self.sessions.retain(|session| !goes(session));
-        let sessions = &self.sessions;
-        self.codes.retain(|code| sessions.iter().any(|session| session.new.id == code.session_id));
+        self.remove_orphans();
+    }
+
+    /// Removes the codes that lead nowhere any more.
+    pub(super) fn remove_orphans(&mut self) {
+        let (sessions, key_pairs, emails) = (&self.sessions, &self.key_pairs, &self.emails);
+        self.codes.retain(|code| {
+            let opens_something = match code.opens {
+                Opens::Session(id) => sessions.iter().any(|row| row.new.id == id),
+                Opens::KeyPair(id) => key_pairs.iter().any(|row| row.new.id == id),
+                Opens::Email => true,
+            };
+            opens_something && code.email_id.is_none_or(|id| emails.iter().any(|row| row.id == id))
+        });
     }
 
     pub(super) fn remove_ended_registrations(&mut self, address: &AddressKey, now: Timestamp) {
@@ -135,14 +185,17 @@ impl State {
             expires_at: sign_in.session.expires_at,
             last_used_at: None,
         });
-        self.codes.push(CodeRow {
-            new: code.clone(),
-            session_id: sign_in.session.id,
-            wrong_guesses: 0,
-            expires_at: code.expires_at,
-            ended: false,
-        });
-        let mail = &sign_in.mail;
+        let email_id = sign_in.session.owner.map(|owner| owner.email_id);
+        self.store_code(code, Opens::Session(sign_in.session.id), email_id);
+        self.store_mail(&sign_in.mail);
+    }
+
+    pub(super) fn store_code(&mut self, new: &NewCode, opens: Opens, email_id: Option<EmailId>) {
+        let (new, expires_at) = (new.clone(), new.expires_at);
+        self.codes.push(CodeRow { new, opens, email_id, wrong_guesses: 0, expires_at, ended: false });
+    }
+
+    pub(super) fn store_mail(&mut self, mail: &QueuedMail) {
         self.mails.push(MailRow {
             id: mail.id,
             class: mail.class,

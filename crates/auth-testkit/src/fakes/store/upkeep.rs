@@ -5,7 +5,7 @@ use auth_domain::{StoreError, Timestamp, Upkeep};
 
 use super::{
     InMemoryStore,
-    state::{Standing, State},
+    state::{Opens, Standing, State},
 };
 
 #[async_trait]
@@ -23,14 +23,19 @@ impl Upkeep for InMemoryStore {
             .sessions
             .iter()
             .filter(|row| {
-                let waits =
-                    state.codes.iter().any(|code| code.session_id == row.new.id && code.state().is_living_at(now));
+                let opens = Opens::Session(row.new.id);
+                let waits = state.codes.iter().any(|code| code.opens == opens && code.state().is_living_at(now));
                 row.expires_at <= now || !(row.verified || waits)
             })
             .map(|row| row.new.id)
             .take(limit)
             .collect();
         state.remove_sessions(|row| ended_sessions.contains(&row.new.id));
+
+        let ended_key_pairs: Vec<_> =
+            state.key_pairs.iter().filter(|row| !state.stands(row, now)).map(|row| row.new.id).take(limit).collect();
+        state.key_pairs.retain(|row| !ended_key_pairs.contains(&row.new.id));
+        state.remove_orphans();
 
         let ended_registrations: Vec<_> = state
             .users
@@ -55,5 +60,5 @@ impl Upkeep for InMemoryStore {
 }
 
 fn rows(state: &State) -> usize {
-    state.users.len() + state.sessions.len() + state.codes.len() + state.mails.len()
+    state.users.len() + state.sessions.len() + state.key_pairs.len() + state.codes.len() + state.mails.len()
 }

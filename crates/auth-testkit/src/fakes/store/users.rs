@@ -46,8 +46,7 @@ impl Users for InMemoryStore {
         if verdict == AliasVerdict::Taken {
             return Ok(Registered::AliasTaken);
         }
-        let registered = state.emails.iter().any(|email| email.verified && email.address.key() == address);
-        if registered != registration.decoy {
+        if state.has_verified_owner(&address) != registration.decoy {
             return Ok(Registered::Stale);
         }
         if let (AliasVerdict::Replace, Some((user, _))) = (verdict, holder) {
@@ -104,5 +103,6 @@ fn store_user(state: &mut State, registration: &Registration, now: Timestamp) {
         user_id: registration.user_id,
         address: registration.address.clone(),
         verified: false,
+        preferred: true,
     });
 }

@@ -1,0 +1,81 @@
+//! The port to whatever remembers, a trait per subject.
+
+mod codes;
+mod emails;
+mod key_pairs;
+mod outbox;
+mod sessions;
+mod upkeep;
+mod users;
+
+use std::sync::Arc;
+
+pub use codes::{Codes, Opened, Redeemed};
+pub use emails::Emails;
+pub use key_pairs::KeyPairs;
+pub use outbox::Outbox;
+pub use sessions::Sessions;
+pub use upkeep::Upkeep;
+pub use users::{Registered, Users};
+
+/// Everything that is remembered.
+///
+/// One method is one fact and one transaction: when it returns `Ok`, all of it is durable; when it returns `Err`,
+/// either all of it or nothing of it happened. Dropping the returned future never leaves half of it behind.
+///
+/// Absence is an answer (`None`, [`Applied::Stale`]), failure is a [`StoreError`], and no implementation turns one
+/// into the other: a database that is down must not look like a signed-out user.
+pub trait Store: Users + Emails + Sessions + KeyPairs + Codes + Outbox + Upkeep {}
+
+impl<T: Users + Emails + Sessions + KeyPairs + Codes + Outbox + Upkeep + ?Sized> Store for T {}
+
+/// Why a store could not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Something unique exists already. Ids and secrets are random, so this is a bug or a broken random source.
+    #[error("{0:?} exists already")]
+    Duplicate(Duplicate),
+    /// The store is out of reach, busy beyond its time limit, or out of space.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// A row does not make sense: it was written by something else, or damaged.
+    #[error("corrupt row in {table}, id {id}: {reason}")]
+    Corrupt {
+        /// The row's table.
+        table: &'static str,
+        /// The row's id.
+        id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// The store could not be asked, for this reason.
+    pub fn unavailable(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable(Arc::from(reason.into()))
+    }
+}
+
+/// What exists already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicate {
+    /// An id.
+    Id,
+    /// A user's alias.
+    Alias,
+    /// A verified address.
+    Address,
+    /// A credential's digest.
+    Credential,
+}
+
+/// Whether a fact could be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Applied {
+    /// It was.
+    Yes,
+    /// It was not: what it builds on is gone or was changed by somebody else.
+    Stale,
+}

@@ -1,0 +1,31 @@
+use async_trait::async_trait;
+
+use super::{Applied, StoreError};
+use crate::{ClaimedMail, MailId, Settlement, Timestamp};
+
+/// Mails that are owed.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Claims up to `limit` mails that are due at `now` and not held by anyone, codes before notices and decoys, for
+    /// one attempt each. Until `lease_until` nobody else gets them. A damaged mail is logged and passed over, so that it
+    /// does not hold up the others.
+    async fn claim_mails(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>, StoreError>;
+
+    /// Records how attempt `attempt` ended, and what the mail server said. Delivery also brings the end of the
+    /// mail's code forward to [`LIFE_AFTER_HAND_OVER`](crate::CodeState::LIFE_AFTER_HAND_OVER) from `now`.
+    ///
+    /// Stale when another attempt has been made since, or the mail is settled or gone.
+    async fn settle_mail(
+        &self,
+        id: MailId,
+        attempt: u32,
+        settlement: Settlement,
+        reply: &str,
+        now: Timestamp,
+    ) -> Result<Applied, StoreError>;
+}

@@ -1,0 +1,166 @@
+use std::{fmt, hint::black_box};
+
+use ring::{digest, hmac};
+use zeroize::Zeroizing;
+
+use super::{ServerKeys, base62, server_keys::KeyId};
+use crate::{Entropy, EntropyError};
+
+/// How one kind of token is made: its prefix, then random characters, then a keyed check over both.
+///
+/// The check is a truncated HMAC-SHA-256 under a server key: an invented token is refused by arithmetic, before
+/// anything is asked of the store. The prefix tells one kind from another, to us and to scanners for leaked secrets.
+pub(super) struct Shape {
+    pub(super) prefix: &'static str,
+    /// Characters of base 62, each worth log2(62) = 5.95 random bits.
+    pub(super) random: usize,
+    /// Characters of the check.
+    pub(super) check: usize,
+}
+
+/// A token of some shape, and the server key that its check hangs on.
+pub(super) struct Token {
+    text: Zeroizing<String>,
+    key_id: KeyId,
+}
+
+/// The SHA-256 of a secret with more than 190 random bits: safe to store, useless to steal.
+///
+/// A plain digest is enough here: there is nothing to guess in a secret of that size, so nothing to slow down.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenDigest([u8; 32]);
+
+impl Shape {
+    const fn length(&self) -> usize {
+        self.prefix.len() + self.random + self.check
+    }
+
+    /// A new token, checked under the signing key.
+    pub(super) fn mint(&self, keys: &ServerKeys, entropy: &dyn Entropy) -> Result<Token, EntropyError> {
+        let mut text = Zeroizing::new(String::with_capacity(self.length()));
+        text.push_str(self.prefix);
+        base62::push_random(&mut text, self.random, entropy)?;
+        let key = keys.signing();
+        let check = self.check_of(&text, key.token_check());
+        text.push_str(&check);
+        Ok(Token { text, key_id: key.id() })
+    }
+
+    /// The token in `text`, or `None` when no key of ours made it.
+    pub(super) fn parse(&self, text: &str, keys: &ServerKeys) -> Option<Token> {
+        if text.len() != self.length() {
+            return None;
+        }
+        let (body, check) = text.split_at_checked(self.prefix.len() + self.random)?;
+        if !base62::is_base62(body.strip_prefix(self.prefix)?) {
+            return None;
+        }
+        let key = keys.all().find(|key| equal_in_constant_time(&self.check_of(body, key.token_check()), check))?;
+        Some(Token { text: Zeroizing::new(text.to_owned()), key_id: key.id() })
+    }
+
+    fn check_of(&self, body: &str, key: &hmac::Key) -> String {
+        let mut check = String::with_capacity(self.check);
+        base62::push_tag(&mut check, self.check, hmac::sign(key, body.as_bytes()).as_ref());
+        check
+    }
+}
+
+impl Token {
+    pub(super) fn digest(&self) -> TokenDigest {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest::digest(&digest::SHA256, self.text.as_bytes()).as_ref());
+        TokenDigest(bytes)
+    }
+
+    pub(super) fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    pub(super) fn expose(&self) -> &str {
+        &self.text
+    }
+}
+
+impl TokenDigest {
+    /// A digest that a store wrote down earlier.
+    pub const fn from_stored(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The digest's octets.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// Looks at every character whatever the first ones say, so that the time taken tells nothing about the check.
+fn equal_in_constant_time(a: &str, b: &str) -> bool {
+    let difference = a.bytes().zip(b.bytes()).fold(0, |seen, (x, y)| black_box(seen | (x ^ y)));
+    a.len() == b.len() && difference == 0
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenDigest(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::system::SystemEntropy;
+
+    fn keys(seeds: &[u8]) -> ServerKeys {
+        ServerKeys::new(seeds.iter().map(|seed| [*seed; 32])).unwrap()
+    }
+
+    const SHAPE: Shape = Shape { prefix: "test_", random: 33, check: 22 };
+
+    #[test]
+    fn a_minted_token_is_recognised_and_has_one_digest() {
+        let keys = keys(&[1]);
+        let minted = SHAPE.mint(&keys, &SystemEntropy).unwrap();
+        let parsed = SHAPE.parse(minted.expose(), &keys).unwrap();
+        assert_eq!(parsed.digest(), minted.digest());
+        assert_eq!(parsed.key_id(), minted.key_id());
+    }
+
+    #[test]
+    fn changing_any_single_character_makes_it_an_invented_one() {
+        let keys = keys(&[1]);
+        let minted = SHAPE.mint(&keys, &SystemEntropy).unwrap();
+        for position in 0..60 {
+            let mut bytes = minted.expose().as_bytes().to_vec();
+            bytes[position] = if bytes[position] == b'x' { b'y' } else { b'x' };
+            assert!(SHAPE.parse(std::str::from_utf8(&bytes).unwrap(), &keys).is_none(), "position {position}");
+        }
+    }
+
+    #[test]
+    fn anything_of_the_wrong_shape_is_refused() {
+        let keys = keys(&[1]);
+        let multibyte = format!("test_{}", "é".repeat(27));
+        for text in ["", "test_", "x", &"a".repeat(60), &"test_".repeat(12), &multibyte, &"é".repeat(30)] {
+            assert!(SHAPE.parse(text, &keys).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn tokens_survive_a_rotation_until_their_key_is_removed() {
+        let old = SHAPE.mint(&keys(&[1]), &SystemEntropy).unwrap();
+        let rotated = keys(&[2, 1]);
+        assert_eq!(SHAPE.parse(old.expose(), &rotated).unwrap().key_id(), old.key_id());
+        assert_ne!(SHAPE.mint(&rotated, &SystemEntropy).unwrap().key_id(), old.key_id(), "the first key signs");
+        assert!(SHAPE.parse(old.expose(), &keys(&[2])).is_none());
+    }
+
+    #[test]
+    fn ten_thousand_tokens_are_all_different() {
+        let keys = keys(&[1]);
+        let minted: HashSet<_> = (0..10_000).map(|_| SHAPE.mint(&keys, &SystemEntropy).unwrap().digest()).collect();
+        assert_eq!(minted.len(), 10_000);
+    }
+}

@@ -1,0 +1,245 @@
+use tracing::info;
+
+use super::{
+    ATTEMPTS, Auth, contended,
+    minting::{CodeRequest, language_of},
+};
+use crate::{
+    Applied, AuthError, Client, CodeId, CodeMail, CodePurpose, CodeState, Email, EmailAddition, EmailAddress,
+    EmailChange, EmailId, EmailRenewal, KnownAddress, Language, LiveSession, MailClass, MailContent, NewCode, Notice,
+    QueuedMail, Timestamp,
+    rules::{Addition, judge_addition, judge_preference, judge_removal},
+};
+
+/// An address that waits for its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddedEmail {
+    /// The address's id.
+    pub email_id: EmailId,
+    /// The code's id.
+    pub code_id: CodeId,
+}
+
+impl Auth {
+    /// The caller's addresses, oldest first.
+    pub async fn list_emails(&self, caller: &LiveSession) -> Result<Vec<Email>, AuthError> {
+        Ok(self.ports.store.list_emails(caller.user.id).await?)
+    }
+
+    /// Adds an address to the caller's account, mails a code to it in `language`, and tells the account's verified
+    /// addresses. An address that waits already gets a new code.
+    ///
+    /// An address with a verified owner elsewhere is not told apart: its code is a decoy, and the owner gets a mail that
+    /// says so.
+    ///
+    /// # Errors
+    /// [`AuthError::AddressVerified`] for the caller's own verified address, [`AuthError::TooManyAddresses`], or what the
+    /// store or the random source report.
+    pub async fn add_email(
+        &self,
+        caller: &LiveSession,
+        address: &EmailAddress,
+        client: &Client,
+        language: &Language,
+    ) -> Result<AddedEmail, AuthError> {
+        for _ in 0..ATTEMPTS {
+            let now = self.now();
+            let seen = self.ports.store.list_emails(caller.user.id).await?;
+            let added = match judge_addition(&seen, &address.key())? {
+                Addition::Again(id) => {
+                    let pending = seen.iter().find(|email| email.id == id).ok_or(AuthError::NotFound)?;
+                    self.renew(caller, pending, client, language, now).await?
+                }
+                Addition::New => self.add(caller, seen, address, client, language, now).await?,
+            };
+            if let Some(added) = added {
+                return Ok(added);
+            }
+        }
+        Err(contended().into())
+    }
+
+    /// Mails a new code to one of the caller's addresses that is not verified yet, and ends the older ones.
+    ///
+    /// # Errors
+    /// [`AuthError::NotFound`] when it is none of the caller's, [`AuthError::AddressVerified`].
+    pub async fn renew_email_code(
+        &self,
+        caller: &LiveSession,
+        address: &EmailAddress,
+        client: &Client,
+        language: &Language,
+    ) -> Result<CodeId, AuthError> {
+        let key = address.key();
+        for _ in 0..ATTEMPTS {
+            let seen = self.ports.store.list_emails(caller.user.id).await?;
+            let pending = seen.iter().find(|email| email.address.key() == key).ok_or(AuthError::NotFound)?;
+            if pending.verified {
+                return Err(AuthError::AddressVerified);
+            }
+            if let Some(added) = self.renew(caller, pending, client, language, self.now()).await? {
+                return Ok(added.code_id);
+            }
+        }
+        Err(contended().into())
+    }
+
+    /// Redeems the code for an address: from here on it can sign in. If a `caller` is known, the address must be theirs.
+    ///
+    /// # Errors
+    /// [`AuthError::CodeRefused`] for a code that is wrong, unknown, used, expired, exhausted or somebody else's.
+    pub async fn redeem_email_code(
+        &self,
+        caller: Option<&LiveSession>,
+        id: CodeId,
+        code: &str,
+    ) -> Result<(), AuthError> {
+        self.redeem(id, CodePurpose::Email, code, caller.map(|caller| caller.user.id)).await
+    }
+
+    /// Makes one of the caller's verified addresses the preferred one, and tells the others in `language`.
+    ///
+    /// # Errors
+    /// [`AuthError::NotFound`] when it is none of the caller's, [`AuthError::AddressUnverified`].
+    pub async fn prefer_email(&self, caller: &LiveSession, id: EmailId, language: &Language) -> Result<(), AuthError> {
+        for _ in 0..ATTEMPTS {
+            let seen = self.ports.store.list_emails(caller.user.id).await?;
+            judge_preference(&seen, id)?;
+            if seen.iter().any(|email| email.id == id && email.preferred) {
+                return Ok(());
+            }
+            let notices = self.notices(&seen, Some(id), Notice::AddressPreferred, language, self.now())?;
+            let change = EmailChange { user_id: caller.user.id, seen, email_id: id, notices };
+            if self.ports.store.prefer_email(&change).await? == Applied::Yes {
+                self.ports.bell.ring();
+                info!(email.id = %id, user.id = %caller.user.id, "address preferred");
+                return Ok(());
+            }
+        }
+        Err(contended().into())
+    }
+
+    /// Removes one of the caller's addresses, and tells the other verified ones in `language`.
+    ///
+    /// # Errors
+    /// [`AuthError::NotFound`] when it is none of the caller's; [`AuthError::AddressNeeded`] for the preferred one and the
+    /// last verified one.
+    pub async fn remove_email(&self, caller: &LiveSession, id: EmailId, language: &Language) -> Result<(), AuthError> {
+        for _ in 0..ATTEMPTS {
+            let seen = self.ports.store.list_emails(caller.user.id).await?;
+            judge_removal(&seen, id)?;
+            let notices = self.notices(&seen, Some(id), Notice::AddressRemoved, language, self.now())?;
+            let change = EmailChange { user_id: caller.user.id, seen, email_id: id, notices };
+            if self.ports.store.remove_email(&change).await? == Applied::Yes {
+                self.ports.bell.ring();
+                info!(email.id = %id, user.id = %caller.user.id, "address removed");
+                return Ok(());
+            }
+        }
+        Err(contended().into())
+    }
+
+    /// One attempt at adding a new address; `None` when what was seen has changed.
+    async fn add(
+        &self,
+        caller: &LiveSession,
+        seen: Vec<Email>,
+        address: &EmailAddress,
+        client: &Client,
+        language: &Language,
+        now: Timestamp,
+    ) -> Result<Option<AddedEmail>, AuthError> {
+        let owner = self.foreign_owner(address, now).await?;
+        let (code, mail) = self.mint_email_code(address, owner.as_ref(), client, language, now)?;
+        let email_id = EmailId::mint(now, self.entropy())?;
+        let added = AddedEmail { email_id, code_id: code.id };
+        let mut mails = vec![mail];
+        mails.extend(self.notices(&seen, None, Notice::AddressAdded, language, now)?);
+        let addition = EmailAddition {
+            user_id: caller.user.id,
+            seen,
+            email_id,
+            address: address.clone(),
+            foreign: owner.is_some(),
+            code,
+            mails,
+        };
+        let applied = self.ports.store.add_email(&addition).await?;
+        Ok(self.told(applied, caller, added, "address added"))
+    }
+
+    /// One attempt at a new code for an address that waits; `None` when what was seen has changed.
+    async fn renew(
+        &self,
+        caller: &LiveSession,
+        pending: &Email,
+        client: &Client,
+        language: &Language,
+        now: Timestamp,
+    ) -> Result<Option<AddedEmail>, AuthError> {
+        let owner = self.foreign_owner(&pending.address, now).await?;
+        let (code, mail) = self.mint_email_code(&pending.address, owner.as_ref(), client, language, now)?;
+        let added = AddedEmail { email_id: pending.id, code_id: code.id };
+        let renewal =
+            EmailRenewal { user_id: caller.user.id, email_id: pending.id, foreign: owner.is_some(), code, mail };
+        let applied = self.ports.store.renew_email_code(&renewal).await?;
+        Ok(self.told(applied, caller, added, "new code for an address"))
+    }
+
+    fn told(&self, applied: Applied, caller: &LiveSession, added: AddedEmail, fact: &str) -> Option<AddedEmail> {
+        if applied == Applied::Stale {
+            return None;
+        }
+        self.ports.bell.ring();
+        info!(email.id = %added.email_id, user.id = %caller.user.id, "{fact}");
+        Some(added)
+    }
+
+    /// Who has verified `address`, if anybody. It is somebody else: the caller's own verified addresses are ruled out.
+    async fn foreign_owner(&self, address: &EmailAddress, now: Timestamp) -> Result<Option<KnownAddress>, AuthError> {
+        let known = self.ports.store.find_address(&address.key(), now).await?;
+        Ok(known.filter(|known| known.verified))
+    }
+
+    /// A code for an address that waits, with its mail; a decoy and a notice if the address has an `owner` elsewhere.
+    fn mint_email_code(
+        &self,
+        address: &EmailAddress,
+        owner: Option<&KnownAddress>,
+        client: &Client,
+        language: &Language,
+        now: Timestamp,
+    ) -> Result<(NewCode, QueuedMail), AuthError> {
+        let (digits, code) = self.mint_code(CodeRequest {
+            purpose: CodePurpose::Email,
+            real: owner.is_none(),
+            address,
+            client,
+            now,
+            ends_with: now.plus(CodeState::LIFE_AT_MOST),
+        })?;
+        let (to, class, content) = match owner {
+            None => (address, MailClass::Code, MailContent::Code(CodeMail::Email, digits)),
+            Some(known) => (&known.address, MailClass::Notice, MailContent::Notice(Notice::AddressClaimedElsewhere)),
+        };
+        let mail = self.mint_mail(to, language_of(&content, language), content, class, Some(code.id), now)?;
+        Ok((code, mail))
+    }
+
+    /// What tells the verified addresses among `seen`, but for the one it is about, of a change.
+    fn notices(
+        &self,
+        seen: &[Email],
+        about: Option<EmailId>,
+        notice: Notice,
+        language: &Language,
+        now: Timestamp,
+    ) -> Result<Vec<QueuedMail>, AuthError> {
+        let others = seen.iter().filter(|email| email.verified && Some(email.id) != about);
+        let mint = |email: &Email| {
+            let content = MailContent::Notice(notice);
+            self.mint_mail(&email.address, language.clone(), content, MailClass::Notice, None, now)
+        };
+        others.map(mint).collect()
+    }
+}

@@ -1,0 +1,149 @@
+//! What holds for every request: credentials, input, methods, origins.
+
+use actix_web::http::Method;
+use auth_http::{ClientAddress, ForwardedHeader};
+use serde_json::json;
+
+use super::{ADA, app, journeys};
+use crate::app::{Backend, Setup, TestApp, delete, get, outside, post, put};
+
+journeys![
+    credentials_are_judged_before_anything_else,
+    bad_input_gets_its_line,
+    wrong_paths_and_methods_get_their_line,
+    forwarded_addresses_count_only_from_trusted_proxies,
+    origins_that_were_not_allowed_are_kept_out,
+    the_operations_endpoints_answer,
+];
+
+async fn credentials_are_judged_before_anything_else(backend: Backend) {
+    let app = app(backend).await;
+    let session = app.registered("ada", ADA).await;
+    app.send(get("/session")).await.refused(401, "a bearer is required");
+    app.send(delete("/session/not-a-uuid")).await.refused(401, "a bearer is required");
+    let basic = get("/session").header("Authorization", "Basic YTpi");
+    app.send(basic).await.refused(401, "the credential is malformed");
+    let key_pair = get("/session").header("Api-Key", "auk_x").header("Api-Secret", "aus_x");
+    app.send(key_pair).await.refused(401, "this endpoint takes a bearer, not a key pair");
+    let both = get("/session").bearer(&session).header("api-key", "auk_x").header("api-secret", "aus_x");
+    app.send(both).await.refused(400, "send either a bearer or a key pair, not both");
+    let bearer = session["bearer"].as_str().unwrap();
+    app.send(get("/session").header("authorization", &format!("bEARER {bearer}"))).await.ok();
+}
+
+async fn bad_input_gets_its_line(backend: Backend) {
+    let app = app(backend).await;
+    let email = "not a valid e-mail address of at most 254 characters";
+    let name = "a full name is 1 to 128 characters without control characters";
+    let alias = "an alias is 1 to 32 ASCII letters, digits, '.', '_' or '-'";
+    for (body, expected) in [
+        (json!({"email": "ada", "fullName": "Ada", "alias": "ada"}), email),
+        (json!({"email": "ada@example.org\r\nBcc: eve@example.org", "fullName": "Ada", "alias": "ada"}), email),
+        (json!({"email": format!("{}@example.org", "a".repeat(300)), "fullName": "Ada", "alias": "ada"}), email),
+        (json!({"email": ADA, "fullName": "", "alias": "ada"}), name),
+        (json!({"email": ADA, "fullName": "Ada\r\nX: y", "alias": "ada"}), name),
+        (json!({"email": ADA, "fullName": "x".repeat(129), "alias": "ada"}), name),
+        (json!({"email": ADA, "fullName": "Ada\u{0}", "alias": "ada"}), name),
+        (json!({"email": ADA, "fullName": "Ada", "alias": ""}), alias),
+        (json!({"email": ADA, "fullName": "Ada", "alias": "a da"}), alias),
+        (json!({"email": ADA, "fullName": "Ada", "alias": "x".repeat(33)}), alias),
+        (json!({"email": ADA, "fullName": "Ada"}), "the field alias is missing"),
+        (json!({"email": ADA}), "the field fullName is missing"),
+        (json!({}), "the field email is missing"),
+        (json!([ADA, "Ada", "ada"]), "the body is not a JSON object"),
+        (json!(null), "the body is not a JSON object"),
+    ] {
+        app.send(post("/user").json(&body)).await.refused(400, expected);
+    }
+    for (body, status) in [
+        (&b"{\"email\":"[..], 400),
+        (b"\xff\xfe", 400),
+        (b"{\"email\":\"\xff@example.org\"}", 400),
+        (b"{\"email\":7}", 400),
+        (b"{\"email\":\"a@example.org\",\"email\":\"b@example.org\"}", 400),
+        (b"", 400),
+    ] {
+        let answer = app.send(post("/session").header("Content-Type", "application/json").body(body)).await;
+        assert_eq!(answer.status, status, "{:?}", String::from_utf8_lossy(body));
+    }
+    let text = post("/session").header("Content-Type", "text/plain").body(br#"{"email":"ada@example.org"}"#);
+    app.send(text).await.refused(415, "the body must be application/json, without a content coding");
+    let coded = post("/session").header("Content-Encoding", "gzip").json(&json!({"email": ADA}));
+    app.send(coded).await.refused(415, "the body must be application/json, without a content coding");
+    let large = post("/session").header("Content-Type", "application/json").body(&vec![b' '; 3_000_000]);
+    app.send(large).await.refused(413, "the body is larger than 64 KiB");
+    let not_an_id = json!({"verificationCodeID": "1", "code": "123456"});
+    assert_eq!(app.send(put("/session/verification").json(&not_an_id)).await.status, 400);
+    let not_text = json!({"verificationCodeID": "0194f3a0-7d3b-7c00-8000-000000000001", "code": 123_456});
+    assert_eq!(app.send(put("/session/verification").json(&not_text)).await.status, 400);
+}
+
+async fn wrong_paths_and_methods_get_their_line(backend: Backend) {
+    let app = app(backend).await;
+    for path in ["/", "/sess", "/session/", "/session/extend/more", "/user", "/users"] {
+        let answer = app.send(get(path)).await;
+        assert_eq!(answer.status, if path == "/user" { 405 } else { 404 }, "{path}");
+    }
+    for path in ["/", "/api", "/api/auth/v1/session", "/%2e%2e/etc/passwd", "/session"] {
+        app.send(outside(Method::GET, path)).await.refused(404, "no such endpoint");
+    }
+    for (call, allow) in [
+        (put("/session"), "GET, HEAD, POST"),
+        (outside(Method::PATCH, "/api/auth/v2/session"), "GET, HEAD, POST"),
+        (outside(Method::OPTIONS, "/api/auth/v2/session"), "GET, HEAD, POST"),
+        (get("/session/verification"), "PUT"),
+        (post("/session/extend"), "PUT"),
+        (post("/sessions"), "GET, HEAD, DELETE"),
+        (get("/user"), "POST, DELETE"),
+        (post("/user/id/0194f3a0-7d3b-7c00-8000-000000000001"), "GET, HEAD"),
+        (outside(Method::POST, "/healthz"), "GET, HEAD"),
+    ] {
+        let answer = app.send(call).await;
+        answer.refused(405, "the endpoint does not take this method");
+        assert_eq!(answer.header("allow"), allow);
+    }
+}
+
+async fn forwarded_addresses_count_only_from_trusted_proxies(backend: Backend) {
+    for (trusted, header, expected) in [
+        ("192.0.2.0/24", ForwardedHeader::XForwardedFor, "203.0.113.9"),
+        ("192.0.2.0/24", ForwardedHeader::Forwarded, "2001:db8::9"),
+        ("10.0.0.0/8", ForwardedHeader::XForwardedFor, "192.0.2.1"),
+    ] {
+        let client_address = ClientAddress { trusted_proxies: vec![trusted.parse().unwrap()], header };
+        let app = TestApp::on(backend, Setup { client_address, ..Setup::default() }).await;
+        let call = post("/session")
+            .header("X-Forwarded-For", "198.51.100.1, 203.0.113.9")
+            .header("Forwarded", "for=198.51.100.1, for=\"[2001:db8::9]:443\"");
+        let session = app.send(call.json(&json!({"email": ADA}))).await.accepted();
+        assert_eq!(session["ip"], expected);
+    }
+}
+
+async fn origins_that_were_not_allowed_are_kept_out(backend: Backend) {
+    let preflight = |origin| {
+        outside(Method::OPTIONS, "/api/auth/v2/session")
+            .header("Origin", origin)
+            .header("Access-Control-Request-Method", "POST")
+            .header("Access-Control-Request-Headers", "content-type,authorization")
+    };
+    let closed = app(backend).await;
+    assert_eq!(closed.send(preflight("https://app.example.org")).await.status, 405);
+
+    let cors_origins = vec!["https://app.example.org".to_owned()];
+    let app = TestApp::on(backend, Setup { cors_origins, ..Setup::default() }).await;
+    let answer = app.send(preflight("https://app.example.org")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("access-control-allow-origin"), "https://app.example.org");
+    assert_eq!(app.send(preflight("https://evil.example.org")).await.status, 400);
+    let call = post("/session").header("Origin", "https://app.example.org").json(&json!({"email": ADA}));
+    let answer = app.send(call).await;
+    assert_eq!(answer.header("access-control-allow-origin"), "https://app.example.org");
+    assert!(answer.header("access-control-expose-headers").contains("x-error"));
+}
+
+async fn the_operations_endpoints_answer(backend: Backend) {
+    let app = app(backend).await;
+    assert_eq!(app.send(outside(Method::GET, "/healthz")).await.ok(), json!({"status": "alive"}));
+    assert_eq!(app.send(outside(Method::GET, "/readyz")).await.ok(), json!({"status": "ready"}));
+}

@@ -1,0 +1,123 @@
+//! Key pairs.
+
+use async_trait::async_trait;
+use auth_domain::{
+    Applied, CodeState, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, PendingKeyPair, StoreError, Timestamp, TokenDigest,
+    UserId,
+};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl,
+    SelectableHelper, SqliteConnection,
+    dsl::{auto_type, exists},
+    sqlite::Sqlite,
+};
+
+use crate::{
+    SqliteStore,
+    codes::{self, Opens},
+    error::Failure,
+    outbox,
+    rows::{KeyPairRow, UserRow, as_json, bytes_of, live_key_pair},
+    schema::{codes as code, emails, key_pairs, users},
+};
+
+#[async_trait]
+impl KeyPairs for SqliteStore {
+    async fn find_key_pair(&self, secret: &TokenDigest) -> Result<Option<LiveKeyPair>, StoreError> {
+        // On the caller's thread, as `find_session` is and for the same reason.
+        self.read_here(|conn| find_key_pair(conn, secret))
+    }
+
+    async fn list_key_pairs(&self, user: UserId, now: Timestamp) -> Result<Vec<KeyPair>, StoreError> {
+        self.read(move |conn| list_key_pairs(conn, user, now)).await
+    }
+
+    async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Applied, StoreError> {
+        let pending = pending.clone();
+        self.write(move |conn| create_key_pair(conn, &pending)).await
+    }
+
+    async fn delete_key_pair(&self, user: UserId, id: KeyPairId, now: Timestamp) -> Result<Applied, StoreError> {
+        self.write(move |conn| delete_key_pair(conn, user, id, now)).await
+    }
+}
+
+/// What every check of a key pair asks; not limited to one row, since a bound `LIMIT` would be planned anew each time.
+#[auto_type(no_type_alias)]
+fn by_digest<'a>(digest: &'a [u8]) -> _ {
+    let columns: diesel::dsl::AsSelect<(KeyPairRow, UserRow), Sqlite> = <(KeyPairRow, UserRow)>::as_select();
+    key_pairs::table.inner_join(users::table).filter(key_pairs::digest.eq(digest)).select(columns)
+}
+
+/// Key pairs that have not ended: by their time, or because nobody can verify them any more.
+#[auto_type(no_type_alias)]
+pub(crate) fn stands_at(now: i64) -> _ {
+    let tries: i64 = i64::from(CodeState::TRIES);
+    let living = code::table
+        .filter(code::key_pair_id.eq(key_pairs::id.nullable()))
+        .filter(code::ended.eq(false))
+        .filter(code::wrong_guesses.lt(tries))
+        .filter(code::expires_at.gt(now));
+    key_pairs::expires_at.gt(now).and(key_pairs::verified_at.is_not_null().or(exists(living)))
+}
+
+fn find_key_pair(conn: &mut SqliteConnection, secret: &TokenDigest) -> Result<Option<LiveKeyPair>, Failure> {
+    let found = by_digest(secret.as_bytes()).load::<(KeyPairRow, UserRow)>(conn)?;
+    Ok(found.into_iter().next().map(live_key_pair).transpose()?)
+}
+
+fn list_key_pairs(conn: &mut SqliteConnection, user: UserId, now: Timestamp) -> Result<Vec<KeyPair>, Failure> {
+    let theirs = key_pairs::table
+        .filter(key_pairs::user_id.eq(bytes_of(user.uuid())))
+        .filter(stands_at(now.unix_millis()))
+        .order((key_pairs::created_at.desc(), key_pairs::id.desc()))
+        .select(KeyPairRow::as_select())
+        .load(conn)?;
+    Ok(theirs.into_iter().map(KeyPairRow::into_key_pair).collect::<Result<_, _>>()?)
+}
+
+fn create_key_pair(conn: &mut SqliteConnection, pending: &PendingKeyPair) -> Result<Applied, Failure> {
+    let PendingKeyPair { key_pair, email_id, code, mail } = pending;
+    let address = emails::table
+        .filter(emails::id.eq(bytes_of(email_id.uuid())))
+        .filter(emails::user_id.eq(bytes_of(key_pair.user_id.uuid())))
+        .filter(emails::verified.eq(true));
+    if !diesel::select(exists(address)).get_result(conn)? {
+        return Ok(Applied::Stale);
+    }
+    diesel::insert_into(key_pairs::table)
+        .values((
+            key_pairs::id.eq(bytes_of(key_pair.id.uuid())),
+            key_pairs::user_id.eq(bytes_of(key_pair.user_id.uuid())),
+            key_pairs::name.eq(key_pair.name.as_str()),
+            key_pairs::api_key.eq(key_pair.api_key.as_str()),
+            key_pairs::digest.eq(key_pair.digest.as_bytes().as_slice()),
+            key_pairs::key_id.eq(key_pair.key_id.to_string()),
+            key_pairs::roles.eq(key_pair.roles.as_deref().map(as_json)),
+            key_pairs::created_at.eq(key_pair.created_at.unix_millis()),
+            key_pairs::expires_at.eq(key_pair.expires_at.unix_millis()),
+        ))
+        .execute(conn)?;
+    codes::insert(conn, code, Opens::KeyPair(key_pair.id), Some(*email_id))?;
+    outbox::insert(conn, mail)?;
+    Ok(Applied::Yes)
+}
+
+fn delete_key_pair(
+    conn: &mut SqliteConnection,
+    user: UserId,
+    id: KeyPairId,
+    now: Timestamp,
+) -> Result<Applied, Failure> {
+    let theirs: Option<Vec<u8>> = key_pairs::table
+        .filter(key_pairs::id.eq(bytes_of(id.uuid())))
+        .filter(key_pairs::user_id.eq(bytes_of(user.uuid())))
+        .filter(stands_at(now.unix_millis()))
+        .select(key_pairs::id)
+        .get_result(conn)
+        .optional()?;
+    let Some(id) = theirs else { return Ok(Applied::Stale) };
+    // Its code goes by foreign key.
+    diesel::delete(key_pairs::table.filter(key_pairs::id.eq(id))).execute(conn)?;
+    Ok(Applied::Yes)
+}

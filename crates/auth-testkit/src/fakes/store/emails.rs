@@ -1,0 +1,89 @@
+use async_trait::async_trait;
+use auth_domain::{
+    Applied, CodePurpose, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, StoreError, UserId,
+};
+
+use super::{
+    InMemoryStore,
+    state::{EmailRow, Opens, Standing, State},
+};
+
+#[async_trait]
+impl Emails for InMemoryStore {
+    async fn list_emails(&self, user: UserId) -> Result<Vec<Email>, StoreError> {
+        Ok(self.transaction()?.emails_of(user))
+    }
+
+    async fn add_email(&self, addition: &EmailAddition) -> Result<Applied, StoreError> {
+        let mut state = self.transaction()?;
+        let is_as_seen = state.standing(addition.user_id) == Some(Standing::Account)
+            && state.emails_of(addition.user_id) == addition.seen
+            && state.has_verified_owner(&addition.address.key()) == addition.foreign;
+        if !is_as_seen {
+            return Ok(Applied::Stale);
+        }
+        state.emails.push(EmailRow {
+            id: addition.email_id,
+            user_id: addition.user_id,
+            address: addition.address.clone(),
+            verified: false,
+            preferred: false,
+        });
+        state.store_code(&addition.code, Opens::Email, Some(addition.email_id));
+        for mail in &addition.mails {
+            state.store_mail(mail);
+        }
+        Ok(Applied::Yes)
+    }
+
+    async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Applied, StoreError> {
+        let mut state = self.transaction()?;
+        let pending = state
+            .emails
+            .iter()
+            .find(|row| row.id == renewal.email_id && row.user_id == renewal.user_id && !row.verified);
+        let Some(address) = pending.map(|row| row.address.key()) else { return Ok(Applied::Stale) };
+        if state.has_verified_owner(&address) != renewal.foreign {
+            return Ok(Applied::Stale);
+        }
+        state.end_email_codes(renewal.email_id);
+        state.store_code(&renewal.code, Opens::Email, Some(renewal.email_id));
+        state.store_mail(&renewal.mail);
+        Ok(Applied::Yes)
+    }
+
+    async fn prefer_email(&self, change: &EmailChange) -> Result<Applied, StoreError> {
+        let mut state = self.transaction()?;
+        if state.emails_of(change.user_id) != change.seen {
+            return Ok(Applied::Stale);
+        }
+        for row in state.emails.iter_mut().filter(|row| row.user_id == change.user_id) {
+            row.preferred = row.id == change.email_id;
+        }
+        for mail in &change.notices {
+            state.store_mail(mail);
+        }
+        Ok(Applied::Yes)
+    }
+
+    async fn remove_email(&self, change: &EmailChange) -> Result<Applied, StoreError> {
+        let mut state = self.transaction()?;
+        if state.emails_of(change.user_id) != change.seen {
+            return Ok(Applied::Stale);
+        }
+        state.emails.retain(|row| row.id != change.email_id);
+        state.remove_orphans();
+        for mail in &change.notices {
+            state.store_mail(mail);
+        }
+        Ok(Applied::Yes)
+    }
+}
+
+impl State {
+    fn end_email_codes(&mut self, email: EmailId) {
+        for code in &mut self.codes {
+            code.ended |= code.new.purpose == CodePurpose::Email && code.email_id == Some(email);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+use async_trait::async_trait;
+use auth_domain::{
+    Applied, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, PendingKeyPair, StoreError, Timestamp, TokenDigest, UserId,
+};
+
+use super::{
+    InMemoryStore,
+    state::{KeyPairRow, Opens, State},
+};
+
+#[async_trait]
+impl KeyPairs for InMemoryStore {
+    async fn find_key_pair(&self, secret: &TokenDigest) -> Result<Option<LiveKeyPair>, StoreError> {
+        let state = self.transaction()?;
+        let found = state.key_pairs.iter().find(|row| row.new.digest == *secret).map(as_key_pair);
+        Ok(found.and_then(|key_pair| {
+            let row = state.users.iter().find(|row| row.user.id == key_pair.user_id)?;
+            Some(LiveKeyPair { key_pair, user: row.user.clone() })
+        }))
+    }
+
+    async fn list_key_pairs(&self, user: UserId, now: Timestamp) -> Result<Vec<KeyPair>, StoreError> {
+        let state = self.transaction()?;
+        let theirs = state.key_pairs.iter().filter(|row| row.new.user_id == user && state.stands(row, now));
+        let mut listed: Vec<_> = theirs.map(as_key_pair).collect();
+        listed.sort_by_key(|key_pair| std::cmp::Reverse((key_pair.created_at, key_pair.id)));
+        Ok(listed)
+    }
+
+    async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Applied, StoreError> {
+        let mut state = self.transaction()?;
+        let goes_to_owner = state
+            .emails
+            .iter()
+            .any(|row| row.id == pending.email_id && row.user_id == pending.key_pair.user_id && row.verified);
+        if !goes_to_owner {
+            return Ok(Applied::Stale);
+        }
+        state.key_pairs.push(KeyPairRow { new: pending.key_pair.clone(), verified: false, last_used_at: None });
+        state.store_code(&pending.code, Opens::KeyPair(pending.key_pair.id), Some(pending.email_id));
+        state.store_mail(&pending.mail);
+        Ok(Applied::Yes)
+    }
+
+    async fn delete_key_pair(&self, user: UserId, id: KeyPairId, now: Timestamp) -> Result<Applied, StoreError> {
+        let mut state = self.transaction()?;
+        let theirs = |row: &&KeyPairRow| row.new.id == id && row.new.user_id == user;
+        if !state.key_pairs.iter().filter(theirs).any(|row| state.stands(row, now)) {
+            return Ok(Applied::Stale);
+        }
+        state.key_pairs.retain(|row| row.new.id != id);
+        state.remove_orphans();
+        Ok(Applied::Yes)
+    }
+}
+
+impl State {
+    /// Whether a key pair has not ended: by its time, or because nobody can verify it any more.
+    pub(super) fn stands(&self, row: &KeyPairRow, now: Timestamp) -> bool {
+        let opens = Opens::KeyPair(row.new.id);
+        let can_be_verified = || self.codes.iter().any(|code| code.opens == opens && code.state().is_living_at(now));
+        now < row.new.expires_at && (row.verified || can_be_verified())
+    }
+}
+
+fn as_key_pair(row: &KeyPairRow) -> KeyPair {
+    KeyPair {
+        id: row.new.id,
+        user_id: row.new.user_id,
+        name: row.new.name.clone(),
+        api_key: row.new.api_key.clone(),
+        roles: row.new.roles.clone(),
+        verified: row.verified,
+        created_at: row.new.created_at,
+        expires_at: row.new.expires_at,
+        last_used_at: row.last_used_at,
+    }
+}
