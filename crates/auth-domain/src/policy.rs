@@ -76,6 +76,11 @@ impl SessionKinds {
         Ok(all)
     }
 
+    /// The names of the kinds on offer, `standard` first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once("standard").chain(self.others.keys().map(SessionKind::as_str))
+    }
+
     /// The lifetimes of `kind`, or `None` when it is not on offer.
     pub fn lifetimes(&self, kind: &SessionKind) -> Option<Lifetimes> {
         if *kind == SessionKind::standard() { Some(self.standard) } else { self.others.get(kind).copied() }

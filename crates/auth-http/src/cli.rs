@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::{compose, error_chain::chain, logging, server, settings::Settings};
+use crate::{compose, error_chain::chain, logging, openapi, server, settings::Settings};
 
 /// Passwordless sign-in by mailed codes, sessions, and the check that a gateway asks.
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ enum Command {
     Serve,
     /// Bring the database up to date and exit.
     Migrate,
+    /// Print the API's description (OpenAPI 3.1, JSON) and exit.
+    Openapi,
 }
 
 /// Runs the command that the arguments name. What goes wrong is one line on standard error and a non-zero status.
@@ -49,6 +51,10 @@ fn execute(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::Serve => {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
             Ok(runtime.block_on(server::serve(settings))?)
+        }
+        Command::Openapi => {
+            writeln!(io::stdout(), "{}", openapi::description(&settings.policy.session_kinds))?;
+            Ok(())
         }
         Command::Migrate => {
             let applied = compose::migrate(&settings)?;

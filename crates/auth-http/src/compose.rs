@@ -16,6 +16,7 @@ use crate::{
     ClientAddress,
     jobs::{Bell, Heartbeat},
     key_file::{self, KeyFileError},
+    openapi,
     service::Service,
     settings::{Database, MailPlace, Settings},
 };
@@ -64,7 +65,9 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
         entropy: Arc::clone(&entropy),
         bell: bell.clone(),
     };
+    let description = openapi::description(&settings.policy.session_kinds).into();
     let service = web::Data::new(Service {
+        description,
         auth: Auth::new(ports, settings.policy, Arc::clone(&keys)),
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),

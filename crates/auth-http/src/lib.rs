@@ -7,6 +7,7 @@
 //! | [`compose`] | the wiring: the only place that names an adapter |
 //! | [`server`] | the running service, from its first to its last moment |
 //! | `routes` | the REST API, a file per subject |
+//! | [`openapi`] | the API's description, made from the routes |
 //! | `extract` | how a request becomes arguments |
 //! | `answer` | what every response looks like |
 //! | [`jobs`] | what goes on behind the requests |
@@ -22,10 +23,11 @@ mod extract;
 pub mod jobs;
 mod key_file;
 pub mod logging;
+pub mod openapi;
 mod routes;
 pub mod server;
 pub mod service;
 pub mod settings;
 
 pub use extract::{ClientAddress, ForwardedHeader};
-pub use routes::{BASE, app};
+pub use routes::{BASE, app, served};

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use actix_web::web;
 use auth_domain::{Auth, Clock, Entropy, EntropyError, Language, StoreError, mint_uuid};
 use uuid::Uuid;
 
@@ -20,6 +21,8 @@ pub struct Service {
     pub entropy: Arc<dyn Entropy>,
     /// Where client addresses are read from.
     pub client_address: ClientAddress,
+    /// The API's description, as [`openapi::description`](crate::openapi::description) writes it.
+    pub description: web::Bytes,
     /// The languages that mails can be written in.
     pub languages: Vec<Language>,
     /// Whether the mail worker is alive.

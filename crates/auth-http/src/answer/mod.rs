@@ -8,22 +8,26 @@ mod problem;
 mod unheard;
 
 pub(crate) use contract::contract;
-pub(crate) use problem::{ApiError, ApiResult};
+pub(crate) use problem::{ApiError, ApiResult, ProblemDetails};
 pub(crate) use unheard::unheard;
 
 use actix_web::HttpResponse;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// `202` with this body: what POST, PUT and DELETE answer.
 pub(crate) fn accepted(body: &impl Serialize) -> HttpResponse {
     HttpResponse::Accepted().json(body)
 }
 
+/// It was done, and there is nothing more to say.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Acknowledged {
+    #[schema(example = "acknowledged")]
+    message: &'static str,
+}
+
 /// `202 {"message":"acknowledged"}`.
 pub(crate) fn acknowledged() -> HttpResponse {
-    #[derive(Serialize)]
-    struct Acknowledged {
-        message: &'static str,
-    }
     accepted(&Acknowledged { message: "acknowledged" })
 }

@@ -6,6 +6,7 @@ use actix_web::{
 };
 use auth_domain::{AuthError, InvalidInput, StoreError};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error_chain::chain;
@@ -99,16 +100,27 @@ impl ApiError {
     }
 }
 
-/// The body of every answer but success: RFC 9457.
+/// What went wrong (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemDetails<'a> {
+    #[schema(example = "about:blank")]
+    r#type: &'static str,
+    /// The status in words.
+    #[schema(example = "Not Found")]
+    title: &'a str,
+    #[schema(example = 404)]
+    status: u16,
+    /// One line; the same as the header `x-error`.
+    #[schema(example = "no such resource")]
+    detail: &'a str,
+    /// Names this answer: the server's log line has the same id, and so has the header `x-error-id`.
+    #[schema(format = "uri", example = "urn:uuid:01a20ada-2c00-7a6f-bd12-86b4d0afeb01")]
+    instance: String,
+}
+
+/// The body of every answer but success.
 pub(super) fn problem_body(status: StatusCode, detail: &str, id: Uuid) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct ProblemDetails<'a> {
-        r#type: &'static str,
-        title: &'a str,
-        status: u16,
-        detail: &'a str,
-        instance: String,
-    }
     let title = status.canonical_reason().unwrap_or("Error");
     let instance = id.urn().to_string();
     let problem = ProblemDetails { r#type: "about:blank", title, status: status.as_u16(), detail, instance };

@@ -11,13 +11,19 @@ use crate::answer::ApiError;
 
 /// One path and its methods; any other method is answered `405` with an `Allow` that lists them (RFC 9110 §15.5.6).
 pub(super) struct Endpoint {
+    path: &'static str,
     resource: Resource,
     allowed: Vec<&'static str>,
 }
 
 impl Endpoint {
-    pub(super) fn at(path: &str) -> Self {
-        Self { resource: web::resource(path), allowed: Vec::new() }
+    pub(super) fn at(path: &'static str) -> Self {
+        Self { path, resource: web::resource(path), allowed: Vec::new() }
+    }
+
+    /// The path it is at, and the methods that it answers.
+    pub(super) fn served(&self) -> (&'static str, &[&'static str]) {
+        (self.path, &self.allowed)
     }
 
     /// Answers GET, and HEAD with the same headers and no body.

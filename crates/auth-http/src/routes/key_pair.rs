@@ -1,42 +1,56 @@
-use actix_web::{HttpResponse, Resource, web};
+use actix_web::{HttpResponse, web};
 use auth_domain::{CreatedKeyPair, KeyLife, KeyName, KeyPair, KeyPairWish, LiveKeyPair, LiveSession, User};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{BASE, endpoint::Endpoint, session::Verification};
+use super::{endpoint::Endpoint, session::Verification};
 use crate::{
-    answer::{ApiResult, accepted, acknowledged},
+    answer::{Acknowledged, ApiResult, accepted, acknowledged},
     extract::{Body, Id, Sender, Signed},
     service::Service,
 };
 
-/// `GET /keypair`, and what shares its path: one of those that are registered first.
-pub(super) fn check() -> Resource {
-    Endpoint::at(&format!("{BASE}/keypair")).get(show).post(create).into_resource()
+/// `GET /keypair` and what shares its path.
+pub(super) fn check() -> Endpoint {
+    Endpoint::at("/api/auth/v2/keypair").get(show).post(create)
 }
 
-pub(super) fn configure(config: &mut web::ServiceConfig) {
-    config
-        .service(Endpoint::at("/keypair/verification").put(verify).into_resource())
-        .service(Endpoint::at("/keypairs").get(list).into_resource())
-        .service(Endpoint::at("/keypair/{id}").delete(delete).into_resource());
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::at("/keypair/verification").put(verify),
+        Endpoint::at("/keypairs").get(list),
+        Endpoint::at("/keypair/{id}").delete(delete),
+    ]
 }
 
-/// Who the caller is and what they may do.
-#[derive(Serialize)]
+/// Whose a key pair is and what it may do.
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeyPairCheck)]
 #[serde(rename_all = "camelCase")]
-struct Check<'a> {
+pub(super) struct Check<'a> {
+    #[schema(min_length = 32, max_length = 32, pattern = "^auk_[0-9A-Za-z]{28}$")]
     api_key: &'a str,
     #[serde(rename = "keyID")]
     key_id: Uuid,
+    #[schema(example = "nightly backup")]
     key_name: &'a str,
+    /// When the key pair ends, in Unix seconds.
+    #[schema(example = 1_796_083_200)]
     expire_at: i64,
+    /// Always true: a pair that is not verified is refused.
+    #[schema(example = true)]
     verified: bool,
     #[serde(rename = "userID")]
     user_id: Uuid,
+    #[schema(example = "Ada Lovelace")]
     user_name: &'a str,
+    #[schema(example = "ada")]
     user_alias: &'a str,
+    /// The owner's roles as they stand now, narrowed to the key's own.
+    #[schema(example = json!(["user"]))]
     roles: Vec<String>,
+    #[schema(example = json!(["public"]))]
     groups: &'a [String],
 }
 
@@ -58,28 +72,55 @@ impl<'a> From<&'a LiveKeyPair> for Check<'a> {
     }
 }
 
-async fn show(signed: Signed<LiveKeyPair>) -> ApiResult {
+/// Check a key pair.
+///
+/// Whose it is and what it may do. 401 means that the pair is not valid; 503 that nothing is known.
+#[utoipa::path(get, path = "/keypair", tag = "Key pairs", operation_id = "checkKeyPair",
+    security(("apiKey" = [], "apiSecret" = [])),
+    responses((status = 200, description = "The key pair and its user.", body = Check)))]
+pub(super) async fn show(signed: Signed<LiveKeyPair>) -> ApiResult {
     Ok(HttpResponse::Ok().json(Check::from(&signed.caller)))
 }
 
-#[derive(Deserialize)]
-struct Wish {
+/// A key pair as its owner wants it.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = KeyPairWish)]
+pub(super) struct Wish {
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$",
+        example = "nightly backup"
+    )]
     name: String,
+    /// How long it lives.
+    #[schema(minimum = 1, maximum = 3650, example = 30)]
     days: i64,
+    /// The caller's roles that it carries; all of them, as they stand at each check, if absent.
+    #[schema(example = json!(["user"]))]
     roles: Option<Vec<String>>,
 }
 
 /// A key pair that waits for its code.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = NewKeyPair)]
 #[serde(rename_all = "camelCase")]
-struct Created<'a> {
+pub(super) struct Created<'a> {
+    #[schema(min_length = 32, max_length = 32, pattern = "^auk_[0-9A-Za-z]{28}$")]
     api_key: &'a str,
+    /// The secret half, shown this once: 64 characters. Refused until the code is redeemed.
+    #[schema(min_length = 64, max_length = 64, pattern = "^aus_[0-9A-Za-z]{60}$")]
     api_secret: &'a str,
     #[serde(rename = "keyID")]
     key_id: Uuid,
+    #[schema(example = "nightly backup")]
     key_name: &'a str,
+    /// When the key pair ends, in Unix seconds.
+    #[schema(example = 1_796_083_200)]
     expire_at: i64,
+    #[schema(example = false)]
     verified: bool,
+    /// What to send along with the six digits from the mail.
     #[serde(rename = "verificationCodeID")]
     verification_code_id: Uuid,
 }
@@ -98,7 +139,14 @@ impl<'a> From<&'a CreatedKeyPair> for Created<'a> {
     }
 }
 
-async fn create(
+/// Make a key pair.
+///
+/// Mails a code to the caller's preferred address; the pair is refused until that is redeemed, and disappears if it is
+/// not redeemed in time.
+#[utoipa::path(post, path = "/keypair", tag = "Key pairs", operation_id = "createKeyPair", request_body = Wish, security(("bearer" = [])),
+    responses((status = 202, description = "The key pair, waiting for its code.", body = Created),
+        (status = 403), (status = 409)))]
+pub(super) async fn create(
     service: web::Data<Service>,
     Sender { client, language }: Sender,
     signed: Signed<LiveSession, Body<Wish>>,
@@ -109,23 +157,40 @@ async fn create(
     Ok(accepted(&Created::from(&created)))
 }
 
-async fn verify(service: web::Data<Service>, signed: Signed<LiveSession, Body<Verification>>) -> ApiResult {
+/// Redeem the code for one of the caller's key pairs.
+#[utoipa::path(put, path = "/keypair/verification", tag = "Key pairs", operation_id = "verifyKeyPair",
+    request_body = Verification, security(("bearer" = [])),
+    responses((status = 202, description = "The key pair works.", body = Acknowledged)))]
+pub(super) async fn verify(service: web::Data<Service>, signed: Signed<LiveSession, Body<Verification>>) -> ApiResult {
     let Body(body) = signed.input;
     service.auth.redeem_key_pair_code(&signed.caller, body.verification_code_id.into(), &body.code).await?;
     Ok(acknowledged())
 }
 
-#[derive(Serialize)]
+/// One of the caller's key pairs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeyPair)]
 #[serde(rename_all = "camelCase")]
-struct Listed<'a> {
+pub(super) struct Listed<'a> {
+    #[schema(min_length = 32, max_length = 32, pattern = "^auk_[0-9A-Za-z]{28}$")]
     api_key: &'a str,
     #[serde(rename = "keyID")]
     key_id: Uuid,
+    #[schema(example = "nightly backup")]
     key_name: &'a str,
+    /// When the key pair ends, in Unix seconds.
+    #[schema(example = 1_796_083_200)]
     expire_at: i64,
+    #[schema(example = true)]
     verified: bool,
+    /// What it may do now.
+    #[schema(example = json!(["user"]))]
     roles: Vec<String>,
+    /// When it was made, in Unix seconds.
+    #[schema(example = 1_795_478_400)]
     created_at: i64,
+    /// When it was last used, in Unix seconds; a few seconds late.
+    #[schema(example = 1_795_478_460)]
     last_used_at: Option<i64>,
 }
 
@@ -144,18 +209,30 @@ impl<'a> Listed<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct KeyPairs<'a> {
+/// The caller's key pairs, newest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct KeyPairs<'a> {
     keys: Vec<Listed<'a>>,
 }
 
-async fn list(service: web::Data<Service>, signed: Signed<LiveSession>) -> ApiResult {
+/// List the caller's key pairs.
+///
+/// Those that are verified, and those that wait for their code.
+#[utoipa::path(get, path = "/keypairs", tag = "Key pairs", operation_id = "listKeyPairs", security(("bearer" = [])),
+    responses((status = 200, description = "The key pairs, newest first.", body = KeyPairs)))]
+pub(super) async fn list(service: web::Data<Service>, signed: Signed<LiveSession>) -> ApiResult {
     let key_pairs = service.auth.list_key_pairs(&signed.caller).await?;
     let keys = key_pairs.iter().map(|key_pair| Listed::of(key_pair, &signed.caller.user)).collect();
     Ok(HttpResponse::Ok().json(KeyPairs { keys }))
 }
 
-async fn delete(service: web::Data<Service>, signed: Signed<LiveSession, Id>) -> ApiResult {
+/// Delete one of the caller's key pairs.
+///
+/// It stops working at once.
+#[utoipa::path(delete, path = "/keypair/{id}", tag = "Key pairs", operation_id = "deleteKeyPair",
+    params(("id" = Uuid, Path, description = "The key pair's id.")), security(("bearer" = [])),
+    responses((status = 202, description = "Deleted.", body = Acknowledged), (status = 404)))]
+pub(super) async fn delete(service: web::Data<Service>, signed: Signed<LiveSession, Id>) -> ApiResult {
     let Id(id) = signed.input;
     service.auth.delete_key_pair(&signed.caller, id.into()).await?;
     Ok(acknowledged())

@@ -1,5 +1,6 @@
 //! The REST API: each handler parses, calls one use case, and renders.
 
+mod docs;
 mod email;
 mod endpoint;
 mod key_pair;
@@ -17,13 +18,50 @@ use actix_web::{
     web,
 };
 
+use utoipa::OpenApi;
+
 use crate::{
     answer::{ApiError, contract},
     service::Service,
 };
+use endpoint::Endpoint;
 
 /// The path that the public API lives under.
 pub const BASE: &str = "/api/auth/v2";
+
+/// What the handlers say of themselves, below [`BASE`].
+#[derive(OpenApi)]
+#[openapi(paths(
+    user::register,
+    user::delete,
+    user::by_email,
+    user::alias_by_id,
+    user::alias,
+    session::open,
+    session::show,
+    session::verify,
+    session::extend,
+    session::list,
+    session::close_others,
+    session::close,
+    email::add,
+    email::renew,
+    email::verify,
+    email::prefer,
+    email::list,
+    email::remove,
+    key_pair::create,
+    key_pair::show,
+    key_pair::verify,
+    key_pair::list,
+    key_pair::delete,
+))]
+pub(crate) struct Public;
+
+/// The same for what lies outside of it.
+#[derive(OpenApi)]
+#[openapi(paths(operations::alive, operations::ready, docs::description, docs::page))]
+pub(crate) struct Outside;
 
 /// Everything that is served, ready for a server or a test.
 ///
@@ -43,19 +81,44 @@ pub fn app(
     App::new()
         .app_data(service)
         // The router tries its entries in turn: what is asked for most stands first, the rest behind one prefix.
-        .service(session::check())
-        .service(key_pair::check())
-        .service(
-            web::scope(BASE)
-                .configure(session::configure)
-                .configure(user::configure)
-                .configure(email::configure)
-                .configure(key_pair::configure),
-        )
-        .configure(operations::configure)
+        .configure(|config| register(config, checks()))
+        .service(web::scope(BASE).configure(|config| register(config, public())))
+        .configure(|config| register(config, outside()))
         .default_service(web::to(|| async { Err::<&str, _>(ApiError::new(StatusCode::NOT_FOUND, "no such endpoint")) }))
         .wrap(Condition::new(!cors_origins.is_empty(), cors(cors_origins)))
         .wrap(from_fn(contract))
+}
+
+/// What runs on every request of somebody else's service.
+fn checks() -> Vec<Endpoint> {
+    vec![session::check(), key_pair::check()]
+}
+
+/// The rest of the public API, below [`BASE`].
+fn public() -> Vec<Endpoint> {
+    [session::endpoints(), user::endpoints(), email::endpoints(), key_pair::endpoints()].into_iter().flatten().collect()
+}
+
+/// What is for those who run the service.
+fn outside() -> Vec<Endpoint> {
+    [operations::endpoints(), docs::endpoints()].into_iter().flatten().collect()
+}
+
+fn register(config: &mut web::ServiceConfig, endpoints: Vec<Endpoint>) {
+    for endpoint in endpoints {
+        config.service(endpoint.into_resource());
+    }
+}
+
+/// Every path that is served, with its methods.
+pub fn served() -> Vec<(String, Vec<&'static str>)> {
+    let listed = |base: &'static str, endpoints: Vec<Endpoint>| {
+        endpoints.into_iter().map(move |endpoint| {
+            let (path, methods) = endpoint.served();
+            (format!("{base}{path}"), methods.to_vec())
+        })
+    };
+    listed("", checks()).chain(listed(BASE, public())).chain(listed("", outside())).collect()
 }
 
 fn cors(origins: &[String]) -> Cors {

@@ -1,6 +1,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use tracing::warn;
+use utoipa::ToSchema;
 
 use super::endpoint::Endpoint;
 use crate::{
@@ -9,24 +10,30 @@ use crate::{
     service::{NotReady, Service},
 };
 
-pub(super) fn configure(config: &mut web::ServiceConfig) {
-    config
-        .service(Endpoint::at("/healthz").get(alive).into_resource())
-        .service(Endpoint::at("/readyz").get(ready).into_resource());
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![Endpoint::at("/healthz").get(alive), Endpoint::at("/readyz").get(ready)]
 }
 
-#[derive(Serialize)]
-struct Status {
+/// How the service is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Status {
+    #[schema(example = "ready")]
     status: &'static str,
 }
 
-/// The process lives.
-async fn alive() -> ApiResult {
+/// Whether the process lives.
+#[utoipa::path(get, path = "/healthz", tag = "Operations", operation_id = "alive",
+    responses((status = 200, description = "It does.", body = Status)))]
+pub(super) async fn alive() -> ApiResult {
     Ok(HttpResponse::Ok().json(Status { status: "alive" }))
 }
 
-/// Requests can be served.
-async fn ready(service: web::Data<Service>) -> ApiResult {
+/// Whether requests can be served.
+///
+/// The database can be reached and is migrated, and the mail worker lives. A mail server out of reach does not matter.
+#[utoipa::path(get, path = "/readyz", tag = "Operations", operation_id = "ready",
+    responses((status = 200, description = "They can.", body = Status), (status = 503)))]
+pub(super) async fn ready(service: web::Data<Service>) -> ApiResult {
     match service.check_ready().await {
         Ok(()) => Ok(HttpResponse::Ok().json(Status { status: "ready" })),
         Err(reason) => {

@@ -76,7 +76,9 @@ impl TestApp {
             entropy: world.entropy.clone(),
             bell: Arc::new(NoBell),
         };
+        let description = auth_http::openapi::description(&setup.policy.session_kinds).into();
         let service = web::Data::new(Service {
+            description,
             auth: Auth::new(ports, setup.policy, world.keys.clone()),
             clock: world.clock.clone(),
             entropy: world.entropy.clone(),

@@ -7,6 +7,7 @@
 )]
 
 mod app;
+mod description;
 mod journeys;
 mod process;
 mod readme;

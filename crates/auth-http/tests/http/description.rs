@@ -1,0 +1,108 @@
+//! The API's description, held to what is served.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::Method;
+use serde_json::Value;
+
+use crate::app::{Backend, Setup, TestApp, outside};
+
+/// Files of the page, of no interest to a client.
+const NOT_DESCRIBED: &str = "/docs/{file}";
+
+async fn description() -> Value {
+    let app = TestApp::on(Backend::Fakes, Setup::default()).await;
+    app.send(outside(Method::GET, "/openapi.json")).await.ok()
+}
+
+#[tokio::test]
+async fn what_is_described_is_what_is_served() {
+    let description = description().await;
+    let described: BTreeMap<String, Vec<String>> = description["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(path, item)| (path.clone(), item.as_object().unwrap().keys().map(|m| m.to_uppercase()).collect()))
+        .collect();
+    let served: BTreeMap<String, Vec<String>> = auth_http::served()
+        .into_iter()
+        .filter(|(path, _)| path != NOT_DESCRIBED)
+        .map(|(path, methods)| {
+            let mut methods: Vec<_> = methods.into_iter().filter(|m| *m != "HEAD").map(str::to_owned).collect();
+            methods.sort();
+            (path, methods)
+        })
+        .collect();
+    assert_eq!(described, served);
+}
+
+#[tokio::test]
+async fn every_operation_has_a_name_an_example_and_its_errors() {
+    let description = description().await;
+    assert_eq!(description["openapi"], "3.1.0");
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let place = format!("{method} {path}");
+            assert!(operation["operationId"].is_string() && operation["summary"].is_string(), "{place}");
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(responses.contains_key("500"), "{place}");
+            assert_eq!(responses.contains_key("415"), operation["requestBody"].is_object(), "{place}");
+            if operation["security"].as_array().is_some_and(|kinds| !kinds.is_empty()) {
+                assert!(responses.contains_key("401"), "{place}");
+            }
+            for (status, response) in responses {
+                let is_success = status == "200" || status == "202";
+                let is_problem = response["$ref"].as_str().is_some_and(|to| to.starts_with("#/components/responses/"));
+                assert!(is_success != is_problem, "{place}: {status}");
+            }
+        }
+    }
+    for (name, problem) in description["components"]["responses"].as_object().unwrap() {
+        let content = &problem["content"]["application/problem+json"];
+        assert!(content["example"]["detail"].is_string(), "{name}");
+        assert!(problem["headers"]["x-error"].is_object() && problem["headers"]["x-error-id"].is_object(), "{name}");
+    }
+    for scheme in ["bearer", "apiKey", "apiSecret"] {
+        assert!(description["components"]["securitySchemes"][scheme].is_object(), "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn every_reference_leads_somewhere() {
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let description = description().await;
+    let mut found = Vec::new();
+    references(&description, &mut found);
+    assert!(!found.is_empty());
+    for reference in found {
+        assert!(description.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_takes_nothing_from_another_host() {
+    let app = TestApp::on(Backend::Fakes, Setup::default()).await;
+    let page = app.send(outside(Method::GET, "/docs")).await;
+    let text = String::from_utf8(page.body.clone()).unwrap();
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'; script-src 'self';"));
+    assert!(!text.contains("//"), "{text}");
+    let files: Vec<_> = text.split('"').filter(|part| part.starts_with("/docs/")).collect();
+    assert_eq!(files, ["/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/docs/page.js"]);
+    for file in files {
+        let asset = app.send(outside(Method::GET, file)).await;
+        assert!(asset.status == 200 && !asset.body.is_empty(), "{file}");
+    }
+    for missing in ["/docs/", "/docs/index.html", "/docs/..%2f..%2fetc%2fpasswd"] {
+        app.send(outside(Method::GET, missing)).await.refused(404, "no such endpoint");
+    }
+}
