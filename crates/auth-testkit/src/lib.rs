@@ -8,6 +8,7 @@
 //! | [`RecordingMailer`] | keeps what it is handed; can refuse, or be out of reach |
 //! | [`CountingEntropy`] | octets that differ at every draw and are the same in every run |
 //! | [`MockStore`], [`MockMailer`] | mockall mocks, to script one failure at one call |
+//! | `postgres` | a throwaway PostgreSQL server, with the feature of that name |
 //! | [`samples`] | registrations and sign-ins to store |
 //! | [`contract`] | sentences about stores; [`store_contract!`] turns them into the tests of an adapter |
 //!
@@ -35,6 +36,8 @@
 pub mod contract;
 mod fakes;
 mod mocks;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod samples;
 mod world;
 

@@ -1,0 +1,114 @@
+//! Verification codes: what keeps one alive, what ends it, and storing it. [`redeeming`](crate::redeeming) spends it.
+
+use auth_domain::{
+    AddressKey, CodeId, CodePurpose, EmailId, KeyPairId, LivingCode, NewCode, SessionId, Timestamp, rules::superseded,
+};
+use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use ipnet::IpNet;
+use uuid::Uuid;
+
+use crate::{
+    error::Failure,
+    rows::{CodeRow, stored},
+    schema::codes,
+};
+
+/// What a code opens, besides proving the address that it went to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Opens {
+    Session(SessionId),
+    Email,
+    KeyPair(KeyPairId),
+}
+
+/// The sign-in codes for `address` that could be redeemed at `now`.
+async fn living(conn: &mut AsyncPgConnection, address: &AddressKey, now: Timestamp) -> Result<Vec<CodeRow>, Failure> {
+    // The conditions only spare reading old rows: the rule itself stands in the domain.
+    let candidates = codes::table
+        .filter(codes::address_key.eq(address.as_str()))
+        .filter(codes::purpose.eq(CodePurpose::SignIn.as_str()))
+        .filter(diesel::dsl::not(codes::ended))
+        .filter(codes::expires_at.gt(stored(now)))
+        .select(CodeRow::as_select())
+        .load(conn)
+        .await?;
+    let mut living = Vec::with_capacity(candidates.len());
+    for code in candidates {
+        if code.state()?.is_living_at(now) {
+            living.push(code);
+        }
+    }
+    Ok(living)
+}
+
+/// Whether a sign-in code for `address` could be redeemed at `now`: what keeps a registration from ending.
+pub(crate) async fn any_living(
+    conn: &mut AsyncPgConnection,
+    address: &AddressKey,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    Ok(!living(conn, address, now).await?.is_empty())
+}
+
+/// Ends the sign-in codes that `new` supersedes. The address is locked by now.
+pub(crate) async fn end_superseded(conn: &mut AsyncPgConnection, new: &NewCode) -> Result<(), Failure> {
+    let living = living(conn, &new.address, new.created_at).await?;
+    let rivals: Vec<_> = living
+        .iter()
+        .map(|code| LivingCode { id: code.id.into(), network: code.network(), created_at: code.created_at() })
+        .collect();
+    let ended: Vec<Uuid> = superseded(&rivals, new.network).into_iter().map(CodeId::uuid).collect();
+    if !ended.is_empty() {
+        let ended = codes::table.filter(codes::id.eq_any(ended));
+        diesel::update(ended).set(codes::ended.eq(true)).execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// Ends the codes for an address that its account has added.
+pub(crate) async fn end_those_for_email(conn: &mut AsyncPgConnection, email: EmailId) -> Result<(), Failure> {
+    let theirs =
+        codes::table.filter(codes::email_id.eq(email.uuid())).filter(codes::purpose.eq(CodePurpose::Email.as_str()));
+    diesel::update(theirs).set(codes::ended.eq(true)).execute(conn).await?;
+    Ok(())
+}
+
+/// Stores a code that goes to the address `email`; a decoy's goes to nobody's.
+pub(crate) async fn insert(
+    conn: &mut AsyncPgConnection,
+    code: &NewCode,
+    opens: Opens,
+    email: Option<EmailId>,
+) -> Result<(), Failure> {
+    let (session, key_pair) = match opens {
+        Opens::Session(id) => (Some(id.uuid()), None),
+        Opens::Email => (None, None),
+        Opens::KeyPair(id) => (None, Some(id.uuid())),
+    };
+    let first_address = code.network.first_address();
+    let network = IpNet::new_assert(first_address, if first_address.is_ipv4() { 24 } else { 48 });
+    diesel::insert_into(codes::table)
+        .values((
+            codes::id.eq(code.id.uuid()),
+            codes::purpose.eq(code.purpose.as_str()),
+            codes::session_id.eq(session),
+            codes::key_pair_id.eq(key_pair),
+            codes::email_id.eq(email.map(EmailId::uuid)),
+            codes::address_key.eq(code.address.as_str()),
+            codes::network.eq(network),
+            codes::hash.eq(code.hash.as_bytes().as_slice()),
+            codes::key_id.eq(code.key_id.to_string()),
+            codes::created_at.eq(stored(code.created_at)),
+            codes::expires_at.eq(stored(code.expires_at)),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Ends one code.
+pub(crate) async fn end(conn: &mut AsyncPgConnection, code: Uuid) -> Result<(), Failure> {
+    diesel::update(codes::table.filter(codes::id.eq(code))).set(codes::ended.eq(true)).execute(conn).await?;
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Connections: how one is made, and the pool of them.
+
+use std::time::Duration;
+
+use auth_domain::StoreError;
+use deadpool::{
+    Runtime,
+    managed::{Object as Pooled, Timeouts},
+};
+use diesel::{ConnectionError, ConnectionResult};
+use diesel_async::{
+    AsyncPgConnection,
+    pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool::Pool},
+};
+use futures_util::FutureExt;
+use tokio::time::timeout;
+use tokio_postgres::NoTls;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::{
+    error::chain,
+    options::PostgresUrl,
+    tls::{InvalidAuthorities, connector},
+};
+
+/// What a statement may take. Less than what a call may, so that it is the server that gives up.
+pub(crate) const STATEMENT_WITHIN: Duration = Duration::from_millis(2500);
+/// What making a connection may take, name resolution and encryption included.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// A connection out of the pool.
+pub(crate) type Connection = Pooled<AsyncDieselConnectionManager<AsyncPgConnection>>;
+
+/// Makes connections.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    url: PostgresUrl,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Connector {
+    pub(crate) fn new(url: PostgresUrl) -> Result<Self, InvalidAuthorities> {
+        let tls = connector(url.tls())?;
+        Ok(Self { url, tls })
+    }
+
+    /// A connection that is driven by the runtime this is called on.
+    pub(crate) async fn connect(&self, statements_within: Option<Duration>) -> ConnectionResult<AsyncPgConnection> {
+        let config = self.url.config(statements_within);
+        let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(chain(&error));
+        let connected = async {
+            if let Some(tls) = self.tls.clone() {
+                let (client, connection) = config.connect(tls).await.map_err(refused)?;
+                AsyncPgConnection::try_from_client_and_connection(client, connection).await
+            } else {
+                let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
+                AsyncPgConnection::try_from_client_and_connection(client, connection).await
+            }
+        };
+        let slow = |_elapsed| ConnectionError::BadConnection("the server does not answer in time".to_owned());
+        timeout(CONNECT_WITHIN, connected).await.map_err(slow)?
+    }
+}
+
+/// A pool of at most `size` connections, none of which is made before it is needed.
+pub(crate) fn pool(connector: Connector, size: usize, wait: Duration) -> Result<Pool<AsyncPgConnection>, StoreError> {
+    let mut manager = ManagerConfig::default();
+    // The others ask the server at every turn, which doubles the price of a look-up.
+    manager.recycling_method = RecyclingMethod::Fast;
+    manager.custom_setup = Box::new(move |_url| {
+        let connector = connector.clone();
+        async move { connector.connect(Some(STATEMENT_WITHIN)).await }.boxed()
+    });
+    Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .timeouts(Timeouts { wait: Some(wait), create: Some(CONNECT_WITHIN), recycle: Some(CONNECT_WITHIN) })
+        .build()
+        .map_err(StoreError::unavailable)
+}

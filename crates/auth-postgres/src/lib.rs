@@ -1,0 +1,54 @@
+//! The store port of `auth-domain` on PostgreSQL: for any number of processes that share one database.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `store` | [`PostgresStore`]: the pool, the runtime its connections live on, and the way a fact is carried out |
+//! | `options`, `tls`, `connections` | where the database is, how connections are encrypted, made and pooled |
+//! | `migrations` | bringing the layout up to date, one process at a time |
+//! | `error` | what PostgreSQL's failures mean to the domain |
+//! | `users`, `emails`, `sessions`, `key_pairs`, `redeeming`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
+//! | `locks`, `registrations`, `codes`, `usage` | what several of those share |
+//! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
+//!
+//! The layout itself, with the reasons for it, stands in `migrations/postgres`.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use auth_domain::Upkeep;
+//! use auth_postgres::{PoolOptions, PostgresStore};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let url = "postgres://auth:secret@localhost/auth?sslmode=verify-full".parse()?;
+//! let store = PostgresStore::new(url, PoolOptions::default())?;
+//! store.migrate().await?;
+//! store.check_ready().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod codes;
+mod connections;
+mod emails;
+mod error;
+mod key_pairs;
+mod locks;
+mod migrations;
+mod options;
+mod outbox;
+mod redeeming;
+mod registrations;
+mod rows;
+mod schema;
+mod sessions;
+mod store;
+mod tls;
+mod upkeep;
+mod usage;
+mod users;
+
+pub use migrations::MigrateError;
+pub use options::{InvalidUrl, PostgresUrl};
+pub use store::{PoolOptions, PostgresStore};
+pub use tls::InvalidAuthorities;

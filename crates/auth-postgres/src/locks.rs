@@ -1,0 +1,38 @@
+//! Locks that a transaction holds until it ends, on things that need not have a row.
+//!
+//! Taken in this order by every fact, which keeps facts from waiting for each other in a circle: an address, an alias,
+//! then rows: user, session or key pair, code. What collides all the same is begun again.
+
+use auth_domain::{AddressKey, Alias};
+use diesel::{
+    IntoSql,
+    sql_types::{BigInt, Text},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::error::Failure;
+
+diesel::define_sql_function! {
+    fn hashtextextended(text: Text, seed: BigInt) -> BigInt;
+}
+
+diesel::define_sql_function! {
+    fn pg_advisory_xact_lock(key: BigInt) -> diesel::sql_types::Bool;
+}
+
+/// Everything about who an address leads to, and which codes for it are alive.
+pub(crate) async fn address(conn: &mut AsyncPgConnection, address: &AddressKey) -> Result<(), Failure> {
+    lock(conn, address.as_str(), 1).await
+}
+
+/// Who holds an alias.
+pub(crate) async fn alias(conn: &mut AsyncPgConnection, alias: &Alias) -> Result<(), Failure> {
+    lock(conn, &alias.key(), 2).await
+}
+
+async fn lock(conn: &mut AsyncPgConnection, name: &str, kind: i64) -> Result<(), Failure> {
+    let key = hashtextextended(name.to_owned().into_sql::<Text>(), kind.into_sql::<BigInt>());
+    // What it returns is void: there is nothing to read.
+    diesel::select(pg_advisory_xact_lock(key)).execute(conn).await?;
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Registrations that nobody completed: what they hold, and how they go.
+
+use auth_domain::{AddressKey, Alias, MailClass, Timestamp, rules::AliasHolder};
+use diesel::{ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::{
+    codes::any_living,
+    error::{Failure, corrupt},
+    rows::Standing,
+    schema::{codes, emails, outbox, users},
+};
+
+/// Who holds `alias`, and the id of their row.
+pub(crate) async fn alias_holder(
+    conn: &mut AsyncPgConnection,
+    alias: &Alias,
+    now: Timestamp,
+) -> Result<Option<(Uuid, AliasHolder)>, Failure> {
+    let found: Option<(Uuid, Option<String>)> = users::table
+        .filter(users::alias_key.eq(alias.key()))
+        .select((users::id, users::registration))
+        .get_result(conn)
+        .await
+        .optional()?;
+    let Some((id, registration)) = found else { return Ok(None) };
+    let holder = match Standing::of(registration.as_deref(), id)? {
+        Standing::Account => AliasHolder::Account,
+        Standing::Pending | Standing::Decoy => {
+            let address = address_of(conn, id).await?;
+            let has_living_code = any_living(conn, &address, now).await?;
+            AliasHolder::Registration { address, has_living_code }
+        }
+    };
+    Ok(Some((id, holder)))
+}
+
+/// The registrations made for `address`.
+pub(crate) async fn for_address(conn: &mut AsyncPgConnection, address: &AddressKey) -> Result<Vec<Uuid>, Failure> {
+    let registrations = emails::table
+        .inner_join(users::table)
+        .filter(emails::address_key.eq(address.as_str()))
+        .filter(users::registration.is_not_null())
+        .select(users::id);
+    Ok(registrations.load(conn).await?)
+}
+
+/// Deletes the registrations for `address` that have ended by `now`.
+pub(crate) async fn delete_ended(
+    conn: &mut AsyncPgConnection,
+    address: &AddressKey,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let registrations = for_address(conn, address).await?;
+    if registrations.is_empty() || any_living(conn, address, now).await? {
+        return Ok(());
+    }
+    delete_users(conn, &registrations).await
+}
+
+/// Deletes users, or registrations, with all that hangs on them. Notices remain owed: they tell somebody else.
+pub(crate) async fn delete_users(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<(), Failure> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let theirs =
+        codes::table.inner_join(emails::table).filter(emails::user_id.eq_any(ids)).select(codes::id.nullable());
+    let queued_codes = outbox::table
+        .filter(outbox::code_id.eq_any(theirs))
+        .filter(outbox::class.eq(MailClass::Code.as_str()))
+        .filter(outbox::settled_at.is_null());
+    diesel::delete(queued_codes).execute(conn).await?;
+    // Addresses, sessions, key pairs and codes go by foreign key.
+    diesel::delete(users::table.filter(users::id.eq_any(ids))).execute(conn).await?;
+    Ok(())
+}
+
+async fn address_of(conn: &mut AsyncPgConnection, registration: Uuid) -> Result<AddressKey, Failure> {
+    let address: Option<String> = emails::table
+        .filter(emails::user_id.eq(registration))
+        .select(emails::address_key)
+        .get_result(conn)
+        .await
+        .optional()?;
+    address
+        .map(AddressKey::from_stored)
+        .ok_or_else(|| corrupt("users", registration, "a registration without an address").into())
+}

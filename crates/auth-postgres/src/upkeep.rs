@@ -1,0 +1,155 @@
+//! The store's own well-being.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use auth_domain::{CodePurpose, StoreError, Timestamp, Upkeep};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl,
+    data_types::PgTimestamp,
+    dsl::{auto_type, exists, not},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::{
+    PostgresStore,
+    error::Failure,
+    key_pairs::TRIES,
+    migrations, registrations,
+    rows::stored,
+    schema::{codes, emails, key_pairs, outbox, sessions, users},
+};
+
+/// How long a settled mail is kept, with what the mail server said of it.
+const SETTLED_MAILS_KEPT: Duration = Duration::from_hours(7 * 24);
+
+#[async_trait]
+impl Upkeep for PostgresStore {
+    async fn check_ready(&self) -> Result<(), StoreError> {
+        self.read((), |conn, ()| Box::pin(migrations::check_layout(conn))).await
+    }
+
+    async fn purge(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let input = (now, i64::from(limit));
+        // A transaction for each kind, so that none holds its rows for long.
+        Ok(self.write(input, |conn, (now, limit)| Box::pin(purge_registrations(conn, *now, *limit))).await?
+            + self.write(input, |conn, (now, limit)| Box::pin(purge_sessions(conn, *now, *limit))).await?
+            + self.write(input, |conn, (now, limit)| Box::pin(purge_key_pairs(conn, *now, *limit))).await?
+            + self.write(input, |conn, (now, limit)| Box::pin(purge_codes(conn, *now, *limit))).await?
+            + self.write(input, |conn, (now, limit)| Box::pin(purge_mails(conn, *now, *limit))).await?)
+    }
+}
+
+/// [`CodeState::is_living_at`](auth_domain::CodeState::is_living_at) as a condition, for deciding about many rows at once.
+#[auto_type(no_type_alias)]
+fn is_living_at(now: PgTimestamp) -> _ {
+    let tries: i32 = TRIES;
+    not(codes::ended).and(codes::wrong_guesses.lt(tries)).and(codes::expires_at.gt(now))
+}
+
+fn counted(rows: usize) -> u64 {
+    rows.try_into().unwrap_or(u64::MAX)
+}
+
+// What another transaction holds is passed over and found the next time: nobody waits, and replicas share the work.
+
+/// Registrations for addresses without a living code. Once that is so it stays so: a sign-in for such an address deletes
+/// the registration before it stores a new code.
+async fn purge_registrations(conn: &mut AsyncPgConnection, now: Timestamp, limit: i64) -> Result<u64, Failure> {
+    let living = emails::table
+        .inner_join(codes::table.on(codes::address_key.eq(emails::address_key)))
+        .filter(emails::user_id.eq(users::id))
+        .filter(codes::purpose.eq(CodePurpose::SignIn.as_str()))
+        .filter(is_living_at(stored(now)));
+    let ended: Vec<Uuid> = users::table
+        .filter(users::registration.is_not_null())
+        .filter(not(exists(living)))
+        .order(users::created_at)
+        .limit(limit)
+        .select(users::id)
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await?;
+    registrations::delete_users(conn, &ended).await?;
+    Ok(counted(ended.len()))
+}
+
+/// Sessions past their end, and those that wait for a code which can be redeemed no more.
+async fn purge_sessions(conn: &mut AsyncPgConnection, now: Timestamp, limit: i64) -> Result<u64, Failure> {
+    let expired: Vec<Uuid> = sessions::table
+        .filter(sessions::expires_at.le(stored(now)))
+        .order(sessions::expires_at)
+        .limit(limit)
+        .select(sessions::id)
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await?;
+    let living = codes::table.filter(codes::session_id.eq(sessions::id.nullable())).filter(is_living_at(stored(now)));
+    let hopeless: Vec<Uuid> = sessions::table
+        .filter(sessions::verified_at.is_null())
+        .filter(not(exists(living)))
+        .order(sessions::created_at)
+        .limit(limit)
+        .select(sessions::id)
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await?;
+    let ended = sessions::table.filter(sessions::id.eq_any([expired, hopeless].concat()));
+    Ok(counted(diesel::delete(ended).execute(conn).await?))
+}
+
+/// Key pairs past their end, and those that nobody can verify any more.
+async fn purge_key_pairs(conn: &mut AsyncPgConnection, now: Timestamp, limit: i64) -> Result<u64, Failure> {
+    let expired: Vec<Uuid> = key_pairs::table
+        .filter(key_pairs::expires_at.le(stored(now)))
+        .order(key_pairs::expires_at)
+        .limit(limit)
+        .select(key_pairs::id)
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await?;
+    let living = codes::table.filter(codes::key_pair_id.eq(key_pairs::id.nullable())).filter(is_living_at(stored(now)));
+    let hopeless: Vec<Uuid> = key_pairs::table
+        .filter(key_pairs::verified_at.is_null())
+        .filter(not(exists(living)))
+        .order(key_pairs::created_at)
+        .limit(limit)
+        .select(key_pairs::id)
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await?;
+    let ended = key_pairs::table.filter(key_pairs::id.eq_any([expired, hopeless].concat()));
+    Ok(counted(diesel::delete(ended).execute(conn).await?))
+}
+
+async fn purge_codes(conn: &mut AsyncPgConnection, now: Timestamp, limit: i64) -> Result<u64, Failure> {
+    let expired: Vec<Uuid> = codes::table
+        .filter(codes::expires_at.le(stored(now)))
+        .order(codes::expires_at)
+        .limit(limit)
+        .select(codes::id)
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await?;
+    Ok(counted(diesel::delete(codes::table.filter(codes::id.eq_any(expired))).execute(conn).await?))
+}
+
+async fn purge_mails(conn: &mut AsyncPgConnection, now: Timestamp, limit: i64) -> Result<u64, Failure> {
+    let settled: Vec<Uuid> = outbox::table
+        .filter(outbox::settled_at.le(stored(now.minus(SETTLED_MAILS_KEPT))))
+        .order(outbox::settled_at)
+        .limit(limit)
+        .select(outbox::id)
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await?;
+    Ok(counted(diesel::delete(outbox::table.filter(outbox::id.eq_any(settled))).execute(conn).await?))
+}
