@@ -57,7 +57,8 @@ fn execute(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             Ok(())
         }
         Command::Migrate => {
-            let applied = compose::migrate(&settings)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let applied = runtime.block_on(compose::migrate(&settings))?;
             let mut out = io::stdout();
             for name in &applied {
                 writeln!(out, "applied {name}")?;

@@ -1,15 +1,17 @@
 //! The wiring: settings become adapters, adapters become ports, ports become use cases. The only place that names an
 //! adapter.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use actix_web::web;
 use auth_domain::{
     Auth, Clock, Courier, Entropy, Language, Mailer, Ports, ServerKeys, Store,
     system::{SystemClock, SystemEntropy},
 };
+use auth_postgres::{InvalidAuthorities, MigrateError, PoolOptions, PostgresStore};
 use auth_smtp::{FileMailer, InvalidSender, MailFolderError, Sender};
 use auth_sqlite::{OpenError, SqliteStore};
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::{
@@ -31,7 +33,17 @@ pub struct Parts {
     pub courier: Courier,
     /// What wakes it.
     pub bell: Arc<Bell>,
+    /// Ends once the database is up to date; until then it may be out of reach, and the service is not ready.
+    pub preparing: Preparing,
 }
+
+/// A database on its way to being ready.
+type Preparing = Pin<Box<dyn Future<Output = Result<(), ComposeError>> + Send>>;
+
+/// How long to wait before a database server that is away is asked again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// How often it is said that it is still away.
+const SAY_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// Why the parts could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +51,22 @@ pub enum ComposeError {
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// The authorities that the database server is checked against cannot be used.
+    #[error("setting database.url")]
+    Authorities(#[from] InvalidAuthorities),
+    /// The database server's layout cannot be brought up to date.
+    #[error("database {database}")]
+    Migrate {
+        /// The database.
+        database: String,
+        /// Why.
+        source: MigrateError,
+    },
+    /// A database that several replicas share keeps no keys for them.
+    #[error(
+        "setting secrets.key: PostgreSQL needs a server key of 64 hex digits, such as `openssl rand -hex 32` prints"
+    )]
+    NoKeys,
     /// The server keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
@@ -50,13 +78,15 @@ pub enum ComposeError {
     Sender(#[from] InvalidSender),
 }
 
-/// Puts the parts together, migrating the database on the way.
+/// Puts the parts together. An embedded database is migrated on the way; a server's is, once it can be reached.
+///
+/// To be called on the runtime that lives as long as the service: connections to a database server belong to it.
 pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let mailer = mailer(&settings)?;
     let keys = Arc::new(server_keys(settings.server_keys, &settings.database, entropy.as_ref())?);
-    let store = store(&settings.database)?;
+    let (store, preparing) = store(&settings.database, settings.pool)?;
     let bell = Arc::new(Bell::default());
 
     let ports = Ports {
@@ -80,11 +110,11 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
     });
     let courier = Courier { store: Arc::clone(&store), mailer, keys, clock, entropy };
     warn!("there are no guessing budgets and no throttles yet: do not expose this version to the internet");
-    Ok(Parts { service, store, courier, bell })
+    Ok(Parts { service, store, courier, bell, preparing })
 }
 
 /// Brings the database up to date, and returns the names of the migrations that it took.
-pub fn migrate(settings: &Settings) -> Result<Vec<String>, ComposeError> {
+pub async fn migrate(settings: &Settings) -> Result<Vec<String>, ComposeError> {
     match &settings.database {
         Database::Sqlite(path) => {
             if settings.server_keys.is_none() {
@@ -92,15 +122,47 @@ pub fn migrate(settings: &Settings) -> Result<Vec<String>, ComposeError> {
             }
             Ok(SqliteStore::migrate(path)?)
         }
+        Database::Postgres(url) => {
+            let store = PostgresStore::new((**url).clone(), PoolOptions { size: 1, ..settings.pool })?;
+            store.migrate().await.map_err(|source| ComposeError::Migrate { database: url.to_string(), source })
+        }
     }
 }
 
-fn store(database: &Database) -> Result<Arc<dyn Store>, ComposeError> {
+fn store(database: &Database, pool: PoolOptions) -> Result<(Arc<dyn Store>, Preparing), ComposeError> {
     match database {
         Database::Sqlite(path) => {
             let store = SqliteStore::open(path)?;
             info!(path = %path.display(), "database open");
-            Ok(Arc::new(store))
+            Ok((Arc::new(store), Box::pin(async { Ok(()) })))
+        }
+        Database::Postgres(url) => {
+            let store = Arc::new(PostgresStore::new((**url).clone(), pool)?);
+            Ok((store.clone(), Box::pin(prepare(store, url.to_string()))))
+        }
+    }
+}
+
+/// Migrates a database on a server, however long it takes until that can be reached.
+async fn prepare(store: Arc<PostgresStore>, database: String) -> Result<(), ComposeError> {
+    let mut said: Option<(String, Instant)> = None;
+    loop {
+        match store.migrate().await {
+            Ok(_applied) => {
+                info!(database, "database open");
+                return Ok(());
+            }
+            Err(away @ MigrateError::Unreachable(_)) => {
+                let reason = away.to_string();
+                let is_news =
+                    said.as_ref().is_none_or(|(before, at)| *before != reason || at.elapsed() > SAY_AGAIN_AFTER);
+                if is_news {
+                    warn!(database, reason, "the database is out of reach: not ready until it is there");
+                    said = Some((reason, Instant::now()));
+                }
+                sleep(ASK_AGAIN_AFTER).await;
+            }
+            Err(source) => return Err(ComposeError::Migrate { database, source }),
         }
     }
 }
@@ -113,6 +175,7 @@ fn server_keys(
     match (configured, database) {
         (Some(keys), _) => Ok(keys),
         (None, Database::Sqlite(path)) => Ok(key_file::of_database(path, entropy)?),
+        (None, Database::Postgres(_)) => Err(ComposeError::NoKeys),
     }
 }
 

@@ -3,7 +3,7 @@
 mod transport;
 mod unheard;
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, pin::pin};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
@@ -47,14 +47,22 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         info!(signal = name, "stopping");
     };
 
-    let Parts { service, store, courier, bell } = compose(settings)?;
+    let Parts { service, store, courier, bell, preparing } = compose(settings)?;
     let (server, bound) = transport::listen(address, service.clone(), cors_origins, stop)
         .map_err(|source| ServeError::Listen { address, source })?;
     let jobs = Jobs::start(&service, store, courier, bell);
     info!(address = %bound, "listening");
-    server.await?;
+    let mut server = pin!(server);
+    let outcome = tokio::select! {
+        ended = &mut server => ended.map_err(ServeError::from),
+        prepared = preparing => match prepared {
+            Ok(()) => server.await.map_err(ServeError::from),
+            // A database that cannot be brought up to date does not get better by waiting.
+            Err(hopeless) => Err(hopeless.into()),
+        },
+    };
 
     jobs.stop().await;
     info!("stopped");
-    Ok(())
+    outcome
 }

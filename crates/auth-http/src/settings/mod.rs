@@ -6,9 +6,10 @@ mod places;
 mod secret_text;
 mod shapes;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZero, path::Path};
 
 use auth_domain::{ImpossibleLifetimes, Lifetimes, Policy, ServerKeys, SessionKind, SessionKinds};
+use auth_postgres::PoolOptions;
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub http: Http,
     /// Where everything is kept.
     pub database: Database,
+    /// How many connections a database server is asked for, and how long a call waits for one.
+    pub pool: PoolOptions,
     /// Where mails go.
     pub mail_place: MailPlace,
     /// Who mails come from.
@@ -109,6 +112,8 @@ struct Raw {
 #[serde(deny_unknown_fields)]
 struct RawDatabase {
     url: SecretText,
+    pool_size: NonZero<u16>,
+    pool_wait: Span,
 }
 
 #[derive(Deserialize)]
@@ -171,6 +176,7 @@ impl TryFrom<Raw> for Settings {
     fn try_from(raw: Raw) -> Result<Self, SettingsError> {
         let unknown_place = |setting| move |source| SettingsError::UnknownPlace { setting, source };
         let database = Database::parse(raw.database.url.expose()).map_err(unknown_place("database.url"))?;
+        let pool = PoolOptions { size: raw.database.pool_size.get().into(), wait: raw.database.pool_wait.0 };
         let mail_place = MailPlace::parse(raw.mail.url.expose()).map_err(unknown_place("mail.url"))?;
         let server_keys = match raw.secrets.key.expose().trim() {
             "" => None,
@@ -188,6 +194,7 @@ impl TryFrom<Raw> for Settings {
         Ok(Self {
             http: raw.http,
             database,
+            pool,
             mail_place,
             mail_from: raw.mail.from,
             server_keys,

@@ -1,10 +1,14 @@
 use std::path::PathBuf;
 
+use auth_postgres::{InvalidUrl, PostgresUrl};
+
 /// Where everything is kept. The scheme of `database.url` chooses the adapter.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Database {
     /// `sqlite:PATH`: an embedded file.
     Sqlite(PathBuf),
+    /// `postgres://…`: a server.
+    Postgres(Box<PostgresUrl>),
 }
 
 /// Where mails go. The scheme of `mail.url` chooses the transport.
@@ -25,6 +29,9 @@ pub enum UnknownPlace {
         /// What could stand there.
         expected: &'static str,
     },
+    /// PostgreSQL cannot be reached by it.
+    #[error(transparent)]
+    Postgres(#[from] InvalidUrl),
     /// There is nothing behind the scheme.
     #[error("no path behind the scheme, expected {expected}")]
     Empty {
@@ -36,7 +43,10 @@ pub enum UnknownPlace {
 impl Database {
     /// The database that `url` names.
     pub fn parse(url: &str) -> Result<Self, UnknownPlace> {
-        path(url, "sqlite", "sqlite:PATH").map(Self::Sqlite)
+        if ["postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Ok(Self::Postgres(Box::new(url.parse()?)));
+        }
+        path(url, "sqlite", "sqlite:PATH or postgres://…").map(Self::Sqlite)
     }
 }
 
@@ -66,16 +76,21 @@ mod tests {
 
     #[test]
     fn a_url_names_its_adapter_by_its_scheme() {
-        assert_eq!(Database::parse("sqlite:data/auth.db"), Ok(Database::Sqlite("data/auth.db".into())));
-        assert_eq!(Database::parse("sqlite:///var/auth.db"), Ok(Database::Sqlite("/var/auth.db".into())));
+        for (url, path) in [("sqlite:data/auth.db", "data/auth.db"), ("sqlite:///var/auth.db", "/var/auth.db")] {
+            assert!(matches!(Database::parse(url), Ok(Database::Sqlite(found)) if found == *path));
+        }
+        let postgres = Database::parse("postgres://auth:hunter2@db/auth?sslmode=require");
+        assert!(matches!(postgres, Ok(Database::Postgres(url)) if url.to_string() == "db:5432/auth"));
         assert_eq!(MailPlace::parse("file:data/outbox"), Ok(MailPlace::Folder("data/outbox".into())));
     }
 
     #[test]
     fn an_unknown_scheme_is_named_and_nothing_else_of_the_url_is() {
         let told = Database::parse("mysql://root:hunter2@db/auth").unwrap_err().to_string();
-        assert_eq!(told, "unknown scheme \"mysql\", expected sqlite:PATH");
+        assert_eq!(told, "unknown scheme \"mysql\", expected sqlite:PATH or postgres://…");
         assert!(Database::parse("auth.db").is_err());
         assert!(Database::parse("sqlite:").is_err());
+        let told = Database::parse("postgres://auth:hunter2@db/auth?sslmode=maybe").unwrap_err().to_string();
+        assert_eq!(told, "unknown sslmode, expected disable, prefer, require or verify-full");
     }
 }

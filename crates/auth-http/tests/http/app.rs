@@ -13,8 +13,9 @@ use actix_web::{
 };
 use auth_domain::{Auth, Courier, NoBell, Policy, Ports, Store, UserId};
 use auth_http::{ClientAddress, jobs::Heartbeat, service::Service};
+use auth_postgres::{PoolOptions, PostgresStore};
 use auth_sqlite::SqliteStore;
-use auth_testkit::{SentMail, World};
+use auth_testkit::{SentMail, World, postgres};
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,6 +25,7 @@ use tempfile::TempDir;
 pub(crate) enum Backend {
     Fakes,
     Sqlite,
+    Postgres,
 }
 
 /// How the service under test is set up.
@@ -40,7 +42,14 @@ pub(crate) struct TestApp {
     cors_origins: Vec<String>,
     courier: Courier,
     unread: Mutex<Vec<SentMail>>,
-    folder: Option<TempDir>,
+    database: Behind,
+}
+
+/// The database, for what happens behind the API's back.
+enum Behind {
+    Fake,
+    Sqlite(TempDir),
+    Postgres(String),
 }
 
 /// A request to be sent.
@@ -62,12 +71,20 @@ pub(crate) struct Answer {
 impl TestApp {
     pub(crate) async fn on(backend: Backend, setup: Setup) -> Self {
         let world = World::new();
-        let (store, folder): (Arc<dyn Store>, _) = match backend {
-            Backend::Fakes => (world.store.clone(), None),
+        let (store, database): (Arc<dyn Store>, _) = match backend {
+            Backend::Fakes => (world.store.clone(), Behind::Fake),
             Backend::Sqlite => {
                 let folder = tempfile::tempdir().unwrap();
                 let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
-                (Arc::new(store), Some(folder))
+                (Arc::new(store), Behind::Sqlite(folder))
+            }
+            Backend::Postgres => {
+                let open = |url: &str| PostgresStore::new(url.parse().unwrap(), PoolOptions::default()).unwrap();
+                let url = postgres::database(async |url| {
+                    open(&url).migrate().await.unwrap();
+                })
+                .await;
+                (Arc::new(open(&url)), Behind::Postgres(url))
             }
         };
         let ports = Ports {
@@ -88,7 +105,7 @@ impl TestApp {
         });
         let courier = Courier { store, ..world.courier() };
         let cors_origins = setup.cors_origins;
-        Self { world, service, cors_origins, courier, unread: Mutex::default(), folder }
+        Self { world, service, cors_origins, courier, unread: Mutex::default(), database }
     }
 
     pub(crate) fn auth(&self) -> &Auth {
@@ -187,15 +204,19 @@ impl TestApp {
     }
 
     /// Disables an account, behind the API's back.
-    pub(crate) fn disable(&self, user: UserId) {
-        match &self.folder {
-            None => self.world.store.disable(user),
-            Some(folder) => {
+    pub(crate) async fn disable(&self, user: UserId) {
+        match &self.database {
+            Behind::Fake => self.world.store.disable(user),
+            Behind::Sqlite(folder) => {
                 let mut database =
                     SqliteConnection::establish(folder.path().join("auth.db").to_str().unwrap()).unwrap();
                 let disabling = diesel::sql_query("UPDATE users SET enabled = 0 WHERE id = ?");
                 let id = user.uuid().into_bytes().to_vec();
                 assert_eq!(disabling.bind::<diesel::sql_types::Binary, _>(id).execute(&mut database).unwrap(), 1);
+            }
+            Behind::Postgres(url) => {
+                let disabling = format!("UPDATE users SET enabled = false WHERE id = '{user}'");
+                postgres::execute(url, &disabling).await.unwrap();
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The API as a client sees it: journeys on the fakes and on SQLite, and over real sockets where the wire matters.
+//! The API as a client sees it: journeys on the fakes, SQLite and PostgreSQL, and over real sockets where the wire matters.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +9,7 @@
 mod app;
 mod description;
 mod journeys;
+mod postgres;
 mod process;
 mod readme;
 mod wire;

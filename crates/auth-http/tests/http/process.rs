@@ -32,7 +32,12 @@ pub(crate) fn command(folder: &Path) -> Command {
 
 impl Running {
     pub(crate) fn start(folder: &Path) -> Self {
-        let mut child = command(folder).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_with(folder, &[])
+    }
+
+    /// Starts it with these settings in its environment.
+    pub(crate) fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut child = command(folder).envs(settings.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
         let mut address = None;
@@ -67,6 +72,11 @@ impl Running {
     }
 
     /// Sends a request and reads the whole answer.
+    pub(crate) fn status(&self, path: &str) -> u16 {
+        let answer = self.exchange(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
+        answer[9..12].parse().unwrap()
+    }
+
     pub(crate) fn call(&self, method: &str, path: &str, bearer: Option<&str>, body: Option<&Value>) -> (u16, Value) {
         let credential = bearer.map(|bearer| format!("Authorization: Bearer {bearer}\r\n")).unwrap_or_default();
         let body = body.map(Value::to_string).unwrap_or_default();
@@ -120,7 +130,7 @@ impl Drop for Running {
     }
 }
 
-fn within_patience<T>(poll: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn within_patience<T>(poll: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, poll)
 }
 

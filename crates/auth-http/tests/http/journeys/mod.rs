@@ -19,6 +19,9 @@ macro_rules! journeys {
         mod on_sqlite {
             $(#[tokio::test] async fn $name() { super::$name(crate::app::Backend::Sqlite).await; })+
         }
+        mod on_postgres {
+            $(#[tokio::test] async fn $name() { super::$name(crate::app::Backend::Postgres).await; })+
+        }
     };
 }
 use journeys;

@@ -162,7 +162,7 @@ async fn a_disabled_account_is_told_only_to_who_has_the_code(backend: Backend) {
     let app = app(backend).await;
     let session = app.registered("ada", ADA).await;
     let user = app.check(&session).await.ok()["userID"].as_str().unwrap().parse::<uuid::Uuid>().unwrap();
-    app.disable(user.into());
+    app.disable(user.into()).await;
 
     app.check(&session).await.refused(401, "the credential is not valid");
     let pending = app.ask_for_code(ADA).await.accepted();
