@@ -1,0 +1,188 @@
+use std::{sync::Arc, time::Duration};
+
+use auth_domain::{
+    Applied, CodeState, Codes, CredentialId, MailId, Outbox, Redeemed, Registered, Sessions, Upkeep, Users,
+};
+use auth_postgres::PostgresStore;
+use auth_testkit::samples::{at, registration, right_guess, sign_in, wrong_guess};
+
+use crate::{account, database, owner};
+
+/// Two stores on one database: two replicas.
+async fn replicas() -> [Arc<PostgresStore>; 2] {
+    let url = database().await;
+    [connect_patiently(&url), connect_patiently(&url)]
+}
+
+/// As in operation, but for a longer wait: these tests are about facts, not about a machine that is short of time.
+fn connect_patiently(url: &str) -> Arc<PostgresStore> {
+    let options = auth_postgres::PoolOptions { size: 8, wait: Duration::from_secs(2) };
+    Arc::new(PostgresStore::new(url.parse().unwrap(), options).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_who_register_one_address_at_once_all_are_answered_and_one_remains() {
+    let replicas = replicas().await;
+    let tasks: Vec<_> = (0..30)
+        .map(|n| {
+            let store = Arc::clone(&replicas[n % 2]);
+            tokio::spawn(async move {
+                store.register_user(&registration(&format!("ada{n}"), "ada@example.org", at(0))).await.unwrap()
+            })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), Registered::Yes, "each replaces the one before");
+    }
+    let left =
+        replicas[0].find_address(&registration("x", "ada@example.org", at(0)).address_key(), at(1)).await.unwrap();
+    assert!(left.is_some());
+    // Thirty aliases were held; all but one are free again.
+    let mut free = 0;
+    for n in 0..30 {
+        let other = registration(&format!("ada{n}"), &format!("other{n}@example.org"), at(1));
+        free += u32::from(replicas[1].register_user(&other).await.unwrap() == Registered::Yes);
+    }
+    assert_eq!(free, 29);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn guesses_at_one_code_share_one_budget_across_replicas() {
+    let replicas = replicas().await;
+    let ada = account(&*replicas[0], "ada").await;
+    for round in 0..5 {
+        let pending = Arc::new(sign_in(Some(owner(&ada)), "ada@example.org", round, at(0)));
+        assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Applied::Yes);
+        // Four wrong guesses and twenty right ones at once: right ones win once at most, and never after five failures.
+        let tasks: Vec<_> = (0..24_usize)
+            .map(|n| {
+                let (store, pending) = (Arc::clone(&replicas[n % 2]), Arc::clone(&pending));
+                tokio::spawn(async move {
+                    let guess = if n < 4 { wrong_guess(&pending.code) } else { right_guess(&pending.code) };
+                    matches!(store.redeem_code(&guess, None, at(1)).await.unwrap(), Redeemed::Yes { .. })
+                })
+            })
+            .collect();
+        let mut wins = 0;
+        for task in tasks {
+            wins += u32::from(task.await.unwrap());
+        }
+        assert_eq!(wins, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sign_ins_for_one_address_at_once_leave_five_codes_alive() {
+    let replicas = replicas().await;
+    let ada = account(&*replicas[0], "ada").await;
+    let sign_ins: Vec<_> = (0..20).map(|n| sign_in(Some(owner(&ada)), "ada@example.org", n, at(1))).collect();
+    let tasks: Vec<_> = sign_ins
+        .iter()
+        .cloned()
+        .enumerate()
+        .map(|(n, pending)| {
+            let store = Arc::clone(&replicas[n % 2]);
+            tokio::spawn(async move { store.open_session(&pending).await.unwrap() })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), Applied::Yes);
+    }
+    let claimed = replicas[0].claim_mails(at(2), at(30), 100).await.unwrap();
+    // The registration's own code is used by now.
+    assert_eq!(claimed.iter().filter(|mail| mail.code_is_living).count(), CodeState::LIVING_PER_ADDRESS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn facts_that_meet_on_one_account_all_end_and_none_deadlocks_for_good() {
+    let replicas = replicas().await;
+    for round in 0..6 {
+        let ada = Arc::new(account(&*replicas[0], "ada").await);
+        let tasks: Vec<_> = (0..24_u8)
+            .map(|n| {
+                let (store, ada) = (Arc::clone(&replicas[usize::from(n) % 2]), Arc::clone(&ada));
+                tokio::spawn(async move {
+                    let (user, session) = (ada.user_id, ada.sign_in.session.id);
+                    let pending = sign_in(Some(owner(&ada)), "ada@example.org", n, at(1));
+                    // What each of them comes to depends on who was first: here it only matters that all of them end.
+                    let answered = match n % 6 {
+                        0 | 1 => {
+                            let opened = store.open_session(&pending).await;
+                            let redeemed = store.redeem_code(&right_guess(&pending.code), None, at(2)).await;
+                            opened.is_ok() && redeemed.is_ok()
+                        }
+                        2 => store.close_other_sessions(user, session, at(2)).await.is_ok(),
+                        3 => store.record_usage(&[(CredentialId::Session(session), at(2))]).await.is_ok(),
+                        4 => store.purge(at(2), 10).await.is_ok(),
+                        _ if round % 2 == 1 && n > 17 => store.delete_user(user).await.is_ok(),
+                        _ => store.find_session(&ada.sign_in.session.digest).await.is_ok(),
+                    };
+                    assert!(answered, "fact {n}");
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let _gone_already = replicas[0].delete_user(ada.user_id).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn workers_of_several_replicas_claim_each_mail_once() {
+    let replicas = replicas().await;
+    for n in 0..60 {
+        let nobody = sign_in(None, &format!("nobody{n}@example.org"), 1, at(0));
+        assert_eq!(replicas[0].open_session(&nobody).await.unwrap(), Applied::Yes);
+    }
+    let tasks: Vec<_> = (0..8_usize)
+        .map(|n| {
+            let store = Arc::clone(&replicas[n % 2]);
+            tokio::spawn(async move {
+                let mut mine: Vec<MailId> = Vec::new();
+                loop {
+                    let claimed = store.claim_mails(at(1), at(30), 5).await.unwrap();
+                    if claimed.is_empty() {
+                        return mine;
+                    }
+                    mine.extend(claimed.iter().map(|mail| mail.id));
+                }
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(task.await.unwrap());
+    }
+    let claims = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!((claims, all.len()), (60, 60));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn replicas_that_purge_at_once_share_the_work() {
+    let replicas = replicas().await;
+    for n in 0..40 {
+        let nobody = sign_in(None, &format!("nobody{n}@example.org"), 1, at(0));
+        assert_eq!(replicas[0].open_session(&nobody).await.unwrap(), Applied::Yes);
+    }
+    let after = at(2 * 24 * 60 * 60);
+    let purging = replicas.clone().map(|store| {
+        tokio::spawn(async move {
+            let mut gone = 0;
+            loop {
+                match store.purge(after, 10).await.unwrap() {
+                    0 => return gone,
+                    some => gone += some,
+                }
+            }
+        })
+    });
+    let mut gone = 0;
+    for purging in purging {
+        gone += purging.await.unwrap();
+    }
+    assert!(gone >= 40, "{gone}");
+    assert_eq!(replicas[0].purge(after, 10).await.unwrap(), 0);
+}

@@ -1,0 +1,123 @@
+use std::time::{Duration, Instant};
+
+use auth_domain::{Applied, Sessions, StoreError, Upkeep, Users};
+use auth_testkit::{
+    postgres::{Cluster, execute},
+    samples::at,
+};
+
+use crate::{account, connect, database};
+
+/// What every call is answered within.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+
+async fn timed<T>(call: impl Future<Output = T>) -> (T, Duration) {
+    #[expect(clippy::disallowed_methods, reason = "a bound on time is what is tested")]
+    let begun = Instant::now();
+    (call.await, begun.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_is_parsed_once_and_is_one_round_trip_without_a_transaction() {
+    let cluster = tokio::task::spawn_blocking(|| Cluster::start_with(|_| "log_min_duration_statement = 0".to_owned()));
+    let cluster = cluster.await.unwrap();
+    let store = connect(&cluster.url("postgres"), 1);
+    store.migrate().await.unwrap();
+    let ada = account(&*store, "ada").await;
+    // Whatever a connection does once, it has done by now.
+    store.find_session(&ada.sign_in.session.digest).await.unwrap().unwrap();
+    let before = cluster.log().len();
+    for _ in 0..10 {
+        store.find_session(&ada.sign_in.session.digest).await.unwrap().unwrap();
+    }
+    let log = cluster.log().split_off(before);
+    let statements = log.lines().filter(|line| line.contains("duration: ")).count();
+    let steps = |step: &str| log.lines().filter(|line| line.contains(&format!(" ms  {step} "))).count();
+    assert_eq!((steps("parse"), steps("bind"), steps("execute"), statements), (0, 10, 10, 20), "{log}");
+    assert!(!log.contains("BEGIN") && !log.contains("UPDATE"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_is_used_up_is_unavailable_in_time_and_passes() {
+    let url = database().await;
+    let store = connect(&url, 1);
+    let ada = account(&*store, "ada").await;
+    // Another transaction holds what the only connection then waits for.
+    let holding = tokio::spawn(async move {
+        execute(&url, "BEGIN; SELECT * FROM users FOR UPDATE; SELECT pg_sleep(1); COMMIT").await.unwrap();
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let waiting = {
+        let store = store.clone();
+        tokio::spawn(async move { store.delete_user(ada.user_id).await })
+    };
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let (refused, took) = timed(store.find_user(ada.user_id)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))) && took < ANSWERED_WITHIN, "{refused:?} {took:?}");
+    holding.await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), Applied::Yes);
+    assert!(store.find_user(ada.user_id).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_waits_too_long_is_unavailable_in_time_and_leaves_the_pool_usable() {
+    let url = database().await;
+    let store = connect(&url, 1);
+    let ada = account(&*store, "ada").await;
+    let holding = tokio::spawn(async move {
+        execute(&url, "BEGIN; SELECT * FROM users FOR UPDATE; SELECT pg_sleep(4); COMMIT").await.unwrap();
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let (refused, took) = timed(store.delete_user(ada.user_id)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))) && took < ANSWERED_WITHIN, "{refused:?} {took:?}");
+    assert!(store.find_user(ada.user_id).await.unwrap().is_some(), "and nothing of it was done");
+    holding.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_were_cut_are_replaced() {
+    let url = database().await;
+    let store = connect(&url, 4);
+    let ada = account(&*store, "ada").await;
+    for _ in 0..3 {
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+                   AND pid <> pg_backend_pid()";
+        execute(&url, cut).await.unwrap();
+        // The system needs a moment to tell this side.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(store.find_user(ada.user_id).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_leaves_a_fact_whole_and_the_pool_usable() {
+    let store = connect(&database().await, 2);
+    for n in 0..50_u64 {
+        let ada = account(&*store, "ada").await;
+        // Dropped at a different moment each time, some before the fact is begun and some after its end.
+        let gone = tokio::time::timeout(Duration::from_micros(n * 60), store.delete_user(ada.user_id)).await;
+        let mut left = store.find_user(ada.user_id).await.unwrap();
+        if gone.is_ok() {
+            assert!(left.is_none());
+        }
+        while left.is_some() && store.find_session(&ada.sign_in.session.digest).await.unwrap().is_none() {
+            left = store.find_user(ada.user_id).await.unwrap();
+        }
+        let session = store.list_sessions(ada.user_id, at(0)).await.unwrap();
+        let user = store.find_user(ada.user_id).await.unwrap();
+        assert!(user.is_none() || !session.is_empty(), "half of it was done");
+        let _already_gone = store.delete_user(ada.user_id).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_there_is_unavailable_in_time() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // One that takes connections and never says anything, and one that refuses them.
+    let silent = nobody.local_addr().unwrap();
+    for address in [silent.to_string(), "127.0.0.1:1".to_owned()] {
+        let store = connect(&format!("postgres://auth:secret@{address}/auth?sslmode=disable"), 2);
+        let (failed, took) = timed(store.check_ready()).await;
+        assert!(matches!(failed, Err(StoreError::Unavailable(_))) && took < ANSWERED_WITHIN, "{failed:?} {took:?}");
+    }
+}

@@ -1,0 +1,87 @@
+use auth_domain::{Applied, Outbox, Sessions, StoreError, Users};
+use auth_testkit::{
+    postgres::execute,
+    samples::{at, sign_in},
+};
+
+use crate::{account, connect, database, owner};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_itself_refuses_what_must_not_be() {
+    let url = database().await;
+    let store = connect(&url, 2);
+    let (ada, bob) = (account(&*store, "ada").await, account(&*store, "bob").await);
+    let (ada, bob) = (ada.user_id, bob.user_id);
+    let mail = "INSERT INTO outbox (id, class, key_id, sealed, created_at, due_at";
+    for refused in [
+        format!("UPDATE users SET alias_key = 'bob' WHERE id = '{ada}'"),
+        format!("UPDATE users SET registration = 'pending' WHERE id = '{ada}'"),
+        format!("UPDATE users SET roles = ARRAY['user', NULL] WHERE id = '{ada}'"),
+        "UPDATE emails SET address_key = 'ada@example.org'".to_owned(),
+        format!("UPDATE emails SET user_id = '{bob}' WHERE user_id = '{ada}'"),
+        "UPDATE sessions SET digest = 'short'".to_owned(),
+        "UPDATE sessions SET user_id = NULL".to_owned(),
+        "UPDATE sessions SET ip = 'nowhere'".to_owned(),
+        "UPDATE codes SET session_id = NULL".to_owned(),
+        "UPDATE codes SET purpose = 'key-pair'".to_owned(),
+        "UPDATE codes SET wrong_guesses = -1".to_owned(),
+        "UPDATE outbox SET sealed = NULL".to_owned(),
+        "UPDATE outbox SET settled_at = now()".to_owned(),
+        format!("{mail}) VALUES (gen_random_uuid(), 'letter', '0', '', now(), now())"),
+        "INSERT INTO sessions SELECT gen_random_uuid(), user_id, digest, key_id, kind FROM sessions".to_owned(),
+    ] {
+        assert!(execute(&url, &refused).await.is_err(), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_does_not_make_sense_is_corrupt_and_named() {
+    let url = database().await;
+    let store = connect(&url, 2);
+    let ada = account(&*store, "ada").await;
+    for (damage, table, id) in [
+        ("UPDATE users SET alias = 'not an alias'", "users", ada.user_id.to_string()),
+        (
+            "UPDATE users SET alias = 'ada'; UPDATE sessions SET kind = 'NO KIND'",
+            "sessions",
+            ada.sign_in.session.id.to_string(),
+        ),
+    ] {
+        execute(&url, damage).await.unwrap();
+        match store.find_session(&ada.sign_in.session.digest).await {
+            Err(StoreError::Corrupt { table: found, id: row, .. }) => assert_eq!((found, row), (table, id)),
+            other => panic!("{damage}: {other:?}"),
+        }
+    }
+    execute(&url, "UPDATE emails SET address = 'nobody'").await.unwrap();
+    let corrupt = store.find_address(&ada.address_key(), at(0)).await;
+    assert!(matches!(corrupt, Err(StoreError::Corrupt { table: "emails", .. })), "{corrupt:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_mail_does_not_hold_up_the_others() {
+    let url = database().await;
+    let store = connect(&url, 2);
+    let ada = account(&*store, "ada").await;
+    execute(&url, "UPDATE outbox SET key_id = 'no key'").await.unwrap();
+    let sound = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
+    assert_eq!(store.open_session(&sound).await.unwrap(), Applied::Yes);
+    let claimed = store.claim_mails(at(2), at(30), 10).await.unwrap();
+    assert_eq!(claimed.iter().map(|mail| mail.id).collect::<Vec<_>>(), [sound.mail.id]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_mail_server_said_is_kept_for_each_attempt() {
+    let url = database().await;
+    let store = connect(&url, 2);
+    account(&*store, "ada").await;
+    let first = store.claim_mails(at(0), at(30), 10).await.unwrap().remove(0);
+    let later = auth_domain::Settlement::Deferred(at(5));
+    assert_eq!(store.settle_mail(first.id, 1, later, "451 later\0", at(1)).await.unwrap(), Applied::Yes);
+    let second = store.claim_mails(at(5), at(35), 10).await.unwrap().remove(0);
+    let delivered = auth_domain::Settlement::Delivered;
+    assert_eq!(store.settle_mail(second.id, 2, delivered, "250 ok", at(6)).await.unwrap(), Applied::Yes);
+    let kept = "DO $$ BEGIN ASSERT (SELECT array_agg(outcome || ' ' || reply ORDER BY attempt) FROM mail_attempts) \
+                = ARRAY['deferred 451 later ', 'delivered 250 ok']; END $$";
+    execute(&url, kept).await.unwrap();
+}
