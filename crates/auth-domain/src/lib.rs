@@ -11,6 +11,7 @@
 //! | `ports` (re-exported here) | what the domain needs from the world: [`Store`], [`Mailer`], [`Clock`], [`Entropy`] |
 //! | `secrets` (re-exported here) | bearers, codes, sealed mails and the [`ServerKeys`] they hang on |
 //! | `use_cases` | the methods of [`Auth`] and [`Courier`], a file per subject |
+//! | [`archive`] | everything that is stored, for moving it from one kind of store to another |
 //! | [`system`] | the real clock and the real random source |
 //!
 //! # Example
@@ -27,6 +28,7 @@
 //!
 //! The example `embed` of the crate `auth-http` signs somebody in from code to session without HTTP.
 
+pub mod archive;
 mod error;
 mod model;
 mod policy;

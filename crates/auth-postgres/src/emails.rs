@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, QueuedMail, StoreError, UserId,
+    Applied, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, QueuedMail, Standing, StoreError, UserId,
 };
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper, dsl::auto_type};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -14,7 +14,7 @@ use crate::{
     error::Failure,
     locks, outbox,
     redeeming::lock_user,
-    rows::{EmailRow, Standing, stored},
+    rows::{EmailRow, stored},
     schema::emails,
     users::has_verified_owner,
 };

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, CodeGuess, CodePurpose, Codes, Opened, Redeemed, StoreError, Timestamp, UserId,
+    AddressKey, CodeGuess, CodePurpose, Codes, Opened, Redeemed, Standing, StoreError, Timestamp, UserId,
     rules::{Judgement, judge},
 };
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
@@ -13,7 +13,7 @@ use crate::{
     PostgresStore, codes,
     error::{Failure, corrupt},
     locks,
-    rows::{CodeRow, EmailRow, KeyPairRow, SessionRow, Standing, UserRow, stored},
+    rows::{CodeRow, EmailRow, KeyPairRow, SessionRow, UserRow, stored},
     schema::{codes as code, emails, key_pairs, sessions, users},
     users::has_verified_owner,
 };

@@ -1,6 +1,6 @@
 //! Registrations that nobody completed: what they hold, and how they go.
 
-use auth_domain::{AddressKey, Alias, MailClass, Timestamp, rules::AliasHolder};
+use auth_domain::{AddressKey, Alias, MailClass, Standing, Timestamp, rules::AliasHolder};
 use diesel::{ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     codes::any_living,
     error::{Failure, corrupt},
-    rows::Standing,
+    rows::standing,
     schema::{codes, emails, outbox, users},
 };
 
@@ -25,7 +25,7 @@ pub(crate) async fn alias_holder(
         .await
         .optional()?;
     let Some((id, registration)) = found else { return Ok(None) };
-    let holder = match Standing::of(registration.as_deref(), id)? {
+    let holder = match standing(registration.as_deref(), id)? {
         Standing::Account => AliasHolder::Account,
         Standing::Pending | Standing::Decoy => {
             let address = address_of(conn, id).await?;

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CredentialId, LiveSession, PendingSignIn, Session, SessionId, SessionOwner, Sessions, StoreError,
-    Timestamp, TokenDigest, UserId,
+    Applied, CredentialId, LiveSession, PendingSignIn, Session, SessionId, SessionOwner, Sessions, Standing,
+    StoreError, Timestamp, TokenDigest, UserId,
 };
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper, data_types::PgTimestamp};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -15,7 +15,7 @@ use crate::{
     codes::{self, Opens},
     error::Failure,
     locks, outbox, registrations,
-    rows::{SessionRow, Standing, UserRow, live_session, moment, stored},
+    rows::{SessionRow, UserRow, live_session, moment, standing, stored},
     schema::{emails, sessions, users},
     usage,
 };
@@ -111,7 +111,7 @@ async fn still_leads_to(conn: &mut AsyncPgConnection, owner: SessionOwner, addre
         .optional()?;
     match found {
         Some((true, ..)) => Ok(true),
-        Some((false, registration, user)) => Ok(Standing::of(registration.as_deref(), user)? == Standing::Pending),
+        Some((false, registration, user)) => Ok(standing(registration.as_deref(), user)? == Standing::Pending),
         None => Ok(false),
     }
 }

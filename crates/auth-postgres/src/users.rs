@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, Applied, KnownAddress, Registered, Registration, StoreError, Timestamp, User, UserId, Users,
+    AddressKey, Applied, KnownAddress, Registered, Registration, Standing, StoreError, Timestamp, User, UserId, Users,
     rules::{AliasVerdict, judge_alias},
 };
 use diesel::{
@@ -15,7 +15,7 @@ use crate::{
     PostgresStore, codes,
     error::Failure,
     locks, registrations,
-    rows::{EmailRow, Standing, UserRow, sorted, stored},
+    rows::{EmailRow, UserRow, sorted, stored},
     schema::{emails, users},
     sessions,
 };

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, CodeGuess, CodePurpose, Codes, Opened, Redeemed, StoreError, Timestamp, UserId,
+    AddressKey, CodeGuess, CodePurpose, Codes, Opened, Redeemed, Standing, StoreError, Timestamp, UserId,
     rules::{Judgement, judge},
 };
 use diesel::{
@@ -12,7 +12,7 @@ use diesel::{
 use crate::{
     SqliteStore, codes,
     error::{Failure, corrupt},
-    rows::{CodeRow, EmailRow, KeyPairRow, SessionRow, Standing, UserRow, bytes_of, id, printed},
+    rows::{CodeRow, EmailRow, KeyPairRow, SessionRow, UserRow, bytes_of, id, printed},
     schema::{codes as code, emails, key_pairs, sessions, users},
     users::has_verified_owner,
 };

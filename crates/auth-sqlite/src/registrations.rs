@@ -1,12 +1,12 @@
 //! Registrations that nobody completed: what they hold, and how they go.
 
-use auth_domain::{AddressKey, Alias, MailClass, Timestamp, rules::AliasHolder};
+use auth_domain::{AddressKey, Alias, MailClass, Standing, Timestamp, rules::AliasHolder};
 use diesel::{ExpressionMethods, NullableExpressionMethods, QueryDsl, RunQueryDsl, SqliteConnection};
 
 use crate::{
     codes::any_living,
     error::{Failure, corrupt},
-    rows::{Standing, printed},
+    rows::{printed, standing},
     schema::{codes, emails, outbox, users},
 };
 
@@ -21,7 +21,7 @@ pub(crate) fn alias_holder(
     let Some((id, registration)) = found.into_iter().next() else {
         return Ok(None);
     };
-    let holder = match Standing::of(registration.as_deref(), &id)? {
+    let holder = match standing(registration.as_deref(), &id)? {
         Standing::Account => AliasHolder::Account,
         Standing::Pending | Standing::Decoy => {
             let address = address_of(conn, &id)?;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use auth_domain::{
     Alias, ApiKey, Client, CodeHash, CodePurpose, CodeState, Email, EmailAddress, FullName, KeyId, KeyName, KeyPair,
-    KnownAddress, LiveKeyPair, LiveSession, Network, Session, SessionKind, SessionOwner, StoreError, Timestamp, User,
+    KnownAddress, LiveKeyPair, LiveSession, Network, Session, SessionKind, SessionOwner, Standing, StoreError,
+    Timestamp, User,
 };
 use diesel::{Queryable, Selectable, sqlite::Sqlite};
 use uuid::Uuid;
@@ -16,32 +17,8 @@ use crate::{
 };
 
 /// What the row of a user stands for: `users.registration`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// An account.
-    Account,
-    /// A registration that waits for its code.
-    Pending,
-    /// A registration for an address that has an owner: it holds an alias for a while, and that is all.
-    Decoy,
-}
-
-impl Standing {
-    pub(crate) const fn as_stored(self) -> Option<&'static str> {
-        match self {
-            Self::Account => None,
-            Self::Pending => Some("pending"),
-            Self::Decoy => Some("decoy"),
-        }
-    }
-
-    fn parse(stored: Option<&str>) -> Option<Self> {
-        [Self::Account, Self::Pending, Self::Decoy].into_iter().find(|standing| standing.as_stored() == stored)
-    }
-
-    pub(crate) fn of(stored: Option<&str>, user: &[u8]) -> Result<Self, StoreError> {
-        Self::parse(stored).ok_or_else(|| corrupt("users", printed(user), "unknown registration"))
-    }
+pub(crate) fn standing(stored: Option<&str>, user: &[u8]) -> Result<Standing, StoreError> {
+    Standing::from_stored(stored).ok_or_else(|| corrupt("users", printed(user), "unknown registration"))
 }
 
 /// The stored form of an id.
@@ -65,7 +42,7 @@ pub(crate) fn count(table: &'static str, row: &[u8], stored: i64) -> Result<u32,
 }
 
 /// The names in a JSON column of `table`, whose row is `row`.
-fn names(table: &'static str, row: &[u8], stored: &str) -> Result<Vec<String>, StoreError> {
+pub(crate) fn names(table: &'static str, row: &[u8], stored: &str) -> Result<Vec<String>, StoreError> {
     serde_json::from_str(stored).map_err(|error| corrupt(table, printed(row), error))
 }
 
@@ -96,7 +73,7 @@ pub(crate) struct UserRow {
 
 impl UserRow {
     pub(crate) fn standing(&self) -> Result<Standing, StoreError> {
-        Standing::of(self.registration.as_deref(), &self.id)
+        standing(self.registration.as_deref(), &self.id)
     }
 
     pub(crate) fn into_user(self) -> Result<User, StoreError> {

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CredentialId, LiveSession, PendingSignIn, Session, SessionId, SessionOwner, Sessions, StoreError,
-    Timestamp, TokenDigest, UserId,
+    Applied, CredentialId, LiveSession, PendingSignIn, Session, SessionId, SessionOwner, Sessions, Standing,
+    StoreError, Timestamp, TokenDigest, UserId,
 };
 use diesel::{
     ExpressionMethods, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection, dsl::auto_type, sqlite::Sqlite,
@@ -14,7 +14,7 @@ use crate::{
     codes::{self, Opens},
     error::Failure,
     outbox, registrations,
-    rows::{SessionRow, Standing, UserRow, bytes_of, live_session},
+    rows::{SessionRow, UserRow, bytes_of, live_session, standing},
     schema::{emails, sessions, users},
     usage,
 };
@@ -107,7 +107,7 @@ fn still_leads_to(conn: &mut SqliteConnection, owner: SessionOwner, address: &st
         .select((emails::verified, users::registration, users::id))
         .load(conn)?;
     for (verified, registration, user) in found {
-        if verified || Standing::of(registration.as_deref(), &user)? == Standing::Pending {
+        if verified || standing(registration.as_deref(), &user)? == Standing::Pending {
             return Ok(true);
         }
     }

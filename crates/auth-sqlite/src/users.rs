@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, Applied, KnownAddress, Registered, Registration, StoreError, Timestamp, User, UserId, Users,
+    AddressKey, Applied, KnownAddress, Registered, Registration, Standing, StoreError, Timestamp, User, UserId, Users,
     rules::{AliasVerdict, judge_alias},
 };
 use diesel::{
@@ -13,7 +13,7 @@ use crate::{
     SqliteStore, codes,
     error::Failure,
     registrations,
-    rows::{EmailRow, Standing, UserRow, as_json, bytes_of},
+    rows::{EmailRow, UserRow, as_json, bytes_of},
     schema::{emails, users},
     sessions,
 };

@@ -4,12 +4,14 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`InMemoryStore`] | the whole store port, in memory; can be switched off to see what an outage does |
+//! | [`InMemoryArchive`] | everything that is stored, to copy from and to |
 //! | [`ManualClock`] | time that stands still until told |
 //! | [`RecordingMailer`] | keeps what it is handed; can refuse, or be out of reach |
 //! | [`CountingEntropy`] | octets that differ at every draw and are the same in every run |
 //! | [`MockStore`], [`MockMailer`] | mockall mocks, to script one failure at one call |
 //! | `postgres` | a throwaway PostgreSQL server, with the feature of that name |
 //! | [`samples`] | registrations and sign-ins to store |
+//! | [`records`] | everything that an installation can hold, with every field of every table |
 //! | [`contract`] | sentences about stores; [`store_contract!`] turns them into the tests of an adapter |
 //!
 //! ```
@@ -38,9 +40,10 @@ mod fakes;
 mod mocks;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod records;
 pub mod samples;
 mod world;
 
-pub use fakes::{CountingEntropy, InMemoryStore, ManualClock, RecordingMailer, SentMail};
+pub use fakes::{CountingEntropy, InMemoryArchive, InMemoryStore, ManualClock, RecordingMailer, SentMail};
 pub use mocks::{MockMailer, MockStore};
 pub use world::World;

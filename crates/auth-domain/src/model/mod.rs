@@ -28,4 +28,4 @@ pub use mail_content::{CodeMail, MailContent, Notice};
 pub use names::{Alias, FullName};
 pub use session::{LiveSession, NewSession, PendingSignIn, Session, SessionKind, SessionOwner};
 pub use time::Timestamp;
-pub use user::{KnownAddress, Registration, User};
+pub use user::{KnownAddress, Registration, Standing, User};

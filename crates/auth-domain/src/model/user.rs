@@ -21,6 +21,33 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
+/// What a stored user stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// An account.
+    Account,
+    /// A registration that waits for its code.
+    Pending,
+    /// A registration for an address that has an owner: it holds an alias for a while, and that is all.
+    Decoy,
+}
+
+impl Standing {
+    /// The standing as it is stored: nothing for an account.
+    pub const fn as_stored(self) -> Option<&'static str> {
+        match self {
+            Self::Account => None,
+            Self::Pending => Some("pending"),
+            Self::Decoy => Some("decoy"),
+        }
+    }
+
+    /// The standing that was stored as `stored`.
+    pub fn from_stored(stored: Option<&str>) -> Option<Self> {
+        [Self::Account, Self::Pending, Self::Decoy].into_iter().find(|standing| standing.as_stored() == stored)
+    }
+}
+
 /// An address that some account has, as a sign-in sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownAddress {

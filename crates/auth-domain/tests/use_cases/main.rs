@@ -2,6 +2,7 @@
 
 mod account;
 mod check;
+mod copying;
 mod delivery;
 mod emails;
 mod key_pairs;
