@@ -5,12 +5,11 @@ use auth_domain::{
 };
 use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use ipnet::IpNet;
 use uuid::Uuid;
 
 use crate::{
     error::Failure,
-    rows::{CodeRow, stored},
+    rows::{CodeRow, as_cidr, stored},
     schema::codes,
 };
 
@@ -86,8 +85,6 @@ pub(crate) async fn insert(
         Opens::Email => (None, None),
         Opens::KeyPair(id) => (None, Some(id.uuid())),
     };
-    let first_address = code.network.first_address();
-    let network = IpNet::new_assert(first_address, if first_address.is_ipv4() { 24 } else { 48 });
     diesel::insert_into(codes::table)
         .values((
             codes::id.eq(code.id.uuid()),
@@ -96,7 +93,7 @@ pub(crate) async fn insert(
             codes::key_pair_id.eq(key_pair),
             codes::email_id.eq(email.map(EmailId::uuid)),
             codes::address_key.eq(code.address.as_str()),
-            codes::network.eq(network),
+            codes::network.eq(as_cidr(code.network)),
             codes::hash.eq(code.hash.as_bytes().as_slice()),
             codes::key_id.eq(code.key_id.to_string()),
             codes::created_at.eq(stored(code.created_at)),

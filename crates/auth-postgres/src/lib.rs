@@ -8,6 +8,7 @@
 //! | `error` | what PostgreSQL's failures mean to the domain |
 //! | `users`, `emails`, `sessions`, `key_pairs`, `redeeming`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
 //! | `locks`, `registrations`, `codes`, `usage` | what several of those share |
+//! | `archive` | [`PostgresArchive`]: writing everything that another kind of store keeps |
 //! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
 //!
 //! The layout itself, with the reasons for it, stands in `migrations/postgres`.
@@ -28,6 +29,7 @@
 //! # }
 //! ```
 
+mod archive;
 mod codes;
 mod connections;
 mod emails;
@@ -48,6 +50,7 @@ mod upkeep;
 mod usage;
 mod users;
 
+pub use archive::PostgresArchive;
 pub use migrations::MigrateError;
 pub use options::{InvalidUrl, PostgresUrl};
 pub use store::{PoolOptions, PostgresStore};

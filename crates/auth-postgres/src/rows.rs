@@ -3,7 +3,8 @@
 
 use auth_domain::{
     Alias, ApiKey, Client, CodeHash, CodePurpose, CodeState, Email, EmailAddress, FullName, KeyId, KeyName, KeyPair,
-    KnownAddress, LiveKeyPair, LiveSession, Network, Session, SessionKind, SessionOwner, StoreError, Timestamp, User,
+    KnownAddress, LiveKeyPair, LiveSession, Network, Session, SessionKind, SessionOwner, Standing, StoreError,
+    Timestamp, User,
 };
 use diesel::{Queryable, Selectable, data_types::PgTimestamp, pg::Pg};
 use ipnet::IpNet;
@@ -31,30 +32,8 @@ pub(crate) fn moment(stored: PgTimestamp) -> Timestamp {
 }
 
 /// What the row of a user stands for: `users.registration`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// An account.
-    Account,
-    /// A registration that waits for its code.
-    Pending,
-    /// A registration for an address that has an owner: it holds an alias for a while, and that is all.
-    Decoy,
-}
-
-impl Standing {
-    pub(crate) const fn as_stored(self) -> Option<&'static str> {
-        match self {
-            Self::Account => None,
-            Self::Pending => Some("pending"),
-            Self::Decoy => Some("decoy"),
-        }
-    }
-
-    pub(crate) fn of(stored: Option<&str>, user: Uuid) -> Result<Self, StoreError> {
-        let all = [Self::Account, Self::Pending, Self::Decoy];
-        let found = all.into_iter().find(|standing| standing.as_stored() == stored);
-        found.ok_or_else(|| corrupt("users", user, "unknown registration"))
-    }
+pub(crate) fn standing(stored: Option<&str>, user: Uuid) -> Result<Standing, StoreError> {
+    Standing::from_stored(stored).ok_or_else(|| corrupt("users", user, "unknown registration"))
 }
 
 /// The server key in `key_id` of `table`, whose row is `row`.
@@ -65,6 +44,12 @@ pub(crate) fn key_id(table: &'static str, row: Uuid, stored: &str) -> Result<Key
 /// The number in a column of `table`, whose row is `row`.
 pub(crate) fn count(table: &'static str, row: Uuid, stored: i32) -> Result<u32, StoreError> {
     u32::try_from(stored).map_err(|error| corrupt(table, row, error))
+}
+
+/// A network as it is stored.
+pub(crate) fn as_cidr(network: Network) -> IpNet {
+    let first_address = network.first_address();
+    IpNet::new_assert(first_address, if first_address.is_ipv4() { 24 } else { 48 })
 }
 
 /// Names as they are stored: each once, in order.
@@ -91,7 +76,7 @@ pub(crate) struct UserRow {
 
 impl UserRow {
     pub(crate) fn standing(&self) -> Result<Standing, StoreError> {
-        Standing::of(self.registration.as_deref(), self.id)
+        standing(self.registration.as_deref(), self.id)
     }
 
     pub(crate) fn into_user(self) -> Result<User, StoreError> {

@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use crate::{
+    PostgresArchive,
     connections::{Connection, Connector, pool},
     error::Failure,
     migrations::{self, MigrateError},
@@ -75,6 +76,13 @@ impl PostgresStore {
         let connector = self.connector.clone();
         let migrating = self.runtime.spawn(async move { migrations::apply(&connector).await });
         migrating.await.unwrap_or_else(|interrupted| Err(MigrateError::Interrupted(interrupted.to_string())))
+    }
+
+    /// Begins to write everything that another kind of store keeps, into a database that is up to date.
+    pub async fn begin_archive(&self) -> Result<PostgresArchive, StoreError> {
+        let connector = self.connector.clone();
+        let beginning = self.runtime.spawn(async move { PostgresArchive::begin(&connector).await });
+        beginning.await.map_err(StoreError::unavailable)?
     }
 
     /// Runs one query, which needs no transaction.

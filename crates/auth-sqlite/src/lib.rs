@@ -9,6 +9,7 @@
 //! | `error` | [`OpenError`], and what SQLite's failures mean to the domain |
 //! | `users`, `emails`, `sessions`, `key_pairs`, `redeeming`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
 //! | `registrations`, `codes`, `usage` | what several of those share, and what is worth a statement of its own |
+//! | `archive` | [`SqliteArchive`]: reading everything that is stored, for a copy elsewhere |
 //! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
 //!
 //! The layout itself, with the reasons for it, stands in `migrations/sqlite`.
@@ -29,6 +30,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod archive;
 mod codes;
 mod connections;
 mod emails;
@@ -47,5 +49,6 @@ mod usage;
 mod users;
 mod writer;
 
+pub use archive::SqliteArchive;
 pub use error::OpenError;
 pub use store::SqliteStore;

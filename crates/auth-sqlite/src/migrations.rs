@@ -98,7 +98,7 @@ fn open_private(path: &std::path::Path) -> std::io::Result<File> {
 }
 
 /// What lies at the bottom of an error: the line that says what is wrong.
-fn innermost(error: &StoreError) -> String {
+pub(crate) fn innermost(error: &StoreError) -> String {
     let mut reason: &dyn std::error::Error = error;
     while let Some(source) = reason.source() {
         reason = source;

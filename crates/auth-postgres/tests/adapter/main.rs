@@ -1,6 +1,7 @@
 //! What is particular to PostgreSQL: connections, encryption, migrations, damaged rows, collisions.
 #![expect(clippy::unwrap_used, reason = "a test that meets something it did not expect panics")]
 
+mod archive;
 mod concurrency;
 mod connections;
 mod encryption;

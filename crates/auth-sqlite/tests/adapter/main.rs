@@ -1,6 +1,7 @@
 //! What is particular to SQLite: files, locks, damage. What every store must do is the contract's to say.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that meets something it did not expect panics")]
 
+mod archive;
 mod failing;
 mod opening;
 

@@ -1,0 +1,184 @@
+//! Writing everything that another kind of store keeps, in one go.
+
+mod rows;
+
+use async_trait::async_trait;
+use auth_domain::{
+    StoreError,
+    archive::{ArchiveSource, ArchiveTarget, Batch, Position, Record, Table},
+};
+use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+
+use crate::{
+    connections::Connector,
+    error::{Failure, corrupt},
+    schema::{codes, emails, key_pairs, mail_attempts, outbox, sessions, users},
+};
+
+/// How the one transaction begins. It may take hours, whatever this server or this role grants others.
+const BEGIN: &str = "
+    BEGIN;
+    SET LOCAL statement_timeout = 0;
+    SET LOCAL idle_in_transaction_session_timeout = 0;
+    SET LOCAL lock_timeout = '10s';
+";
+
+/// A PostgreSQL database that is written in one transaction, on a connection of its own. Others may read meanwhile, and
+/// see nothing of it; they cannot write.
+pub struct PostgresArchive {
+    connection: AsyncPgConnection,
+}
+
+impl PostgresArchive {
+    /// Begins the transaction, in a database that has the layout of this build.
+    pub(crate) async fn begin(connector: &Connector) -> Result<Self, StoreError> {
+        let mut connection = connector.connect(None).await.map_err(StoreError::unavailable)?;
+        connection.batch_execute(BEGIN).await.map_err(Failure::from)?;
+        // A service that is running on it already would change what is compared.
+        let tables: Vec<&str> = Table::ALL.iter().map(|table| table.name()).collect();
+        let lock = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", tables.join(", "));
+        connection.batch_execute(&lock).await.map_err(Failure::from)?;
+        Ok(Self { connection })
+    }
+}
+
+#[async_trait]
+impl ArchiveSource for PostgresArchive {
+    async fn read(&mut self, table: Table, after: Option<Position>, limit: u32) -> Result<Batch, StoreError> {
+        Ok(read(&mut self.connection, table, after, limit.into()).await?)
+    }
+}
+
+#[async_trait]
+impl ArchiveTarget for PostgresArchive {
+    async fn append(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        Ok(append(&mut self.connection, batch).await?)
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        // Until somebody counts, the planner takes the tables for as empty as they were.
+        Ok(self.connection.batch_execute("ANALYZE; COMMIT").await.map_err(Failure::from)?)
+    }
+}
+
+/// The records of a table with a key of one column.
+macro_rules! page {
+    ($connection:ident, $table:ident, $after:ident, $limit:ident, $row:ty) => {{
+        let mut query = $table::table.order($table::id).limit($limit).into_boxed();
+        if let Some(after) = $after {
+            query = query.filter($table::id.gt(after.id));
+        }
+        let rows: Vec<$row> = query.load($connection).await?;
+        rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?
+    }};
+}
+
+async fn read(
+    connection: &mut AsyncPgConnection,
+    table: Table,
+    after: Option<Position>,
+    limit: i64,
+) -> Result<Batch, Failure> {
+    Ok(match table {
+        Table::Users => Batch::Users(page!(connection, users, after, limit, rows::UserRow)),
+        Table::Emails => Batch::Emails(page!(connection, emails, after, limit, rows::EmailRow)),
+        Table::Sessions => Batch::Sessions(page!(connection, sessions, after, limit, rows::SessionRow)),
+        Table::KeyPairs => Batch::KeyPairs(page!(connection, key_pairs, after, limit, rows::KeyPairRow)),
+        Table::Codes => Batch::Codes(page!(connection, codes, after, limit, rows::CodeRow)),
+        Table::Outbox => Batch::Outbox(page!(connection, outbox, after, limit, rows::MailRow)),
+        Table::MailAttempts => {
+            let in_order = (mail_attempts::mail_id, mail_attempts::attempt);
+            let mut query = mail_attempts::table.order(in_order).limit(limit).into_boxed();
+            if let Some(after) = after {
+                // A number that no attempt has here has none behind it either.
+                let number = i32::try_from(after.number).unwrap_or(i32::MAX);
+                let later = mail_attempts::mail_id.gt(after.id).or(mail_attempts::attempt.gt(number));
+                query = query.filter(mail_attempts::mail_id.ge(after.id)).filter(later);
+            }
+            let rows: Vec<rows::AttemptRow> = query.load(connection).await?;
+            Batch::MailAttempts(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
+        }
+    })
+}
+
+async fn append(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<(), Failure> {
+    macro_rules! insert {
+        ($table:ident, $row:ty, $records:ident) => {
+            diesel::insert_into($table::table).values(exactly::<_, $row>($records)?).execute(connection).await?
+        };
+    }
+    let _all_of_them = match batch {
+        Batch::Users(records) => insert!(users, rows::UserRow, records),
+        Batch::Emails(records) => insert!(emails, rows::EmailRow, records),
+        Batch::Sessions(records) => insert!(sessions, rows::SessionRow, records),
+        Batch::KeyPairs(records) => insert!(key_pairs, rows::KeyPairRow, records),
+        Batch::Codes(records) => insert!(codes, rows::CodeRow, records),
+        Batch::Outbox(records) => insert!(outbox, rows::MailRow, records),
+        Batch::MailAttempts(records) => insert!(mail_attempts, rows::AttemptRow, records),
+    };
+    Ok(())
+}
+
+/// A row as it is stored.
+trait Row {
+    /// Whether one of its texts has a character that PostgreSQL's do not.
+    fn holds_nul(&self) -> bool;
+}
+
+/// The rows of `records`, each of which is the same record again when it is read: not one that PostgreSQL's calendar is
+/// too short for, nor one with a NUL, which it would refuse without saying where.
+fn exactly<R, W>(records: &[R]) -> Result<Vec<W>, StoreError>
+where
+    R: Record + TryFrom<W, Error = StoreError>,
+    W: Row + Clone + for<'a> From<&'a R>,
+{
+    let row = |record: &R| {
+        let row = W::from(record);
+        let changed = R::try_from(row.clone())? != *record;
+        match (row.holds_nul(), changed) {
+            (false, false) => Ok(row),
+            (true, _) => Err(corrupt(R::TABLE.name(), record.position(), "a text in it holds a NUL character")),
+            (_, true) => Err(corrupt(R::TABLE.name(), record.position(), "PostgreSQL cannot keep it exactly")),
+        }
+    };
+    records.iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use auth_domain::{
+        Timestamp,
+        archive::{AttemptOutcome, AttemptRecord},
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn attempt(reply: &str, attempt: u32, ended_at: i64) -> AttemptRecord {
+        AttemptRecord {
+            mail_id: Uuid::from_u128(7).into(),
+            attempt,
+            ended_at: Timestamp::from_unix_millis(ended_at),
+            outcome: AttemptOutcome::Deferred,
+            reply: reply.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_postgresql_cannot_keep_exactly_is_refused_by_name() {
+        let sound = attempt("451 later", 3, 1_795_478_400_123);
+        assert!(exactly::<_, rows::AttemptRow>(std::slice::from_ref(&sound)).is_ok());
+        for (damaged, reason) in [
+            (attempt("451\0later", 3, 0), "a text in it holds a NUL character"),
+            (attempt("451 later", u32::MAX, 0), "PostgreSQL cannot keep it exactly"),
+            (attempt("451 later", 3, i64::MAX), "PostgreSQL cannot keep it exactly"),
+            (attempt("451 later", 3, i64::MIN), "PostgreSQL cannot keep it exactly"),
+        ] {
+            let number = damaged.attempt;
+            let told = exactly::<_, rows::AttemptRow>(&[sound.clone(), damaged]).err().unwrap().to_string();
+            let row = format!("00000000-0000-0000-0000-000000000007 number {number}");
+            assert_eq!(told, format!("corrupt row in mail_attempts, id {row}: {reason}"));
+        }
+    }
+}
