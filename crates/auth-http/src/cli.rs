@@ -8,7 +8,12 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::{compose, error_chain::chain, logging, openapi, server, settings::Settings};
+use crate::{
+    compose, copying,
+    error_chain::chain,
+    logging, openapi, server,
+    settings::{SecretText, Settings},
+};
 
 /// Passwordless sign-in by mailed codes, sessions, and the check that a gateway asks.
 #[derive(Debug, Parser)]
@@ -27,6 +32,17 @@ enum Command {
     Serve,
     /// Bring the database up to date and exit.
     Migrate,
+    /// Copy everything from a SQLite file to an empty PostgreSQL database, compare, and exit.
+    ///
+    /// While it runs, nothing can be written to either. When it fails or is interrupted, the target stays empty.
+    Copy {
+        /// Where everything is: sqlite:PATH.
+        #[arg(long, env = "AUTH_COPY_FROM", hide_env_values = true, value_name = "URL")]
+        from: SecretText,
+        /// Where it goes: postgres://…. Others on this machine can see arguments, but not the environment.
+        #[arg(long, env = "AUTH_COPY_TO", hide_env_values = true, value_name = "URL")]
+        to: SecretText,
+    },
     /// Print the API's description (OpenAPI 3.1, JSON) and exit.
     Openapi,
 }
@@ -55,6 +71,10 @@ fn execute(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::Openapi => {
             writeln!(io::stdout(), "{}", openapi::description(&settings.policy.session_kinds))?;
             Ok(())
+        }
+        Command::Copy { from, to } => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            Ok(runtime.block_on(copying::copy(&settings, &from, &to, &mut io::stdout()))?)
         }
         Command::Migrate => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,16 +1,22 @@
 //! The wiring: settings become adapters, adapters become ports, ports become use cases. The only place that names an
 //! adapter.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::web;
 use auth_domain::{
-    Auth, Clock, Courier, Entropy, Language, Mailer, Ports, ServerKeys, Store,
+    Auth, Clock, Courier, Entropy, KeyId, Language, Mailer, Ports, ServerKeys, Store, StoreError,
+    archive::{ArchiveSource, ArchiveTarget},
     system::{SystemClock, SystemEntropy},
 };
-use auth_postgres::{InvalidAuthorities, MigrateError, PoolOptions, PostgresStore};
+use auth_postgres::{InvalidAuthorities, MigrateError, PoolOptions, PostgresStore, PostgresUrl};
 use auth_smtp::{FileMailer, InvalidSender, MailFolderError, Sender};
-use auth_sqlite::{OpenError, SqliteStore};
+use auth_sqlite::{OpenError, SqliteArchive, SqliteStore};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
@@ -61,6 +67,14 @@ pub enum ComposeError {
         database: String,
         /// Why.
         source: MigrateError,
+    },
+    /// The database server does not let everything be written in one go.
+    #[error("database {database}")]
+    Archive {
+        /// The database.
+        database: String,
+        /// Why.
+        source: StoreError,
     },
     /// A database that several replicas share keeps no keys for them.
     #[error(
@@ -127,6 +141,29 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<String>, ComposeError> {
             store.migrate().await.map_err(|source| ComposeError::Migrate { database: url.to_string(), source })
         }
     }
+}
+
+/// What a copy reads: everything in the embedded database `file`, which exists and stands still from now on.
+pub fn archive_of_file(file: &Path) -> Result<Box<dyn ArchiveSource>, ComposeError> {
+    Ok(Box::new(SqliteArchive::open(file)?))
+}
+
+/// What a copy writes: everything in the database at `url`, which is brought up to date for it.
+pub async fn archive_on_server(url: &PostgresUrl, pool: PoolOptions) -> Result<Box<dyn ArchiveTarget>, ComposeError> {
+    let store = PostgresStore::new(url.clone(), PoolOptions { size: 1, ..pool })?;
+    store.migrate().await.map_err(|source| ComposeError::Migrate { database: url.to_string(), source })?;
+    let archive = store.begin_archive().await;
+    Ok(Box::new(archive.map_err(|source| ComposeError::Archive { database: url.to_string(), source })?))
+}
+
+/// The server keys that an installation will use whose database came from `file`; and the file that they are in now, if
+/// they are not configured yet.
+pub fn keys_to_be(settings: &Settings, file: &Path) -> Result<(Vec<KeyId>, Option<PathBuf>), ComposeError> {
+    if let Some(keys) = &settings.server_keys {
+        return Ok((keys.ids().collect(), None));
+    }
+    let keys = key_file::of_database(file, &SystemEntropy)?;
+    Ok((keys.ids().collect(), Some(key_file::beside(file))))
 }
 
 fn store(database: &Database, pool: PoolOptions) -> Result<(Arc<dyn Store>, Preparing), ComposeError> {

@@ -73,9 +73,7 @@ pub(crate) fn parse_keys(text: &str) -> Result<ServerKeys, BadKeys> {
 /// They are kept in a file beside the database that only its owner can read. Two processes that start together agree
 /// on one.
 pub(crate) fn of_database(database: &Path, entropy: &dyn Entropy) -> Result<ServerKeys, KeyFileError> {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".key");
-    let path = PathBuf::from(path);
+    let path = beside(database);
     let io = |source| KeyFileError::Io { path: path.clone(), source };
     if !path.try_exists().map_err(io)? {
         if database.try_exists().map_err(io)? && !path.try_exists().map_err(io)? {
@@ -85,6 +83,11 @@ pub(crate) fn of_database(database: &Path, entropy: &dyn Entropy) -> Result<Serv
     }
     let text = Zeroizing::new(fs::read_to_string(&path).map_err(io)?);
     parse_keys(&text).map_err(|reason| KeyFileError::Unusable { path: path.clone(), reason: reason.to_string() })
+}
+
+/// The file that the keys of `database` are kept in.
+pub(crate) fn beside(database: &Path) -> PathBuf {
+    database.with_added_extension("key")
 }
 
 /// Writes a new key to a file of its own, on disk before it gets its name, and names it unless somebody else was

@@ -5,6 +5,7 @@
 //! | [`cli`] | the command line |
 //! | [`settings`] | defaults, file, environment; what each setting means |
 //! | [`compose`] | the wiring: the only place that names an adapter |
+//! | [`copying`] | moving everything from an embedded file to a database server |
 //! | [`server`] | the running service, from its first to its last moment |
 //! | `routes` | the REST API, a file per subject |
 //! | [`openapi`] | the API's description, made from the routes |
@@ -18,6 +19,7 @@
 mod answer;
 pub mod cli;
 pub mod compose;
+pub mod copying;
 mod error_chain;
 mod extract;
 pub mod jobs;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use crate::{ForwardedHeader, key_file::parse_keys, logging::Format};
 pub use places::{Database, MailPlace, UnknownPlace};
-use secret_text::SecretText;
+pub use secret_text::SecretText;
 use shapes::Span;
 
 const DEFAULTS: &str = include_str!("defaults.toml");

@@ -4,17 +4,24 @@ use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 /// A setting that may hold a secret: keys, and URLs with a password in them.
-pub(super) struct SecretText(Zeroizing<String>);
+#[derive(Clone)]
+pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for SecretText {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
     }
 }
 
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+        String::deserialize(deserializer).map(Self::from)
     }
 }
 
