@@ -7,6 +7,7 @@
 )]
 
 mod app;
+mod copying;
 mod description;
 mod journeys;
 mod postgres;

@@ -36,11 +36,14 @@ impl PostgresArchive {
         let mut connection = connector.connect(None).await.map_err(StoreError::unavailable)?;
         connection.batch_execute(BEGIN).await.map_err(Failure::from)?;
         // A service that is running on it already would change what is compared.
-        let tables: Vec<&str> = Table::ALL.iter().map(|table| table.name()).collect();
-        let lock = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", tables.join(", "));
+        let lock = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", all_tables());
         connection.batch_execute(&lock).await.map_err(Failure::from)?;
         Ok(Self { connection })
     }
+}
+
+fn all_tables() -> String {
+    Table::ALL.iter().map(|table| table.name()).collect::<Vec<_>>().join(", ")
 }
 
 #[async_trait]
@@ -58,7 +61,8 @@ impl ArchiveTarget for PostgresArchive {
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         // Until somebody counts, the planner takes the tables for as empty as they were.
-        Ok(self.connection.batch_execute("ANALYZE; COMMIT").await.map_err(Failure::from)?)
+        let statements = format!("ANALYZE {}; COMMIT", all_tables());
+        Ok(self.connection.batch_execute(&statements).await.map_err(Failure::from)?)
     }
 }
 

@@ -13,7 +13,7 @@ use auth_testkit::{
 use crate::{account, connect, database};
 
 /// Every row of `auth_testkit::records::everything`, as PostgreSQL prints it. `i(11)` stands for an id that ends in 11, `m(1)`
-/// for the first millisecond of the day, `d(31)` for 32 octets of that kind.
+/// for the first millisecond of the day, `d(31)` for 32 octets 31 (in hexadecimal).
 const EVERYTHING: &[(&str, &[&str])] = &[
     (
         "users",

@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use crate::connect;
 
-/// What `auth_testkit::records::everything` stands for, as this build's tables have it. `d(0x31)` is 32 octets 0x31, `i(0x31)`
-/// an id that ends in it, `m(3)` the third millisecond of the day.
+/// What `auth_testkit::records::everything` stands for, as this build's tables have it. `i(11)` stands for an id
+/// that ends in 11, `m(1)` for the first millisecond of the day, `d(31)` for 32 octets 31 (in hexadecimal).
 const EVERYTHING: &str = r#"
     INSERT INTO users (id, alias, alias_key, full_name, verified, enabled, registration, roles, groups, created_at) VALUES
         (i(11), 'Ada', 'ada', 'Ada "Countess" O''Sample, é', 1, 1, NULL, '["admin","us\\er, \"x\""]', '["public"]', m(1)),
@@ -51,33 +51,11 @@ const EVERYTHING: &str = r#"
 
 /// Writes the shorthands out.
 fn spelled(statements: &str) -> String {
-    let mut spelled = String::new();
-    let mut rest = statements;
-    while let Some((before, kind, digits, after)) = next_shorthand(rest) {
-        spelled.push_str(before);
-        spelled.push_str(&match kind {
-            'i' => format!("x'{digits:0>32}'"),
-            'd' => format!("x'{}'", digits.repeat(32)),
-            _ => (1_795_478_400_000 + digits.parse::<i64>().unwrap()).to_string(),
-        });
-        rest = after;
-    }
-    spelled + rest
-}
-
-fn next_shorthand(text: &str) -> Option<(&str, char, &str, &str)> {
-    let open = ["i(", "d(", "m("].iter().filter_map(|opening| first_call(text, opening)).min()?;
-    let (before, call) = text.split_at(open);
-    let (digits, after) = call.get(2..)?.split_once(')')?;
-    Some((before, call.chars().next()?, digits, after))
-}
-
-/// Where `opening` stands with digits behind it and no letter before it.
-fn first_call(text: &str, opening: &str) -> Option<usize> {
-    text.match_indices(opening).map(|(at, _)| at).find(|at| {
-        let before = text[..*at].chars().next_back();
-        let inside = text[at + 2..].split(')').next().unwrap_or_default();
-        !before.is_some_and(char::is_alphanumeric) && !inside.is_empty() && inside.bytes().all(|b| b.is_ascii_digit())
+    (0..100).fold(statements.to_owned(), |text, n| {
+        let (id, octets, moment) =
+            (format!("x'{n:0>32}'"), format!("x'{}'", n.to_string().repeat(32)), 1_795_478_400_000_i64 + n);
+        let text = text.replace(&format!("i({n})"), &id).replace(&format!("d({n})"), &octets);
+        text.replace(&format!("m({n})"), &moment.to_string())
     })
 }
 
@@ -143,7 +121,8 @@ fn the_database_has_no_column_that_these_tests_do_not_fill() {
     let mut connection = connect(&folder.path().join("auth.db"));
     for filled in EVERYTHING.split("INSERT INTO ").skip(1) {
         let (table, rest) = filled.split_once(" (").unwrap();
-        let filled: BTreeSet<_> = rest.split(')').next().unwrap().split(',').map(|name| name.trim().to_owned()).collect();
+        let filled: BTreeSet<_> =
+            rest.split(')').next().unwrap().split(',').map(|name| name.trim().to_owned()).collect();
         let columns = sql_query(format!("SELECT name FROM pragma_table_info('{table}')"));
         let columns: Vec<Named> = columns.load(&mut connection).unwrap();
         assert_eq!(columns.into_iter().map(|column| column.name).collect::<BTreeSet<_>>(), filled, "{table}");
