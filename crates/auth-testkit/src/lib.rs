@@ -10,6 +10,7 @@
 //! | [`CountingEntropy`] | octets that differ at every draw and are the same in every run |
 //! | [`MockStore`], [`MockMailer`] | mockall mocks, to script one failure at one call |
 //! | `postgres` | a throwaway PostgreSQL server, with the feature of that name |
+//! | `smtp` | a mail server that misbehaves as it is told, with the feature of that name |
 //! | [`samples`] | registrations and sign-ins to store |
 //! | [`records`] | everything that an installation can hold, with every field of every table |
 //! | [`contract`] | sentences about stores; [`store_contract!`] turns them into the tests of an adapter |
@@ -42,6 +43,8 @@ mod mocks;
 pub mod postgres;
 pub mod records;
 pub mod samples;
+#[cfg(feature = "smtp")]
+pub mod smtp;
 mod world;
 
 pub use fakes::{CountingEntropy, InMemoryArchive, InMemoryStore, ManualClock, RecordingMailer, SentMail};
