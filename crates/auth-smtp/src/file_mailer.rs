@@ -2,13 +2,14 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use async_trait::async_trait;
 use auth_domain::{Mail, MailError, MailId, Mailer};
 use tokio::task::spawn_blocking;
 
-use crate::{Sender, message::message_of};
+use crate::{Sender, Templates, message::message_of};
 
 /// Writes every mail to a folder, as a file that mail programs open: `<mail id>.eml`, readable by its owner alone.
 ///
@@ -19,6 +20,7 @@ use crate::{Sender, message::message_of};
 pub struct FileMailer {
     folder: PathBuf,
     from: Sender,
+    templates: Arc<Templates>,
 }
 
 /// The folder for the mails cannot be made.
@@ -40,9 +42,15 @@ impl FileMailer {
     /// [`MailFolderError`] when there is no such folder and it cannot be made.
     pub fn new(folder: PathBuf, from: Sender) -> Result<Self, MailFolderError> {
         match fs::create_dir_all(&folder) {
-            Ok(()) => Ok(Self { folder, from }),
+            Ok(()) => Ok(Self { folder, from, templates: Arc::default() }),
             Err(source) => Err(MailFolderError { folder, source }),
         }
+    }
+
+    /// The same with other texts than the built-in ones.
+    #[must_use]
+    pub fn with_templates(self, templates: Arc<Templates>) -> Self {
+        Self { templates, ..self }
     }
 }
 
@@ -50,7 +58,7 @@ impl FileMailer {
 impl Mailer for FileMailer {
     /// Writes the mail and answers which file it is in. Runs on tokio, among its blocking tasks.
     async fn deliver(&self, mail: &Mail) -> Result<String, MailError> {
-        let octets = message_of(mail, &self.from)?.formatted();
+        let octets = message_of(mail, &self.from, &self.templates)?.formatted();
         let (folder, id) = (self.folder.clone(), mail.id);
         let path = folder.join(format!("{id}.eml"));
         let shown = path.display().to_string();

@@ -2,15 +2,17 @@
 //!
 //! A mail is a multipart message of plain text and HTML. Its code stands in the subject and in both parts as one
 //! unbroken run of six digits, the only one of that length apart from what somebody's address is made of, so that a
-//! person, a phone's autofill and a test all find it. No mail contains a link that a scanner could follow, nor text
-//! that a stranger chose.
+//! person, a phone's autofill and a test all find it: whatever the language, and however the text travels. No built-in
+//! mail contains a link that a scanner could follow, and none at all has text that a stranger chose.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `templates` | the texts, from `templates/en/`, with the code put in |
+//! | `templates` | [`Templates`]: the texts, checked and encoded once, from `templates/` or a folder of the operator's |
 //! | `message` | a domain mail as an RFC 5322 message, whatever carries it |
 //! | `sender` | [`Sender`]: who the mails are from |
+//! | `smtp` | [`SmtpMailer`]: the server that an [`SmtpUrl`] names, over a few connections that are kept open |
 //! | `file_mailer` | [`FileMailer`]: a folder of `.eml` files, for a machine without a mail server |
+//! | `digits` | what could be taken for a code |
 //!
 //! # Example
 //!
@@ -38,10 +40,14 @@
 //! # }
 //! ```
 
+mod digits;
 mod file_mailer;
 mod message;
 mod sender;
+mod smtp;
 mod templates;
 
 pub use file_mailer::{FileMailer, MailFolderError};
 pub use sender::{InvalidSender, Sender};
+pub use smtp::{InvalidAuthorities, InvalidSmtpUrl, SmtpMailer, SmtpUrl};
+pub use templates::{Flaw, InvalidTemplates, Templates};

@@ -8,11 +8,14 @@ use lettre::{
     address::Envelope,
     message::{
         Body, Mailbox, MultiPart, SinglePart,
-        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
+        header::{ContentType, HeaderName, HeaderValue},
     },
 };
 
-use crate::{Sender, templates};
+use crate::{
+    Sender, Templates,
+    templates::{Piece, Text},
+};
 
 /// The last second of the year 9999, the latest that a `Date` header can tell.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -21,16 +24,23 @@ const LAST_SECOND: u64 = 253_402_300_799;
 ///
 /// The same mail makes the same message, octet by octet, at every attempt. The message holds the code and would show
 /// it if it were printed for debugging.
-pub(crate) fn message_of(mail: &Mail, from: &Sender) -> Result<Message, MailError> {
+pub(crate) fn message_of(mail: &Mail, from: &Sender, templates: &Templates) -> Result<Message, MailError> {
     let name = letters(mail.id);
-    let text = templates::text_of(&mail.content);
+    let Some(Text { spoken_subject, subject, plain, html }) = templates.text_of(mail) else {
+        return Err(MailError::Permanent(format!("there is no template called {}", mail.content.template())));
+    };
     let to = recipient(&mail.to)?;
     let from_address = from.mailbox().email.clone();
     Message::builder()
         .date(date(mail.created_at))
         .from(from.mailbox().clone())
         .to(Mailbox::from(to.clone()))
-        .subject(text.subject)
+        // Encoded when the template was read; a code has nothing to encode.
+        .raw_header(HeaderValue::dangerous_new_pre_encoded(
+            HeaderName::new_from_ascii_str("Subject"),
+            spoken_subject,
+            subject,
+        ))
         .message_id(Some(format!("<{name}@{}>", from.message_id_domain())))
         // RFC 3834 §5.1: no out-of-office reply is wanted.
         .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
@@ -39,8 +49,8 @@ pub(crate) fn message_of(mail: &Mail, from: &Sender) -> Result<Message, MailErro
         .multipart(
             MultiPart::alternative()
                 .boundary(name)
-                .singlepart(part(ContentType::TEXT_PLAIN, text.plain)?)
-                .singlepart(part(ContentType::TEXT_HTML, text.html)?),
+                .singlepart(part(ContentType::TEXT_PLAIN, plain))
+                .singlepart(part(ContentType::TEXT_HTML, html)),
         )
         .map_err(|error| not_built(&error))
 }
@@ -58,11 +68,10 @@ fn recipient(address: &EmailAddress) -> Result<Address, MailError> {
     Ok(Address::new_dangerous(user, domain))
 }
 
-/// A part that stands in the mail as it is written: in another transfer encoding the code would not be one run.
-fn part(content_type: ContentType, text: String) -> Result<SinglePart, MailError> {
-    let body = Body::new_with_encoding(text, ContentTransferEncoding::SevenBit)
-        .map_err(|_text| MailError::Permanent("a mail's text is not ASCII in short lines".to_owned()))?;
-    Ok(SinglePart::builder().header(content_type).body(body))
+/// A part that stands in the mail as it was encoded when its template was read.
+fn part(content_type: ContentType, Piece { encoded, encoding }: Piece) -> SinglePart {
+    let body = Body::dangerous_pre_encoded(encoded.into_bytes(), encoding);
+    SinglePart::builder().header(content_type).body(body)
 }
 
 /// The id in the letters `a` to `p`, one for each hexadecimal digit: it can never be taken for a code.
@@ -92,7 +101,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::sender::has_six_digits;
+    use crate::digits::has_six_digits;
 
     fn message(id: u128, created_at: Timestamp) -> Message {
         let mail = Mail {
@@ -102,7 +111,7 @@ mod tests {
             content: MailContent::Notice(Notice::AddressAlreadyRegistered),
             created_at,
         };
-        message_of(&mail, &"Auth <auth@localhost>".parse().unwrap()).unwrap()
+        message_of(&mail, &"Auth <auth@localhost>".parse().unwrap(), &Templates::built_in()).unwrap()
     }
 
     #[test]
@@ -143,13 +152,5 @@ mod tests {
         let message = message(1, Timestamp::from_unix_millis(0));
         assert_eq!(message.envelope().from().unwrap().to_string(), "auth@localhost");
         assert_eq!(message.envelope().to().iter().map(ToString::to_string).collect::<Vec<_>>(), ["ada@example.org"]);
-    }
-
-    #[test]
-    fn a_text_that_would_have_to_be_encoded_is_refused() {
-        for text in ["naïve".to_owned(), "word ".repeat(40)] {
-            let refused = part(ContentType::TEXT_PLAIN, text).unwrap_err();
-            assert!(matches!(refused, MailError::Permanent(_)));
-        }
     }
 }

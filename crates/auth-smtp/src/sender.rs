@@ -8,6 +8,8 @@ use lettre::{
     },
 };
 
+use crate::digits::has_six_digits;
+
 /// Stands after the `@` of a Message-ID when the sender's own domain cannot (RFC 2606 §2).
 const NEUTRAL_DOMAIN: &str = "auth.invalid";
 
@@ -37,9 +39,14 @@ impl Sender {
         &self.0
     }
 
+    /// The domain that mails come from.
+    pub(crate) fn domain(&self) -> &str {
+        self.0.email.domain()
+    }
+
     /// What stands after the `@` of a Message-ID: the sender's domain, if it is ASCII and cannot be taken for a code.
     pub(crate) fn message_id_domain(&self) -> &str {
-        let domain = self.0.email.domain();
+        let domain = self.domain();
         if domain.is_ascii() && !has_six_digits(domain) { domain } else { NEUTRAL_DOMAIN }
     }
 }
@@ -65,11 +72,6 @@ fn header_without_address(mailbox: &Mailbox) -> String {
     let mut headers = Headers::new();
     headers.set(From::from(Mailboxes::from(mailbox.clone())));
     headers.to_string().replace(mailbox.email.as_ref() as &str, "")
-}
-
-/// Whether six or more ASCII digits stand in a row somewhere in `text`.
-pub(crate) fn has_six_digits(text: &str) -> bool {
-    text.as_bytes().windows(6).any(|run| run.iter().all(u8::is_ascii_digit))
 }
 
 #[cfg(test)]

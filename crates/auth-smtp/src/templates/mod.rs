@@ -1,164 +1,107 @@
-//! The texts of the mails. Those in `templates/` are plain ASCII in short lines, so that no transfer encoding has to
-//! break up a code.
+//! The texts of the mails: built-in ones, and those of a folder in their place or besides.
 
-use auth_domain::{CodeMail, MailContent, Notice, VerificationCode};
+mod built_in;
+mod encoding;
+mod folder;
+mod template;
 
-/// Stands for the code in a template.
+use std::{collections::BTreeMap, path::Path};
+
+use auth_domain::{CodeMail, Language, Mail, Notice, VerificationCode};
+
+pub use folder::InvalidTemplates;
+pub use template::Flaw;
+pub(crate) use template::Piece;
+use template::Plain;
+
+/// Stands for the code in a template. As long as a code, so that lines break where they did when they were checked.
 const CODE: &str = "{code}";
 
-const SIGN_UP_CODE: Template = Template {
-    subject: "{code} is your sign-up code",
-    text: include_str!("../templates/en/sign-up-code.txt"),
-    html: include_str!("../templates/en/sign-up-code.html"),
-};
+/// What every mail says, in every language there is.
+///
+/// English and Spanish are built in. A folder can replace single files of these and add languages. In it, as in
+/// `templates/` of this crate, each language has a folder called after its tag, and each mail two files: `<name>.txt`,
+/// whose first line is `Subject: …` and whose second is empty, and `<name>.html`. The names are those of
+/// [`CodeMail::as_str`] and [`Notice::as_str`].
+///
+/// `{code}` stands exactly once in the subject, the text and the HTML of a mail that carries a code, and in no other. All
+/// of that is checked when the templates are read, and so is that no other six digits stand in a row, even once the text is
+/// encoded for its travel: a mail cannot turn out wrong when it is sent.
+#[derive(Debug, Clone)]
+pub struct Templates(BTreeMap<Language, Translation>);
 
-const SIGN_IN_CODE: Template = Template {
-    subject: "{code} is your sign-in code",
-    text: include_str!("../templates/en/sign-in-code.txt"),
-    html: include_str!("../templates/en/sign-in-code.html"),
-};
+/// The mails in one language, by name.
+type Translation = BTreeMap<&'static str, Template>;
 
-const EMAIL_CODE: Template = Template {
-    subject: "{code} is your confirmation code",
-    text: include_str!("../templates/en/email-code.txt"),
-    html: include_str!("../templates/en/email-code.html"),
-};
-
-const KEY_PAIR_CODE: Template = Template {
-    subject: "{code} is your API key code",
-    text: include_str!("../templates/en/key-pair-code.txt"),
-    html: include_str!("../templates/en/key-pair-code.html"),
-};
-
-const ADDRESS_ALREADY_REGISTERED: Template = Template {
-    subject: "Your address already has an account",
-    text: include_str!("../templates/en/address-already-registered.txt"),
-    html: include_str!("../templates/en/address-already-registered.html"),
-};
-
-const ADDRESS_CLAIMED_ELSEWHERE: Template = Template {
-    subject: "Somebody tried to use your address",
-    text: include_str!("../templates/en/address-claimed-elsewhere.txt"),
-    html: include_str!("../templates/en/address-claimed-elsewhere.html"),
-};
-
-const ADDRESS_ADDED: Template = Template {
-    subject: "An address was added to your account",
-    text: include_str!("../templates/en/address-added.txt"),
-    html: include_str!("../templates/en/address-added.html"),
-};
-
-const ADDRESS_REMOVED: Template = Template {
-    subject: "An address was removed from your account",
-    text: include_str!("../templates/en/address-removed.txt"),
-    html: include_str!("../templates/en/address-removed.html"),
-};
-
-const ADDRESS_PREFERRED: Template = Template {
-    subject: "Another address is preferred now",
-    text: include_str!("../templates/en/address-preferred.txt"),
-    html: include_str!("../templates/en/address-preferred.html"),
-};
-
-/// What a mail says, before the code is put in.
+/// One mail.
+#[derive(Debug, Clone)]
 struct Template {
-    subject: &'static str,
-    text: &'static str,
-    html: &'static str,
+    plain: Plain,
+    html: Piece,
 }
 
 /// What a mail says. Not printable even for debugging: it may hold a code.
 pub(crate) struct Text {
-    /// The subject line.
+    /// The subject as it is read.
+    pub(crate) spoken_subject: String,
+    /// The subject as it stands in the header.
     pub(crate) subject: String,
     /// The plain text.
-    pub(crate) plain: String,
+    pub(crate) plain: Piece,
     /// The same in HTML.
-    pub(crate) html: String,
+    pub(crate) html: Piece,
 }
 
-/// What a mail with this content says.
-pub(crate) fn text_of(content: &MailContent) -> Text {
-    match content {
-        MailContent::Code(mail, code) => match mail {
-            CodeMail::SignUp => SIGN_UP_CODE,
-            CodeMail::SignIn => SIGN_IN_CODE,
-            CodeMail::Email => EMAIL_CODE,
-            CodeMail::KeyPair => KEY_PAIR_CODE,
-        }
-        .with(code),
-        MailContent::Notice(notice) => match notice {
-            Notice::AddressAlreadyRegistered => ADDRESS_ALREADY_REGISTERED,
-            Notice::AddressClaimedElsewhere => ADDRESS_CLAIMED_ELSEWHERE,
-            Notice::AddressAdded => ADDRESS_ADDED,
-            Notice::AddressRemoved => ADDRESS_REMOVED,
-            Notice::AddressPreferred => ADDRESS_PREFERRED,
-        }
-        .as_it_stands(),
+impl Default for Templates {
+    /// The built-in ones.
+    fn default() -> Self {
+        Self::built_in()
+    }
+}
+
+impl Templates {
+    /// The templates that are compiled in: English and Spanish.
+    pub fn built_in() -> Self {
+        built_in::read()
+    }
+
+    /// These templates with those in `folder` in their place or besides.
+    ///
+    /// # Errors
+    /// [`InvalidTemplates`] when the folder cannot be read, when something in it is no template or a flawed one, and when
+    /// a language that is not built in lacks a file. It names the file.
+    pub fn overridden_by(self, folder: &Path) -> Result<Self, InvalidTemplates> {
+        folder::read(self, folder)
+    }
+
+    /// The languages there are.
+    pub fn languages(&self) -> impl Iterator<Item = &Language> {
+        self.0.keys()
+    }
+
+    /// What `mail` says, in its language or else in English. `None` if no template has the name of its content.
+    pub(crate) fn text_of(&self, mail: &Mail) -> Option<Text> {
+        let wanted = [mail.language.clone(), mail.language.primary(), Language::default()];
+        let translation = wanted.iter().find_map(|language| self.0.get(language))?;
+        Some(translation.get(mail.content.template())?.with(mail.content.code()))
     }
 }
 
 impl Template {
-    fn with(&self, code: &VerificationCode) -> Text {
-        let fill = |template: &str| template.replace(CODE, code.expose());
-        Text { subject: fill(self.subject), plain: fill(self.text), html: fill(self.html) }
-    }
-
-    fn as_it_stands(&self) -> Text {
-        Text { subject: self.subject.to_owned(), plain: self.text.to_owned(), html: self.html.to_owned() }
+    fn with(&self, code: Option<&VerificationCode>) -> Text {
+        let code = code.map_or(CODE, VerificationCode::expose);
+        let fill = |piece: &Piece| Piece { encoded: piece.filled(code), encoding: piece.encoding };
+        Text {
+            spoken_subject: self.plain.spoken_subject.replace(CODE, code),
+            subject: self.plain.subject.filled(code),
+            plain: fill(&self.plain.text),
+            html: fill(&self.html),
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sender::has_six_digits;
-
-    const ALL: [&Template; 9] = [
-        &SIGN_UP_CODE,
-        &SIGN_IN_CODE,
-        &EMAIL_CODE,
-        &KEY_PAIR_CODE,
-        &ADDRESS_ALREADY_REGISTERED,
-        &ADDRESS_CLAIMED_ELSEWHERE,
-        &ADDRESS_ADDED,
-        &ADDRESS_REMOVED,
-        &ADDRESS_PREFERRED,
-    ];
-
-    fn pieces(template: &Template) -> [&'static str; 3] {
-        [template.subject, template.text, template.html]
-    }
-
-    #[test]
-    fn templates_are_ascii_in_lines_that_need_no_encoding() {
-        for line in ALL.into_iter().flat_map(pieces).flat_map(str::lines) {
-            assert!(line.is_ascii() && line.len() <= 72, "{line:?}");
-        }
-    }
-
-    #[test]
-    fn nothing_in_a_template_can_be_taken_for_a_code() {
-        assert!(!ALL.into_iter().flat_map(pieces).any(has_six_digits));
-    }
-
-    #[test]
-    fn the_code_stands_once_in_each_piece_of_a_code_mail_and_nowhere_in_a_notice() {
-        for (number, template) in ALL.into_iter().enumerate() {
-            let times = usize::from(number < CodeMail::ALL.len());
-            for piece in pieces(template) {
-                assert_eq!(piece.matches(CODE).count(), times, "{piece}");
-                assert_eq!(piece.matches('{').count(), times, "no other placeholder: {piece}");
-            }
-        }
-    }
-
-    #[test]
-    fn there_is_nothing_that_a_link_scanner_could_follow() {
-        for piece in ALL.into_iter().flat_map(pieces).map(str::to_lowercase) {
-            for link in ["://", "href", "src=", "url(", "www.", "<form", "<a ", "mailto:"] {
-                assert!(!piece.contains(link), "{link} in {piece}");
-            }
-        }
-    }
+/// The name of every mail, and whether it carries a code.
+fn names() -> impl Iterator<Item = (&'static str, bool)> {
+    let codes = CodeMail::ALL.map(|mail| (mail.as_str(), true));
+    codes.into_iter().chain(Notice::ALL.map(|notice| (notice.as_str(), false)))
 }

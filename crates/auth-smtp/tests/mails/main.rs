@@ -3,3 +3,4 @@
 mod content;
 mod files;
 mod outbox;
+mod templates;
