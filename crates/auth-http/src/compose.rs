@@ -2,6 +2,7 @@
 //! adapter.
 
 use std::{
+    num::NonZero,
     path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
@@ -10,12 +11,15 @@ use std::{
 
 use actix_web::web;
 use auth_domain::{
-    Auth, Clock, Courier, Entropy, KeyId, Language, Mailer, Ports, ServerKeys, Store, StoreError,
+    Auth, Clock, Courier, Entropy, KeyId, Mailer, Ports, ServerKeys, Store, StoreError,
     archive::{ArchiveSource, ArchiveTarget},
     system::{SystemClock, SystemEntropy},
 };
 use auth_postgres::{InvalidAuthorities, MigrateError, PoolOptions, PostgresStore, PostgresUrl};
-use auth_smtp::{FileMailer, InvalidSender, MailFolderError, Sender};
+use auth_smtp::{
+    FileMailer, InvalidAuthorities as InvalidMailAuthorities, InvalidSender, InvalidTemplates, MailFolderError, Sender,
+    SmtpMailer, Templates,
+};
 use auth_sqlite::{OpenError, SqliteArchive, SqliteStore};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
@@ -39,6 +43,8 @@ pub struct Parts {
     pub courier: Courier,
     /// What wakes it.
     pub bell: Arc<Bell>,
+    /// How many mails it delivers at once.
+    pub senders: NonZero<u16>,
     /// Ends once the database is up to date; until then it may be out of reach, and the service is not ready.
     pub preparing: Preparing,
 }
@@ -87,6 +93,12 @@ pub enum ComposeError {
     /// The mail folder cannot be used.
     #[error("setting mail.url")]
     MailFolder(#[from] MailFolderError),
+    /// The authorities that the mail server is checked against cannot be used.
+    #[error("setting mail.url")]
+    MailAuthorities(#[from] InvalidMailAuthorities),
+    /// The mails' templates cannot be used.
+    #[error("setting mail.templates")]
+    Templates(#[from] InvalidTemplates),
     /// The sender of mails is no address.
     #[error("setting mail.from")]
     Sender(#[from] InvalidSender),
@@ -98,7 +110,9 @@ pub enum ComposeError {
 pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let mailer = mailer(&settings)?;
+    let templates = Arc::new(templates(&settings)?);
+    let languages = templates.languages().cloned().collect();
+    let mailer = mailer(&settings, templates)?;
     let keys = Arc::new(server_keys(settings.server_keys, &settings.database, entropy.as_ref())?);
     let (store, preparing) = store(&settings.database, settings.pool)?;
     let bell = Arc::new(Bell::default());
@@ -119,12 +133,12 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
             trusted_proxies: settings.http.trusted_proxies,
             header: settings.http.forwarded_header,
         },
-        languages: vec![Language::default()],
+        languages,
         mail_worker: Heartbeat::start(),
     });
     let courier = Courier { store: Arc::clone(&store), mailer, keys, clock, entropy };
     warn!("there are no guessing budgets and no throttles yet: do not expose this version to the internet");
-    Ok(Parts { service, store, courier, bell, preparing })
+    Ok(Parts { service, store, courier, bell, senders: settings.mail_senders, preparing })
 }
 
 /// Brings the database up to date, and returns the names of the migrations that it took.
@@ -216,13 +230,28 @@ fn server_keys(
     }
 }
 
-fn mailer(settings: &Settings) -> Result<Arc<dyn Mailer>, ComposeError> {
+fn templates(settings: &Settings) -> Result<Templates, InvalidTemplates> {
+    match &settings.mail_templates {
+        None => Ok(Templates::built_in()),
+        Some(folder) => Templates::built_in().overridden_by(folder),
+    }
+}
+
+fn mailer(settings: &Settings, templates: Arc<Templates>) -> Result<Arc<dyn Mailer>, ComposeError> {
     let from: Sender = settings.mail_from.parse()?;
     match &settings.mail_place {
         MailPlace::Folder(folder) => {
             let mailer = FileMailer::new(folder.clone(), from)?;
             info!(folder = %folder.display(), "mails are written to files, not sent");
-            Ok(Arc::new(mailer))
+            Ok(Arc::new(mailer.with_templates(templates)))
+        }
+        MailPlace::Server(url) => {
+            let mailer = SmtpMailer::new((**url).clone(), from, settings.mail_senders)?;
+            info!(server = %url, "mails are handed to a mail server");
+            if url.shows_password() {
+                warn!(server = %url, "the mail server's password may travel unencrypted: mail.url does not require TLS");
+            }
+            Ok(Arc::new(mailer.with_templates(templates)))
         }
     }
 }

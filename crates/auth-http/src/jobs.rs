@@ -1,6 +1,7 @@
 //! What goes on behind the requests: delivering mail, writing down last uses, sweeping up.
 
 use std::{
+    num::NonZero,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use actix_web::web;
 use auth_domain::{Clock, Courier, OutboxBell, Store, StoreError};
 use tokio::{
     sync::{Notify, watch},
-    task::{JoinHandle, JoinSet},
+    task::{JoinError, JoinHandle, JoinSet},
     time::{Instant, sleep, timeout},
 };
 use tracing::{error, info, warn};
@@ -18,8 +19,6 @@ use crate::{error_chain::chain, service::Service};
 
 /// How often the outbox is looked at when nobody rings: mails that were deferred, or owed by another process.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Mails handed over at the same time.
-const DELIVERIES_AT_ONCE: usize = 16;
 /// An attempt that takes longer has failed; shorter than the lease, so that nobody else has begun by then.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(25);
 /// How long mails being handed over get when the service stops. Those that take longer are tried again.
@@ -72,12 +71,21 @@ pub struct Jobs {
 
 impl Jobs {
     /// Starts them all.
-    pub fn start(service: &web::Data<Service>, store: Arc<dyn Store>, courier: Courier, bell: Arc<Bell>) -> Self {
+    pub fn start(
+        service: &web::Data<Service>,
+        store: Arc<dyn Store>,
+        courier: Courier,
+        bell: Arc<Bell>,
+        senders: NonZero<u16>,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let heartbeat = service.mail_worker.clone();
         let clock = Arc::clone(&service.clock);
         let running = vec![
-            ("mail", tokio::spawn(deliver_mail(Arc::new(courier), bell, heartbeat, stopped.clone()))),
+            (
+                "mail",
+                tokio::spawn(deliver_mail(Arc::new(courier), senders.get().into(), bell, heartbeat, stopped.clone())),
+            ),
             ("usage", tokio::spawn(flush_usage(service.clone().into_inner(), stopped.clone()))),
             ("purge", tokio::spawn(purge(store, clock, stopped))),
         ];
@@ -105,6 +113,7 @@ async fn pause(span: Duration, stopped: &mut watch::Receiver<bool>) -> bool {
 
 async fn deliver_mail(
     courier: Arc<Courier>,
+    at_once: usize,
     bell: Arc<Bell>,
     heartbeat: Heartbeat,
     mut stopped: watch::Receiver<bool>,
@@ -113,7 +122,11 @@ async fn deliver_mail(
     let mut deliveries = JoinSet::new();
     loop {
         heartbeat.beat();
-        let free = DELIVERIES_AT_ONCE - deliveries.len().min(DELIVERIES_AT_ONCE);
+        // All that have ended, so that what replaces them is claimed together.
+        while let Some(finished) = deliveries.try_join_next() {
+            report_panic(finished);
+        }
+        let free = at_once.saturating_sub(deliveries.len());
         let claimed = if free == 0 { Ok(Vec::new()) } else { courier.claim(u32::try_from(free).unwrap_or(1)).await };
         outbox_answers = report(outbox_answers, claimed.as_ref().err());
         let claimed = claimed.unwrap_or_default();
@@ -130,11 +143,7 @@ async fn deliver_mail(
             });
         }
         tokio::select! {
-            finished = deliveries.join_next(), if !deliveries.is_empty() => {
-                if let Some(Err(panicked)) = finished {
-                    error!(error = %panicked, "delivery ended abnormally");
-                }
-            }
+            Some(finished) = deliveries.join_next() => report_panic(finished),
             () = sleep(Duration::ZERO), if may_be_more => {}
             () = bell.0.notified() => {}
             () = sleep(LOOK_EVERY) => {}
@@ -144,6 +153,12 @@ async fn deliver_mail(
     let finished = timeout(FINISH_WITHIN, async { while deliveries.join_next().await.is_some() {} }).await;
     if finished.is_err() {
         warn!(mails = deliveries.len(), "stopping before the mail server answered: these mails are tried again");
+    }
+}
+
+fn report_panic(finished: Result<(), JoinError>) {
+    if let Err(panicked) = finished {
+        error!(error = %panicked, "delivery ended abnormally");
     }
 }
 

@@ -6,7 +6,12 @@ mod places;
 mod secret_text;
 mod shapes;
 
-use std::{collections::BTreeMap, net::SocketAddr, num::NonZero, path::Path};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::NonZero,
+    path::{Path, PathBuf},
+};
 
 use auth_domain::{ImpossibleLifetimes, Lifetimes, Policy, ServerKeys, SessionKind, SessionKinds};
 use auth_postgres::PoolOptions;
@@ -34,6 +39,10 @@ pub struct Settings {
     pub mail_place: MailPlace,
     /// Who mails come from.
     pub mail_from: String,
+    /// How many mails are handed over at once.
+    pub mail_senders: NonZero<u16>,
+    /// The folder of templates, if there is one.
+    pub mail_templates: Option<PathBuf>,
     /// The server keys, if they are configured rather than kept beside the database.
     pub server_keys: Option<ServerKeys>,
     /// What the operator decides about sign-up and sessions.
@@ -121,6 +130,8 @@ struct RawDatabase {
 struct RawMail {
     url: SecretText,
     from: String,
+    senders: NonZero<u16>,
+    templates: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -197,6 +208,8 @@ impl TryFrom<Raw> for Settings {
             pool,
             mail_place,
             mail_from: raw.mail.from,
+            mail_senders: raw.mail.senders,
+            mail_templates: Some(raw.mail.templates).filter(|folder| !folder.as_os_str().is_empty()),
             server_keys,
             policy,
             limits_enabled: raw.limits.enabled,

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use auth_postgres::{InvalidUrl, PostgresUrl};
+use auth_smtp::{InvalidSmtpUrl, SmtpUrl};
 
 /// Where everything is kept. The scheme of `database.url` chooses the adapter.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub enum Database {
 pub enum MailPlace {
     /// `file:FOLDER`: one `.eml` file each.
     Folder(PathBuf),
+    /// `smtp://…` or `smtps://…`: a mail server.
+    Server(Box<SmtpUrl>),
 }
 
 /// A URL that chooses no adapter. It is not quoted, since it may hold a password.
@@ -32,6 +35,9 @@ pub enum UnknownPlace {
     /// PostgreSQL cannot be reached by it.
     #[error(transparent)]
     Postgres(#[from] InvalidUrl),
+    /// A mail server cannot be reached by it.
+    #[error(transparent)]
+    Smtp(#[from] InvalidSmtpUrl),
     /// There is nothing behind the scheme.
     #[error("no path behind the scheme, expected {expected}")]
     Empty {
@@ -53,7 +59,10 @@ impl Database {
 impl MailPlace {
     /// The transport that `url` names.
     pub fn parse(url: &str) -> Result<Self, UnknownPlace> {
-        path(url, "file", "file:FOLDER").map(Self::Folder)
+        if ["smtp:", "smtps:"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Ok(Self::Server(Box::new(url.parse()?)));
+        }
+        path(url, "file", "file:FOLDER, smtp://… or smtps://…").map(Self::Folder)
     }
 }
 
@@ -82,6 +91,10 @@ mod tests {
         let postgres = Database::parse("postgres://auth:hunter2@db/auth?sslmode=require");
         assert!(matches!(postgres, Ok(Database::Postgres(url)) if url.to_string() == "db:5432/auth"));
         assert_eq!(MailPlace::parse("file:data/outbox"), Ok(MailPlace::Folder("data/outbox".into())));
+        for url in ["smtp://auth:hunter2@mail.example.org:465", "smtps://auth:hunter2@mail.example.org"] {
+            let server = MailPlace::parse(url);
+            assert!(matches!(server, Ok(MailPlace::Server(url)) if url.to_string() == "mail.example.org:465"));
+        }
     }
 
     #[test]
@@ -92,5 +105,9 @@ mod tests {
         assert!(Database::parse("sqlite:").is_err());
         let told = Database::parse("postgres://auth:hunter2@db/auth?sslmode=maybe").unwrap_err().to_string();
         assert_eq!(told, "unknown sslmode, expected disable, prefer, require or verify-full");
+        let told = MailPlace::parse("imap://auth:hunter2@mail").unwrap_err().to_string();
+        assert_eq!(told, "unknown scheme \"imap\", expected file:FOLDER, smtp://… or smtps://…");
+        let told = MailPlace::parse("smtp://auth:hunter2@mail?tls=maybe").unwrap_err().to_string();
+        assert_eq!(told, "unknown tls, expected required, opportunistic or none");
     }
 }

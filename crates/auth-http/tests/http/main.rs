@@ -10,6 +10,7 @@ mod app;
 mod copying;
 mod description;
 mod journeys;
+mod mail;
 mod postgres;
 mod process;
 mod readme;

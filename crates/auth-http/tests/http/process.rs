@@ -134,7 +134,7 @@ pub(crate) fn within_patience<T>(poll: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, poll)
 }
 
-fn within<T>(patience: Duration, mut poll: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn within<T>(patience: Duration, mut poll: impl FnMut() -> Option<T>) -> T {
     for _ in 0..patience.as_millis() / 20 {
         if let Some(found) = poll() {
             return found;
@@ -166,7 +166,7 @@ fn fails_to_start(configure: impl FnOnce(&mut Command)) -> String {
     fails_to_start_in(&folder, configure)
 }
 
-fn fails_to_start_in(folder: &TempDir, configure: impl FnOnce(&mut Command)) -> String {
+pub(crate) fn fails_to_start_in(folder: &TempDir, configure: impl FnOnce(&mut Command)) -> String {
     let mut command = command(folder.path());
     command.env("AUTH__LOG__FILTER", "off");
     configure(&mut command);
@@ -198,6 +198,12 @@ fn settings_that_make_no_sense_stop_the_start_and_are_named() {
         ("AUTH__HTTP__BIND", "nowhere", "http.bind"),
         ("AUTH__DATABASE__URL", "mysql://root:hunter2@db/auth", "setting database.url: unknown scheme \"mysql\""),
         ("AUTH__MAIL__URL", "pigeon:coop", "setting mail.url: unknown scheme \"pigeon\""),
+        ("AUTH__MAIL__URL", "smtp://auth:hunter2@mail?tls=no", "setting mail.url: unknown tls"),
+        ("AUTH__MAIL__URL", "smtp://auth:hunter2@mail:smtp", "setting mail.url: not a URL such as smtp://"),
+        ("AUTH__MAIL__URL", "smtp://auth:pass?hunter2@mail", "setting mail.url: not a URL such as smtp://"),
+        ("AUTH__MAIL__URL", "smtps://auth:hunter2@mail?ca=nowhere.pem", "setting mail.url: ca nowhere.pem: "),
+        ("AUTH__MAIL__SENDERS", "0", "mail.senders"),
+        ("AUTH__MAIL__TEMPLATES", "nowhere", "setting mail.templates: nowhere cannot be read: "),
         ("AUTH__MAIL__FROM", "nobody", "setting mail.from: "),
         ("AUTH__SECRETS__KEY", "hunter2", "setting secrets.key: key number 1 is not 64 hex digits"),
         ("AUTH__REGISTRATION__OPEN", "perhaps", "registration.open"),
