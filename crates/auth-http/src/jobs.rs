@@ -7,9 +7,9 @@ use std::{
 };
 
 use actix_web::web;
-use auth_domain::{Clock, Courier, OutboxBell, Store, StoreError};
+use auth_domain::{ClaimedMail, Clock, Courier, MailClass, OutboxBell, Store, StoreError};
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, Semaphore, watch},
     task::{JoinError, JoinHandle, JoinSet},
     time::{Instant, sleep, timeout},
 };
@@ -19,6 +19,8 @@ use crate::{error_chain::chain, service::Service};
 
 /// How often the outbox is looked at when nobody rings: mails that were deferred, or owed by another process.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Of so many senders, one is kept for codes.
+const KEPT_FOR_CODES: usize = 4;
 /// An attempt that takes longer has failed; shorter than the lease, so that nobody else has begun by then.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(25);
 /// How long mails being handed over get when the service stops. Those that take longer are tried again.
@@ -113,46 +115,95 @@ async fn pause(span: Duration, stopped: &mut watch::Receiver<bool>) -> bool {
 
 async fn deliver_mail(
     courier: Arc<Courier>,
-    at_once: usize,
+    senders: usize,
     bell: Arc<Bell>,
     heartbeat: Heartbeat,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut outbox_answers = true;
-    let mut deliveries = JoinSet::new();
+    let mut deliveries = Deliveries::new(courier, senders);
     loop {
         heartbeat.beat();
-        // All that have ended, so that what replaces them is claimed together.
-        while let Some(finished) = deliveries.try_join_next() {
-            report_panic(finished);
-        }
-        let free = at_once.saturating_sub(deliveries.len());
-        let claimed = if free == 0 { Ok(Vec::new()) } else { courier.claim(u32::try_from(free).unwrap_or(1)).await };
-        outbox_answers = report(outbox_answers, claimed.as_ref().err());
-        let claimed = claimed.unwrap_or_default();
-        let may_be_more = free > 0 && claimed.len() == free;
-        for mail in claimed {
-            let courier = Arc::clone(&courier);
-            deliveries.spawn(async move {
-                match timeout(ATTEMPT_WITHIN, courier.deliver(&mail)).await {
-                    Ok(Ok(_)) => {}
-                    // The lease runs out and the mail is tried again: a second copy at worst, never none.
-                    Ok(Err(error)) => warn!(mail.id = %mail.id, error = chain(&error), "delivery not recorded"),
-                    Err(_elapsed) => warn!(mail.id = %mail.id, "delivery took too long"),
-                }
-            });
-        }
+        let begun = deliveries.begin().await;
+        outbox_answers = report(outbox_answers, begun.as_ref().err());
+        let may_be_more = begun.unwrap_or(false);
         tokio::select! {
-            Some(finished) = deliveries.join_next() => report_panic(finished),
+            Some(ended) = deliveries.running.join_next() => report_panic(ended),
             () = sleep(Duration::ZERO), if may_be_more => {}
             () = bell.0.notified() => {}
             () = sleep(LOOK_EVERY) => {}
             _ = stopped.wait_for(|stop| *stop) => break,
         }
     }
-    let finished = timeout(FINISH_WITHIN, async { while deliveries.join_next().await.is_some() {} }).await;
+    let mut running = deliveries.running;
+    let finished = timeout(FINISH_WITHIN, async { while running.join_next().await.is_some() {} }).await;
     if finished.is_err() {
-        warn!(mails = deliveries.len(), "stopping before the mail server answered: these mails are tried again");
+        warn!(mails = running.len(), "stopping before the mail server answered: these mails are tried again");
+    }
+}
+
+/// Mails being handed over: no more than there are senders, and not all of them notices.
+///
+/// Where the mail server takes its time, notices would hold every sender, and people wait for codes.
+struct Deliveries {
+    courier: Arc<Courier>,
+    senders: usize,
+    /// What mails without a code have to hold while they are handed over; there is less of it than there are senders.
+    for_others: Arc<Semaphore>,
+    running: JoinSet<()>,
+}
+
+impl Deliveries {
+    fn new(courier: Arc<Courier>, senders: usize) -> Self {
+        let for_others = Arc::new(Semaphore::new(senders - senders / KEPT_FOR_CODES));
+        Self { courier, senders, for_others, running: JoinSet::new() }
+    }
+
+    /// Claims what is due, as much as there is room for, and begins to hand it over. Returns whether more may be due
+    /// and find room.
+    async fn begin(&mut self) -> Result<bool, StoreError> {
+        // All that have ended, so that what replaces them is claimed together.
+        while let Some(ended) = self.running.try_join_next() {
+            report_panic(ended);
+        }
+        let codes = self.claim(Courier::claim_codes, self.free()).await?;
+        let others = self.claim(Courier::claim, self.free().min(self.for_others.available_permits())).await?;
+        Ok(codes || others)
+    }
+
+    fn free(&self) -> usize {
+        self.senders.saturating_sub(self.running.len())
+    }
+
+    async fn claim(
+        &mut self,
+        claim: impl AsyncFn(&Courier, u32) -> Result<Vec<ClaimedMail>, StoreError>,
+        limit: usize,
+    ) -> Result<bool, StoreError> {
+        if limit == 0 {
+            return Ok(false);
+        }
+        let claimed = claim(&self.courier, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
+        let may_be_more = claimed.len() >= limit;
+        for mail in claimed {
+            self.hand_over(mail);
+        }
+        Ok(may_be_more)
+    }
+
+    fn hand_over(&mut self, mail: ClaimedMail) {
+        let courier = Arc::clone(&self.courier);
+        // There is one: no more were claimed.
+        let held = (mail.class != MailClass::Code).then(|| Arc::clone(&self.for_others).try_acquire_owned());
+        self.running.spawn(async move {
+            let _held = held;
+            match timeout(ATTEMPT_WITHIN, courier.deliver(&mail)).await {
+                Ok(Ok(_)) => {}
+                // The lease runs out and the mail is tried again: a second copy at worst, never none.
+                Ok(Err(error)) => warn!(mail.id = %mail.id, error = chain(&error), "delivery not recorded"),
+                Err(_elapsed) => warn!(mail.id = %mail.id, "delivery took too long"),
+            }
+        });
     }
 }
 

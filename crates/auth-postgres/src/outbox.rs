@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// Codes first: people wait for them.
-const IN_ORDER: [MailClass; 3] = [MailClass::Code, MailClass::Notice, MailClass::Decoy];
+const IN_ORDER: &[MailClass] = &[MailClass::Code, MailClass::Notice, MailClass::Decoy];
+const CODES: &[MailClass] = &[MailClass::Code];
 
 #[async_trait]
 impl Outbox for PostgresStore {
@@ -31,12 +32,16 @@ impl Outbox for PostgresStore {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<ClaimedMail>, StoreError> {
-        // Workers ask all the time, and mostly nothing is due: that takes one statement and no transaction.
-        if !self.read(now, |conn, now| Box::pin(any_due(conn, *now))).await? {
-            return Ok(Vec::new());
-        }
-        let input = (now, lease_until, limit);
-        self.write(input, |conn, (now, until, limit)| Box::pin(claim_mails(conn, *now, *until, *limit))).await
+        self.claim(IN_ORDER, now, lease_until, limit).await
+    }
+
+    async fn claim_codes(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>, StoreError> {
+        self.claim(CODES, now, lease_until, limit).await
     }
 
     async fn settle_mail(
@@ -50,6 +55,27 @@ impl Outbox for PostgresStore {
         let input = (id, attempt, settlement, reply.to_owned(), now);
         self.write(input, |conn, (id, attempt, settlement, reply, now)| {
             Box::pin(settle_mail(conn, *id, *attempt, *settlement, reply, *now))
+        })
+        .await
+    }
+}
+
+impl PostgresStore {
+    async fn claim(
+        &self,
+        classes: &'static [MailClass],
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>, StoreError> {
+        // Workers ask all the time, and mostly nothing is due: that takes one statement and no transaction.
+        let due = self.read((classes, now), |conn, (classes, now)| Box::pin(any_due(conn, classes, *now)));
+        if !due.await? {
+            return Ok(Vec::new());
+        }
+        let input = (classes, now, lease_until, limit);
+        self.write(input, |conn, (classes, now, until, limit)| {
+            Box::pin(claim_mails(conn, classes, *now, *until, *limit))
         })
         .await
     }
@@ -84,22 +110,23 @@ pub(crate) async fn insert(conn: &mut AsyncPgConnection, mail: &QueuedMail) -> R
     Ok(())
 }
 
-async fn any_due(conn: &mut AsyncPgConnection, now: Timestamp) -> Result<bool, Failure> {
+async fn any_due(conn: &mut AsyncPgConnection, classes: &[MailClass], now: Timestamp) -> Result<bool, Failure> {
     let due = outbox::table
         .filter(outbox::settled_at.is_null())
-        .filter(outbox::class.eq_any(IN_ORDER.map(MailClass::as_str)))
+        .filter(outbox::class.eq_any(classes.iter().map(|class| class.as_str())))
         .filter(outbox::due_at.le(stored(now)));
     Ok(diesel::select(diesel::dsl::exists(due)).get_result(conn).await?)
 }
 
 async fn claim_mails(
     conn: &mut AsyncPgConnection,
+    classes: &[MailClass],
     now: Timestamp,
     lease_until: Timestamp,
     limit: u32,
 ) -> Result<Vec<ClaimedMail>, Failure> {
     let mut claimed = Vec::new();
-    for class in IN_ORDER {
+    for class in classes {
         let room = i64::from(limit).saturating_sub(i64::try_from(claimed.len()).unwrap_or(i64::MAX));
         if room == 0 {
             break;

@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// Codes first: people wait for them.
-const IN_ORDER: [MailClass; 3] = [MailClass::Code, MailClass::Notice, MailClass::Decoy];
+const IN_ORDER: &[MailClass] = &[MailClass::Code, MailClass::Notice, MailClass::Decoy];
+const CODES: &[MailClass] = &[MailClass::Code];
 
 #[async_trait]
 impl Outbox for SqliteStore {
@@ -28,12 +29,16 @@ impl Outbox for SqliteStore {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<ClaimedMail>, StoreError> {
-        // Workers ask all the time, and mostly nothing is due: a reader finds that out without queueing for the
-        // writer. It sees everything that was acknowledged by now, so it misses nothing.
-        if !self.read(move |conn| any_due(conn, now)).await? {
-            return Ok(Vec::new());
-        }
-        self.write(move |conn| claim_mails(conn, now, lease_until, limit)).await
+        self.claim(IN_ORDER, now, lease_until, limit).await
+    }
+
+    async fn claim_codes(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>, StoreError> {
+        self.claim(CODES, now, lease_until, limit).await
     }
 
     async fn settle_mail(
@@ -46,6 +51,23 @@ impl Outbox for SqliteStore {
     ) -> Result<Applied, StoreError> {
         let reply = reply.to_owned();
         self.write(move |conn| settle_mail(conn, id, attempt, settlement, &reply, now)).await
+    }
+}
+
+impl SqliteStore {
+    async fn claim(
+        &self,
+        classes: &'static [MailClass],
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>, StoreError> {
+        // Workers ask all the time, and mostly nothing is due: a reader finds that out without queueing for the
+        // writer. It sees everything that was acknowledged by now, so it misses nothing.
+        if !self.read(move |conn| any_due(conn, classes, now)).await? {
+            return Ok(Vec::new());
+        }
+        self.write(move |conn| claim_mails(conn, classes, now, lease_until, limit)).await
     }
 }
 
@@ -76,8 +98,8 @@ pub(crate) fn insert(conn: &mut SqliteConnection, mail: &QueuedMail) -> Result<(
     Ok(())
 }
 
-fn any_due(conn: &mut SqliteConnection, now: Timestamp) -> Result<bool, Failure> {
-    for class in IN_ORDER {
+fn any_due(conn: &mut SqliteConnection, classes: &[MailClass], now: Timestamp) -> Result<bool, Failure> {
+    for class in classes {
         let due = outbox::table
             .filter(outbox::settled_at.is_null())
             .filter(outbox::class.eq(class.as_str()))
@@ -91,13 +113,14 @@ fn any_due(conn: &mut SqliteConnection, now: Timestamp) -> Result<bool, Failure>
 
 fn claim_mails(
     conn: &mut SqliteConnection,
+    classes: &[MailClass],
     now: Timestamp,
     lease_until: Timestamp,
     limit: u32,
 ) -> Result<Vec<ClaimedMail>, Failure> {
     let mut claimed = Vec::new();
     // Class by class, so that the index yields them in order, however long the queue is.
-    for class in IN_ORDER {
+    for class in classes {
         let room = i64::from(limit).saturating_sub(i64::try_from(claimed.len()).unwrap_or(i64::MAX));
         let due: Vec<(MailRow, Option<CodeRow>)> = outbox::table
             .left_join(codes::table)

@@ -55,6 +55,7 @@ mockall::mock! {
     #[async_trait]
     impl Outbox for Store {
         async fn claim_mails(&self, now: Timestamp, lease_until: Timestamp, limit: u32) -> Result<Vec<ClaimedMail>, StoreError>;
+        async fn claim_codes(&self, now: Timestamp, lease_until: Timestamp, limit: u32) -> Result<Vec<ClaimedMail>, StoreError>;
         async fn settle_mail(&self, id: MailId, attempt: u32, settlement: Settlement, reply: &str, now: Timestamp) -> Result<Applied, StoreError>;
     }
 

@@ -44,6 +44,12 @@ impl Courier {
         self.store.claim_mails(now, now.plus(LEASE), limit).await
     }
 
+    /// The same for mails with a code alone.
+    pub async fn claim_codes(&self, limit: u32) -> Result<Vec<ClaimedMail>, StoreError> {
+        let now = self.clock.now();
+        self.store.claim_codes(now, now.plus(LEASE), limit).await
+    }
+
     /// Makes one attempt at a claimed mail and records how it ended.
     pub async fn deliver(&self, claimed: &ClaimedMail) -> Result<Delivered, StoreError> {
         let (settlement, reply) = self.attempt(claimed).await;

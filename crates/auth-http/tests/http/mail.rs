@@ -153,6 +153,28 @@ fn a_mail_server_that_hangs_makes_no_mail_late_once_it_has_recovered() {
 }
 
 #[test]
+fn notices_that_take_long_do_not_hold_up_a_code() {
+    let folder = TempDir::new().unwrap();
+    let server = SmtpServer::start();
+    let url = format!("smtp://{}?tls=none", server.address());
+    let settings = [("AUTH__MAIL__URL", url.as_str()), ("AUTH__MAIL__SENDERS", "4")];
+    let service = Running::start_with(folder.path(), &settings);
+    signed_up(&service, &server, "ada");
+
+    server.always(Step::Sender, Whim::Hang);
+    for number in 0..8 {
+        let body = json!({"email": "ada@example.org", "fullName": "Eve", "alias": format!("eve{number}")});
+        assert_eq!(service.call("POST", "/user", None, Some(&body)).0, 202);
+    }
+    let senders = || server.commands().iter().filter(|line| line.starts_with("MAIL")).count() - 1;
+    within_patience(|| (senders() == 3).then_some(()));
+    server.behave();
+    let (_, took) = timed(|| signed_up(&service, &server, "bob"));
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(server.mails().len(), 2, "and the notices still hang");
+}
+
+#[test]
 fn a_mail_refused_for_now_arrives_within_seconds() {
     let folder = TempDir::new().unwrap();
     let server = SmtpServer::start();

@@ -155,6 +155,7 @@ sentences! { $
         a_claimed_mail_is_nobody_elses_until_its_lease_ends,
         only_the_latest_attempt_settles_a_mail,
         codes_go_before_notices_and_decoys,
+        codes_can_be_claimed_without_the_others,
         a_deferred_mail_comes_back_when_it_is_due,
         a_delivered_mail_does_not_come_back,
         an_abandoned_mail_does_not_come_back,

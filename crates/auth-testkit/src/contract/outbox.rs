@@ -53,6 +53,25 @@ pub async fn codes_go_before_notices_and_decoys(subject: &impl Subject) {
     assert_eq!(classes.len(), 4);
 }
 
+pub async fn codes_can_be_claimed_without_the_others(subject: &impl Subject) {
+    let store = subject.store();
+    let ada = account(&*store, "ada", "ada@example.org").await;
+    let notice = decoy_registration("new", "ada@example.org", at(1));
+    assert_eq!(store.register_user(&notice).await.unwrap(), Registered::Yes);
+    let decoy = sign_in(None, "nobody@example.org", 1, at(1));
+    assert_eq!(store.open_session(&decoy).await.unwrap(), Applied::Yes);
+    let code = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(2));
+    assert_eq!(store.open_session(&code).await.unwrap(), Applied::Yes);
+
+    let codes = store.claim_codes(at(3), at(33), 1).await.unwrap();
+    assert_eq!(codes.iter().map(|mail| mail.class).collect::<Vec<_>>(), [MailClass::Code], "no more than asked for");
+    let codes = store.claim_codes(at(3), at(33), 10).await.unwrap();
+    assert_eq!(codes.iter().map(|mail| mail.class).collect::<Vec<_>>(), [MailClass::Code]);
+    assert!(store.claim_codes(at(32), at(62), 10).await.unwrap().is_empty(), "they are held");
+    let others: Vec<_> = claim(&*store, 3).await.iter().map(|mail| mail.class).collect();
+    assert!(others.len() == 2 && !others.contains(&MailClass::Code), "{others:?}");
+}
+
 pub async fn a_deferred_mail_comes_back_when_it_is_due(subject: &impl Subject) {
     let store = subject.store();
     one_mail(&*store).await;

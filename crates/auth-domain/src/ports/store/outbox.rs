@@ -16,6 +16,14 @@ pub trait Outbox: Send + Sync {
         limit: u32,
     ) -> Result<Vec<ClaimedMail>, StoreError>;
 
+    /// The same for codes alone: for workers that are kept free for them.
+    async fn claim_codes(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>, StoreError>;
+
     /// Records how attempt `attempt` ended, and what the mail server said. Delivery also brings the end of the
     /// mail's code forward to [`LIFE_AFTER_HAND_OVER`](crate::CodeState::LIFE_AFTER_HAND_OVER) from `now`.
     ///

@@ -11,33 +11,16 @@ impl Outbox for InMemoryStore {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<ClaimedMail>, StoreError> {
-        let mut state = self.transaction()?;
-        let mut due: Vec<_> = (0..state.mails.len())
-            .filter(|position| {
-                let row = &state.mails[*position];
-                row.sealed.is_some() && row.due_at <= now && row.leased_until.is_none_or(|until| until <= now)
-            })
-            .collect();
-        due.sort_by_key(|position| {
-            let row = &state.mails[*position];
-            (row.class != MailClass::Code, row.due_at, row.id)
-        });
-        due.truncate(usize::try_from(limit).expect("a small number"));
-        let claimed = due.into_iter().filter_map(|position| {
-            let code_is_living = state.mails[position].code_id.is_some_and(|id| state.code_is_living(id, now));
-            let row = &mut state.mails[position];
-            row.attempts += 1;
-            row.leased_until = Some(lease_until);
-            Some(ClaimedMail {
-                id: row.id,
-                class: row.class,
-                sealed: row.sealed.clone()?,
-                created_at: row.created_at,
-                attempt: row.attempts,
-                code_is_living,
-            })
-        });
-        Ok(claimed.collect())
+        self.claim(|_any| true, now, lease_until, limit)
+    }
+
+    async fn claim_codes(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>, StoreError> {
+        self.claim(|class| class == MailClass::Code, now, lease_until, limit)
     }
 
     async fn settle_mail(
@@ -74,5 +57,44 @@ impl Outbox for InMemoryStore {
             }
         }
         Ok(Applied::Yes)
+    }
+}
+
+impl InMemoryStore {
+    fn claim(
+        &self,
+        is_wanted: impl Fn(MailClass) -> bool,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMail>, StoreError> {
+        let mut state = self.transaction()?;
+        let mut due: Vec<_> = (0..state.mails.len())
+            .filter(|position| {
+                let row = &state.mails[*position];
+                let is_free = row.due_at <= now && row.leased_until.is_none_or(|until| until <= now);
+                row.sealed.is_some() && is_free && is_wanted(row.class)
+            })
+            .collect();
+        due.sort_by_key(|position| {
+            let row = &state.mails[*position];
+            (row.class != MailClass::Code, row.due_at, row.id)
+        });
+        due.truncate(usize::try_from(limit).expect("a small number"));
+        let claimed = due.into_iter().filter_map(|position| {
+            let code_is_living = state.mails[position].code_id.is_some_and(|id| state.code_is_living(id, now));
+            let row = &mut state.mails[position];
+            row.attempts += 1;
+            row.leased_until = Some(lease_until);
+            Some(ClaimedMail {
+                id: row.id,
+                class: row.class,
+                sealed: row.sealed.clone()?,
+                created_at: row.created_at,
+                attempt: row.attempts,
+                code_is_living,
+            })
+        });
+        Ok(claimed.collect())
     }
 }
