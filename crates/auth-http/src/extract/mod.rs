@@ -7,6 +7,7 @@ mod path;
 mod query;
 mod registering;
 mod sender;
+mod whole;
 
 pub(crate) use body::Body;
 pub(crate) use caller::Signed;
@@ -15,6 +16,7 @@ pub(crate) use path::Id;
 pub(crate) use query::Query;
 pub(crate) use registering::Registering;
 pub(crate) use sender::Sender;
+pub(crate) use whole::Whole;
 
 use std::{future::Future, pin::Pin};
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{endpoint::Endpoint, session::Verification};
 use crate::{
     answer::{Acknowledged, ApiResult, accepted, acknowledged},
-    extract::{Body, Id, Sender, Signed},
+    extract::{Body, Id, Sender, Signed, Whole},
     service::Service,
 };
 
@@ -94,8 +94,8 @@ pub(super) struct Wish {
     )]
     name: String,
     /// How long it lives.
-    #[schema(minimum = 1, maximum = 3650, example = 30)]
-    days: i64,
+    #[schema(value_type = i64, minimum = 1, maximum = 3650, example = 30)]
+    days: Whole,
     /// The caller's roles that it carries; all of them, as they stand at each check, if absent.
     #[schema(example = json!(["user"]))]
     roles: Option<Vec<String>>,
@@ -152,7 +152,8 @@ pub(super) async fn create(
     signed: Signed<LiveSession, Body<Wish>>,
 ) -> ApiResult {
     let Body(body) = signed.input;
-    let wish = KeyPairWish { name: KeyName::parse(&body.name)?, life: KeyLife::of_days(body.days)?, roles: body.roles };
+    let wish =
+        KeyPairWish { name: KeyName::parse(&body.name)?, life: KeyLife::of_days(body.days.0)?, roles: body.roles };
     let created = service.auth.create_key_pair(&signed.caller, wish, &client, &language).await?;
     Ok(accepted(&Created::from(&created)))
 }

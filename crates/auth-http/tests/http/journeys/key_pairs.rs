@@ -15,6 +15,7 @@ journeys![
     half_a_pair_or_a_mixed_one_is_401,
     somebody_elses_key_pair_is_404,
     a_wish_that_does_not_parse_is_400,
+    days_count_however_their_number_is_spelled,
     a_key_pair_finds_its_user_and_deletes_its_account,
     codes_for_key_pairs_go_to_the_preferred_address,
 ];
@@ -168,6 +169,19 @@ async fn a_wish_that_does_not_parse_is_400(backend: Backend) {
     for wish in [json!({"name": "x", "days": 1.5}), json!({"name": "x", "days": 1, "roles": "user"})] {
         assert_eq!(app.send(post("/keypair").bearer(&session).json(&wish)).await.status, 400, "{wish}");
     }
+}
+
+async fn days_count_however_their_number_is_spelled(backend: Backend) {
+    let app = app(backend).await;
+    let session = app.registered("ada", ADA).await;
+    let mut ends = Vec::new();
+    for body in [r#"{"name":"x","days":10}"#, r#"{"name":"x","days":10.0}"#, r#"{"name":"x","days":1e1}"#] {
+        let wish = post("/keypair").bearer(&session).header("Content-Type", "application/json").body(body.as_bytes());
+        ends.push(app.send(wish).await.accepted()["expireAt"].clone());
+    }
+    assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+    let fraction = post("/keypair").bearer(&session).json(&json!({"name": "x", "days": 1.5}));
+    assert_eq!(app.send(fraction).await.status, 400);
 }
 
 async fn a_key_pair_finds_its_user_and_deletes_its_account(backend: Backend) {
