@@ -1,5 +1,6 @@
 //! The API's description, made from the handlers' own: OpenAPI 3.1 with every error and both kinds of credential.
 
+mod links;
 mod problems;
 
 use std::borrow::Cow;
@@ -43,6 +44,7 @@ fn document(kinds: &SessionKinds) -> utoipa::openapi::OpenApi {
     for item in document.paths.paths.values_mut() {
         for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten() {
             problems::complete(operation);
+            links::complete(operation);
         }
     }
     document

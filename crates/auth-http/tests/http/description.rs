@@ -106,3 +106,28 @@ async fn the_page_takes_nothing_from_another_host() {
         app.send(outside(Method::GET, missing)).await.refused(404, "no such endpoint");
     }
 }
+
+#[tokio::test]
+async fn every_link_hands_an_id_to_an_operation_that_takes_it() {
+    let description = description().await;
+    let operations: Vec<&Value> = description["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|item| item.as_object().unwrap().values())
+        .collect();
+    let links: Vec<_> = operations
+        .iter()
+        .flat_map(|operation| operation["responses"].as_object().unwrap().values())
+        .filter_map(|response| response["links"].as_object())
+        .flat_map(|links| links.values())
+        .collect();
+    assert_eq!(links.len(), 5);
+    for link in links {
+        let target = operations.iter().find(|operation| operation["operationId"] == link["operationId"]);
+        let parameters = target.unwrap_or_else(|| panic!("{link}"))["parameters"].as_array().unwrap();
+        for name in link["parameters"].as_object().unwrap().keys() {
+            assert!(parameters.iter().any(|parameter| parameter["name"] == name.as_str()), "{link}");
+        }
+    }
+}
