@@ -8,6 +8,10 @@ run *arguments:
 test *arguments:
     scripts/test {{arguments}}
 
+# Schemathesis against the running service: installs it if it is missing.
+schemathesis:
+    scripts/schemathesis
+
 # Formatting, lints and docs, as CI wants them.
 lint:
     cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
