@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     compose, copying,
     error_chain::chain,
-    logging, openapi, server,
+    health, logging, openapi, server,
     settings::{SecretText, Settings},
 };
 
@@ -43,6 +43,8 @@ enum Command {
         #[arg(long, env = "AUTH_COPY_TO", hide_env_values = true, value_name = "URL")]
         to: SecretText,
     },
+    /// Ask the service that runs with these settings whether it is ready; the exit status tells.
+    Health,
     /// Print the API's description (OpenAPI 3.1, JSON) and exit.
     Openapi,
 }
@@ -67,6 +69,11 @@ fn execute(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::Serve => {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
             Ok(runtime.block_on(server::serve(settings))?)
+        }
+        Command::Health => {
+            health::ask(settings.http.bind)?;
+            writeln!(io::stdout(), "ready")?;
+            Ok(())
         }
         Command::Openapi => {
             writeln!(io::stdout(), "{}", openapi::description(&settings.policy.session_kinds))?;

@@ -11,6 +11,7 @@
 //! | [`openapi`] | the API's description, made from the routes |
 //! | `extract` | how a request becomes arguments |
 //! | `answer` | what every response looks like |
+//! | [`health`] | asking a running service whether it is ready |
 //! | [`jobs`] | what goes on behind the requests |
 //! | [`logging`] | how and where things are logged |
 //!
@@ -22,6 +23,7 @@ pub mod compose;
 pub mod copying;
 mod error_chain;
 mod extract;
+pub mod health;
 pub mod jobs;
 mod key_file;
 pub mod logging;

@@ -45,6 +45,10 @@ fn a_server_that_is_away_at_the_start_is_waited_for() {
     let (status, took) =
         timed(|| service.call("POST", "/session", None, Some(&serde_json::json!({"email": "a@b.org"}))).0);
     assert!(status == 503 && took < ANSWERED_WITHIN, "{status} after {took:?}");
+    let address = service.address.to_string();
+    let asked = command(folder.path()).arg("health").env("AUTH__HTTP__BIND", &address).output().unwrap();
+    let complaint = String::from_utf8(asked.stderr).unwrap();
+    assert!(!asked.status.success() && complaint == "auth-http: not ready: the store is not ready\n", "{complaint}");
     let log = service.log();
     assert_eq!(log.matches("the database is out of reach: not ready until it is there").count(), 1, "{log}");
 

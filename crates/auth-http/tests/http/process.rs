@@ -270,6 +270,25 @@ fn migrate_says_what_it_applied_and_then_that_nothing_is_left() {
 }
 
 #[test]
+fn health_tells_by_its_status_whether_the_running_service_is_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = Running::start(folder.path());
+    let ask = |address: &str| {
+        let output = command(folder.path()).arg("health").env("AUTH__HTTP__BIND", address).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let everywhere = format!("0.0.0.0:{}", running.address.port());
+    assert_eq!(ask(&everywhere), (Some(0), "ready\n".to_owned(), String::new()));
+
+    running.signal("TERM");
+    running.wait();
+    let (code, told, complaint) = ask(&everywhere);
+    assert_eq!((code, told.as_str()), (Some(1), ""));
+    assert!(complaint.starts_with(&format!("auth-http: no answer from {}: ", running.address)), "{complaint}");
+    assert_eq!(complaint.lines().count(), 1);
+}
+
+#[test]
 fn processes_that_start_at_once_migrate_once() {
     let folder = tempfile::tempdir().unwrap();
     let migrate = || {
