@@ -44,6 +44,15 @@ async fn a_layout_that_is_behind_or_ahead_is_not_ready_and_the_latter_is_not_tou
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_layout_that_is_up_to_date_takes_no_right_to_change_it() {
+    let url = database().await;
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let store = connect(&format!("{url}{separator}options=-c%20default_transaction_read_only=on"), 1);
+    assert!(store.migrate().await.unwrap().is_empty());
+    store.check_ready().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_migration_that_fails_is_rolled_back_and_named() {
     let url = empty().await;
     postgres::execute(&url, "CREATE TABLE key_pairs (mine int)").await.unwrap();
