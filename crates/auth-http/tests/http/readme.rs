@@ -18,25 +18,41 @@ fn after<'a>(text: &'a str, pattern: &str) -> Option<&'a str> {
     pattern.split('…').try_fold(text, |rest, part| rest.find(part).and_then(|at| rest.get(at + part.len()..)))
 }
 
-#[test]
-fn the_walk_through_prints_what_the_readme_says() {
-    let readme = read("README.md");
-    let walk_through = blocks(&readme, "sh")[0];
+/// Runs `script` against a service of its own and holds what it prints to the lines behind `#=>` in it.
+fn holds(page: &str, script: &str) {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(folder.path());
-    let script = walk_through.replace("127.0.0.1:8080", &running.address.to_string());
-    assert_ne!(script, walk_through);
+    let moved = script.replace("127.0.0.1:8080", &running.address.to_string());
+    assert_ne!(moved, script);
 
-    let output = Command::new("bash").args(["-euo", "pipefail", "-c", &script]).current_dir(&folder).output().unwrap();
+    let output = Command::new("bash").args(["-euo", "pipefail", "-c", &moved]).current_dir(&folder).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
 
-    let expected: Vec<_> = walk_through.lines().filter_map(|line| line.strip_prefix("#=> ")).collect();
-    assert!(expected.len() >= 8);
     let mut rest = printed.as_str();
-    for pattern in expected {
-        rest =
-            after(rest, pattern).unwrap_or_else(|| panic!("the README promises {pattern}, but what is left is {rest}"));
+    for pattern in script.lines().filter_map(|line| line.strip_prefix("#=> ")) {
+        rest = after(rest, pattern).unwrap_or_else(|| panic!("{page} promises {pattern}, but what is left is {rest}"));
+    }
+}
+
+#[test]
+fn the_walk_through_prints_what_the_readme_says() {
+    holds("the README", blocks(&read("README.md"), "sh")[0]);
+}
+
+#[test]
+fn the_examples_of_the_api_print_what_its_page_says() {
+    holds("docs/api.md", &blocks(&read("docs/api.md"), "sh").concat());
+}
+
+#[test]
+fn every_operation_stands_in_the_page_about_the_api() {
+    let page = read("docs/api.md");
+    for (path, methods) in auth_http::served() {
+        let path = path.strip_prefix(auth_http::BASE).unwrap_or(&path);
+        for method in methods.iter().filter(|method| **method != "HEAD" && path != "/docs/{file}") {
+            assert!(page.contains(&format!("`{method} {path}")), "{method} {path}");
+        }
     }
 }
 
@@ -62,8 +78,22 @@ fn every_setting_stands_in_the_operations_guide() {
 }
 
 #[test]
+fn settings_that_containers_are_given_exist() {
+    let guide = read("docs/operations.md");
+    for file in ["Dockerfile", "docker-compose.yml"] {
+        let text = read(file);
+        let named: Vec<_> = text.split(|c: char| !(c.is_ascii_uppercase() || c == '_')).collect();
+        let settings: Vec<_> = named.into_iter().filter(|word| word.starts_with("AUTH__")).collect();
+        assert!(!settings.is_empty());
+        for setting in settings {
+            assert!(guide.contains(&format!("`{setting}`")), "{file}: {setting}");
+        }
+    }
+}
+
+#[test]
 fn links_between_pages_lead_somewhere() {
-    for page in ["README.md", "docs/architecture.md", "docs/operations.md", "CHANGELOG.md"] {
+    for page in ["README.md", "docs/api.md", "docs/architecture.md", "docs/operations.md", "CHANGELOG.md"] {
         let text = read(page);
         let folder = Path::new(page).parent().unwrap();
         for target in text.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap()) {
