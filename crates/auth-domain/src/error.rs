@@ -39,9 +39,21 @@ pub enum AuthError {
     /// Too many addresses of the account wait for their verification.
     #[error("too many addresses wait for their verification")]
     TooManyAddresses,
+    /// The address belongs to another account.
+    #[error("the address belongs to another account")]
+    AddressTaken,
     /// The caller lacks a role that was asked for.
     #[error("the caller lacks a role")]
     RoleLacking,
+    /// The caller has to sign in anew for this.
+    #[error("this takes a recent sign-in")]
+    StepUpRequired,
+    /// The user is not verified, or disabled: a credential of theirs would not be accepted.
+    #[error("the user is not verified, or disabled")]
+    UserNotActive,
+    /// Nobody would be left to administer users.
+    #[error("the last administrator cannot be removed")]
+    LastAdministrator,
     /// The store could not answer: nothing is known, least of all that a credential is invalid.
     #[error("the store could not answer")]
     Store(#[from] StoreError),
@@ -71,6 +83,18 @@ pub enum InvalidInput {
     /// A kind of session that is not on offer.
     #[error("no such kind of session")]
     SessionKind,
+    /// Not a role.
+    #[error("a role is 1 to 64 of a-z, 0-9, '_', '.' and '-'")]
+    RoleName,
+    /// Not a group.
+    #[error("a group is 1 to 64 of a-z, 0-9, '_', '.' and '-'")]
+    GroupName,
+    /// Not a page of a list.
+    #[error("pages are counted from 1 and hold 1 to 100 items")]
+    Page,
+    /// Not a page to invite somebody to.
+    #[error("a portal is a plain http or https URL of at most 512 characters without six digits in a row")]
+    PortalUrl,
 }
 
 #[cfg(test)]

@@ -44,5 +44,6 @@ pub use policy::{ImpossibleLifetimes, Lifetimes, Policy, SessionKinds};
 pub use ports::*;
 pub use secrets::{ApiKey, ApiSecret, Bearer, KeyId, NoServerKey, ServerKeys, TokenDigest, VerificationCode};
 pub use use_cases::{
-    AddedEmail, Auth, Courier, CreatedKeyPair, Delivered, KeyPairWish, ListedSession, OpenedSession, Ports, SignUp,
+    AccountWish, AddedEmail, Auth, Courier, CreatedAccount, CreatedKeyPair, Delivered, GivenSession, KeyPairWish,
+    ListedSession, OpenedSession, Ports, SignUp, Welcome,
 };

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{InvalidInput, SessionKind};
+use crate::{GroupName, InvalidInput, RoleName, SessionKind};
 
 /// What the operator decides. The numbers that security rests on (tries, the life of codes) are not among it.
 #[derive(Debug, Clone)]
@@ -10,9 +10,11 @@ pub struct Policy {
     /// The kinds of session on offer, and how long each lives. `standard` is always among them.
     pub session_kinds: SessionKinds,
     /// The roles of new users.
-    pub new_user_roles: Vec<String>,
+    pub new_user_roles: Vec<RoleName>,
     /// The groups of new users.
-    pub new_user_groups: Vec<String>,
+    pub new_user_groups: Vec<GroupName>,
+    /// How long after a sign-in its session may change how the account is reached; `None` for as long as it lives.
+    pub fresh_for: Option<Duration>,
 }
 
 /// The kinds of session on offer.
@@ -40,13 +42,14 @@ pub struct ImpossibleLifetimes {
 }
 
 impl Default for Policy {
-    /// Registration open, `standard` sessions only, new users with role `user` in group `public`.
+    /// Registration open, `standard` sessions only, new users with role `user` in group `public`, no step-up.
     fn default() -> Self {
         Self {
             registration_open: true,
             session_kinds: SessionKinds::default(),
-            new_user_roles: vec!["user".to_owned()],
-            new_user_groups: vec!["public".to_owned()],
+            new_user_roles: RoleName::parse("user").into_iter().collect(),
+            new_user_groups: GroupName::parse("public").into_iter().collect(),
+            fresh_for: None,
         }
     }
 }

@@ -30,11 +30,12 @@ async fn embed(database: &Path, outbox: &Path, secret: [u8; 32]) -> Result<Alias
 
     let (email, full_name) = (EmailAddress::parse("ada@example.org")?, FullName::parse("Ada Lovelace")?);
     let sign_up = SignUp { email, full_name, alias: Alias::parse("ada")? };
-    let opened = auth.sign_up(sign_up, &Client::new([127, 0, 0, 1].into(), "my app"), &Language::default()).await?;
+    let client = Client::new([127, 0, 0, 1].into(), "my app");
+    let opened = auth.sign_up(sign_up, &client, &Language::default()).await?;
     for mail in courier.claim(16).await? {
         courier.deliver(&mail).await?;
     }
-    auth.redeem_sign_in_code(opened.code_id, &read_code(outbox)?).await?;
+    auth.redeem_sign_in_code(opened.code_id, &read_code(outbox)?, &client).await?;
     let live = auth.check_session(opened.bearer.expose()).await?;
 
     Ok(live.user.alias)

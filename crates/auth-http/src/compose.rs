@@ -2,7 +2,6 @@
 //! adapter.
 
 use std::{
-    num::NonZero,
     path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
@@ -26,7 +25,7 @@ use tracing::{info, warn};
 
 use crate::{
     ClientAddress,
-    jobs::{Bell, Heartbeat},
+    jobs::{Bell, Heartbeat, Work},
     key_file::{self, KeyFileError},
     openapi,
     service::Service,
@@ -37,14 +36,8 @@ use crate::{
 pub struct Parts {
     /// What the request handlers are given.
     pub service: web::Data<Service>,
-    /// The store, for the jobs.
-    pub store: Arc<dyn Store>,
-    /// What delivers the mail.
-    pub courier: Courier,
-    /// What wakes it.
-    pub bell: Arc<Bell>,
-    /// How many mails it delivers at once.
-    pub senders: NonZero<u16>,
+    /// What the jobs work with.
+    pub work: Work,
     /// Ends once the database is up to date; until then it may be out of reach, and the service is not ready.
     pub preparing: Preparing,
 }
@@ -138,7 +131,8 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
     });
     let courier = Courier { store: Arc::clone(&store), mailer, keys, clock, entropy };
     warn!("there are no guessing budgets and no throttles yet: do not expose this version to the internet");
-    Ok(Parts { service, store, courier, bell, senders: settings.mail_senders, preparing })
+    let (senders, events_kept) = (settings.mail_senders, settings.events_kept);
+    Ok(Parts { service, work: Work { store, courier, bell, senders, events_kept }, preparing })
 }
 
 /// Brings the database up to date, and returns the names of the migrations that it took.

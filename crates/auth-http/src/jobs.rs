@@ -71,15 +71,24 @@ pub struct Jobs {
     running: Vec<(&'static str, JoinHandle<()>)>,
 }
 
+/// What the jobs work with.
+pub struct Work {
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// What delivers the mail.
+    pub courier: Courier,
+    /// What wakes it.
+    pub bell: Arc<Bell>,
+    /// How many mails are handed over at once.
+    pub senders: NonZero<u16>,
+    /// How long the audit log is kept.
+    pub events_kept: Duration,
+}
+
 impl Jobs {
     /// Starts them all.
-    pub fn start(
-        service: &web::Data<Service>,
-        store: Arc<dyn Store>,
-        courier: Courier,
-        bell: Arc<Bell>,
-        senders: NonZero<u16>,
-    ) -> Self {
+    pub fn start(service: &web::Data<Service>, work: Work) -> Self {
+        let Work { store, courier, bell, senders, events_kept } = work;
         let (stop, stopped) = watch::channel(false);
         let heartbeat = service.mail_worker.clone();
         let clock = Arc::clone(&service.clock);
@@ -89,7 +98,7 @@ impl Jobs {
                 tokio::spawn(deliver_mail(Arc::new(courier), senders.get().into(), bell, heartbeat, stopped.clone())),
             ),
             ("usage", tokio::spawn(flush_usage(service.clone().into_inner(), stopped.clone()))),
-            ("purge", tokio::spawn(purge(store, clock, stopped))),
+            ("purge", tokio::spawn(purge(store, clock, events_kept, stopped))),
         ];
         Self { stop, running }
     }
@@ -235,10 +244,16 @@ async fn flush_usage(service: Arc<Service>, mut stopped: watch::Receiver<bool>) 
     }
 }
 
-async fn purge(store: Arc<dyn Store>, clock: Arc<dyn Clock>, mut stopped: watch::Receiver<bool>) {
+async fn purge(
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    events_kept: Duration,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut wait = PURGE_EVERY;
     while pause(wait, &mut stopped).await {
-        wait = match store.purge(clock.now(), PURGE_AT_ONCE).await {
+        let now = clock.now();
+        wait = match store.purge(now, now.minus(events_kept), PURGE_AT_ONCE).await {
             Ok(0) => PURGE_EVERY,
             Ok(_rows) => PURGE_PAUSE,
             Err(error) => {

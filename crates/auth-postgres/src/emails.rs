@@ -2,21 +2,21 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, QueuedMail, Standing, StoreError, UserId,
+    AddressKey, Applied, Email, EmailAddition, EmailAddress, EmailChange, EmailId, EmailRenewal, Emails, Event,
+    QueuedMail, StoreError, Timestamp, UserId, Vouched, VouchedEmail,
 };
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper, dsl::auto_type};
+use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper, dsl::auto_type};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::{
-    PostgresStore,
+    PostgresStore, audit,
     codes::{self, Opens},
     error::Failure,
-    locks, outbox,
-    redeeming::lock_user,
+    locks, outbox, registrations,
     rows::{EmailRow, stored},
-    schema::emails,
-    users::has_verified_owner,
+    schema::{emails, users},
+    users::{lock_account, lock_user},
 };
 
 #[async_trait]
@@ -40,6 +40,18 @@ impl Emails for PostgresStore {
     async fn remove_email(&self, change: &EmailChange) -> Result<Applied, StoreError> {
         self.write(change.clone(), |conn, change| Box::pin(remove_email(conn, change))).await
     }
+
+    async fn vouch_for_email(&self, vouched: &VouchedEmail) -> Result<Vouched, StoreError> {
+        self.write(vouched.clone(), |conn, vouched| Box::pin(vouch_for_email(conn, vouched))).await
+    }
+
+    async fn verify_email(&self, id: EmailId, event: &Event) -> Result<Vouched, StoreError> {
+        self.write((id, event.clone()), |conn, (id, event)| Box::pin(verify_email(conn, *id, event))).await
+    }
+
+    async fn find_email_owner(&self, id: EmailId) -> Result<Option<UserId>, StoreError> {
+        self.read(id, |conn, id| Box::pin(find_email_owner(conn, *id))).await
+    }
 }
 
 async fn list_emails(conn: &mut AsyncPgConnection, user: UserId) -> Result<Vec<Email>, Failure> {
@@ -54,47 +66,96 @@ async fn list_emails(conn: &mut AsyncPgConnection, user: UserId) -> Result<Vec<E
 
 /// Locks the account, and tells whether it has exactly these addresses.
 async fn has_exactly(conn: &mut AsyncPgConnection, user: UserId, seen: &[Email]) -> Result<bool, Failure> {
-    match lock_user(conn, user.uuid()).await? {
-        Some(row) if row.standing()? == Standing::Account => Ok(list_emails(conn, user).await? == seen),
-        _ => Ok(false),
+    Ok(lock_account(conn, user.uuid()).await?.is_some() && list_emails(conn, user).await? == seen)
+}
+
+/// The user who owns `address`, if anybody does.
+pub(crate) async fn owner(conn: &mut AsyncPgConnection, address: &AddressKey) -> Result<Option<Uuid>, Failure> {
+    let owned = emails::table
+        .filter(emails::address_key.eq(address.as_str()))
+        .filter(emails::verified.or(emails::vouched))
+        .select(emails::user_id);
+    Ok(owned.get_result(conn).await.optional()?)
+}
+
+/// Whether somebody else than `user` owns `address`.
+async fn is_foreign(conn: &mut AsyncPgConnection, user: Uuid, address: &AddressKey) -> Result<bool, Failure> {
+    Ok(owner(conn, address).await?.is_some_and(|owner| owner != user))
+}
+
+/// An address about to be stored, which nobody has proved yet.
+pub(crate) struct NewEmail<'a> {
+    pub(crate) id: EmailId,
+    pub(crate) user: UserId,
+    pub(crate) address: &'a EmailAddress,
+    pub(crate) vouched: bool,
+    pub(crate) preferred: bool,
+    pub(crate) created_at: Timestamp,
+}
+
+pub(crate) async fn insert(conn: &mut AsyncPgConnection, email: NewEmail<'_>) -> Result<(), Failure> {
+    diesel::insert_into(emails::table)
+        .values((
+            emails::id.eq(email.id.uuid()),
+            emails::user_id.eq(email.user.uuid()),
+            emails::address.eq(email.address.as_str()),
+            emails::address_key.eq(email.address.key().as_str()),
+            emails::verified.eq(false),
+            emails::vouched.eq(email.vouched),
+            emails::preferred.eq(email.preferred),
+            emails::created_at.eq(stored(email.created_at)),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Makes an address a verified one, unless somebody else owns it. Returns whether it is one. The address is locked by now.
+pub(crate) async fn prove(conn: &mut AsyncPgConnection, email: &EmailRow) -> Result<bool, Failure> {
+    if email.verified {
+        return Ok(true);
     }
+    if is_foreign(conn, email.user_id, &AddressKey::from_stored(email.address_key.clone())).await? {
+        return Ok(false);
+    }
+    diesel::update(emails::table.filter(emails::id.eq(email.id))).set(emails::verified.eq(true)).execute(conn).await?;
+    Ok(true)
 }
 
 async fn add_email(conn: &mut AsyncPgConnection, addition: &EmailAddition) -> Result<Applied, Failure> {
     let key = addition.address.key();
     locks::address(conn, &key).await?;
     let is_as_seen = has_exactly(conn, addition.user_id, &addition.seen).await?
-        && has_verified_owner(conn, &key).await? == addition.foreign;
+        && is_foreign(conn, addition.user_id.uuid(), &key).await? == addition.foreign;
     if !is_as_seen {
         return Ok(Applied::Stale);
     }
-    diesel::insert_into(emails::table)
-        .values((
-            emails::id.eq(addition.email_id.uuid()),
-            emails::user_id.eq(addition.user_id.uuid()),
-            emails::address.eq(addition.address.as_str()),
-            emails::address_key.eq(key.as_str()),
-            emails::verified.eq(false),
-            emails::preferred.eq(false),
-            emails::created_at.eq(stored(addition.code.created_at)),
-        ))
-        .execute(conn)
-        .await?;
+    let email = NewEmail {
+        id: addition.email_id,
+        user: addition.user_id,
+        address: &addition.address,
+        vouched: false,
+        preferred: false,
+        created_at: addition.code.created_at,
+    };
+    insert(conn, email).await?;
     codes::insert(conn, &addition.code, Opens::Email, Some(addition.email_id)).await?;
     queue(conn, &addition.mails).await?;
+    audit::record(conn, &addition.event).await?;
     Ok(Applied::Yes)
 }
 
 async fn renew_email_code(conn: &mut AsyncPgConnection, renewal: &EmailRenewal) -> Result<Applied, Failure> {
     locks::address(conn, &renewal.code.address).await?;
-    lock_user(conn, renewal.user_id.uuid()).await?;
+    let user = renewal.user_id.uuid();
+    lock_user(conn, user).await?;
     let pending: Option<Uuid> = of_user(renewal.user_id, renewal.email_id)
         .filter(diesel::dsl::not(emails::verified))
         .select(emails::id)
         .get_result(conn)
         .await
         .optional()?;
-    if pending.is_none() || has_verified_owner(conn, &renewal.code.address).await? != renewal.foreign {
+    if pending.is_none() || is_foreign(conn, user, &renewal.code.address).await? != renewal.foreign {
         return Ok(Applied::Stale);
     }
     codes::end_those_for_email(conn, renewal.email_id).await?;
@@ -112,6 +173,7 @@ async fn prefer_email(conn: &mut AsyncPgConnection, change: &EmailChange) -> Res
     diesel::update(preferred).set(emails::preferred.eq(false)).execute(conn).await?;
     diesel::update(of_user(change.user_id, change.email_id)).set(emails::preferred.eq(true)).execute(conn).await?;
     queue(conn, &change.notices).await?;
+    audit::record(conn, &change.event).await?;
     Ok(Applied::Yes)
 }
 
@@ -122,7 +184,69 @@ async fn remove_email(conn: &mut AsyncPgConnection, change: &EmailChange) -> Res
     // Its codes go by foreign key.
     diesel::delete(of_user(change.user_id, change.email_id)).execute(conn).await?;
     queue(conn, &change.notices).await?;
+    audit::record(conn, &change.event).await?;
     Ok(Applied::Yes)
+}
+
+async fn vouch_for_email(conn: &mut AsyncPgConnection, vouched: &VouchedEmail) -> Result<Vouched, Failure> {
+    let (user, key) = (vouched.user_id, vouched.address.key());
+    locks::address(conn, &key).await?;
+    if !has_exactly(conn, user, &vouched.seen).await? {
+        return Ok(Vouched::Stale);
+    }
+    if is_foreign(conn, user.uuid(), &key).await? {
+        return Ok(Vouched::Taken);
+    }
+    registrations::delete_for_address(conn, &key).await?;
+    if vouched.seen.iter().any(|email| email.id == vouched.email_id) {
+        diesel::update(of_user(user, vouched.email_id)).set(emails::vouched.eq(true)).execute(conn).await?;
+    } else {
+        let email = NewEmail {
+            id: vouched.email_id,
+            user,
+            address: &vouched.address,
+            vouched: true,
+            preferred: false,
+            created_at: vouched.event.at,
+        };
+        insert(conn, email).await?;
+    }
+    queue(conn, &vouched.notices).await?;
+    audit::record(conn, &vouched.event).await?;
+    Ok(Vouched::Yes)
+}
+
+async fn verify_email(conn: &mut AsyncPgConnection, id: EmailId, event: &Event) -> Result<Vouched, Failure> {
+    // Neither whose it is nor which it is ever changes: read first, so that locks can be taken in their order.
+    let email = emails::table.filter(emails::id.eq(id.uuid()));
+    let found: Option<(Uuid, String)> =
+        email.select((emails::user_id, emails::address_key)).get_result(conn).await.optional()?;
+    let Some((owner, key)) = found else { return Ok(Vouched::Stale) };
+    let key = AddressKey::from_stored(key);
+    locks::address(conn, &key).await?;
+    if lock_account(conn, owner).await?.is_none() {
+        return Ok(Vouched::Stale);
+    }
+    let row = email.select(EmailRow::as_select()).for_no_key_update().get_result(conn).await.optional()?;
+    let Some(row) = row else { return Ok(Vouched::Stale) };
+    if !prove(conn, &row).await? {
+        return Ok(Vouched::Taken);
+    }
+    registrations::delete_for_address(conn, &key).await?;
+    audit::record_about(conn, owner, event).await?;
+    Ok(Vouched::Yes)
+}
+
+async fn find_email_owner(conn: &mut AsyncPgConnection, id: EmailId) -> Result<Option<UserId>, Failure> {
+    let owner: Option<Uuid> = emails::table
+        .inner_join(users::table)
+        .filter(emails::id.eq(id.uuid()))
+        .filter(users::registration.is_null())
+        .select(emails::user_id)
+        .get_result(conn)
+        .await
+        .optional()?;
+    Ok(owner.map(UserId::from))
 }
 
 #[auto_type(no_type_alias)]

@@ -61,7 +61,7 @@ impl From<Error> for Failure {
 fn duplicate(constraint: &str) -> Option<Duplicate> {
     match constraint {
         "users_alias_key" => Some(Duplicate::Alias),
-        "emails_verified_address_key" => Some(Duplicate::Address),
+        "emails_owned_address_key" => Some(Duplicate::Address),
         "sessions_digest" | "key_pairs_digest" | "key_pairs_api_key" => Some(Duplicate::Credential),
         name if name.ends_with("_pkey") => Some(Duplicate::Id),
         _ => None,
@@ -95,7 +95,7 @@ mod tests {
     fn a_violated_constraint_is_told_by_its_name() {
         for (constraint, expected) in [
             ("users_alias_key", Some(Duplicate::Alias)),
-            ("emails_verified_address_key", Some(Duplicate::Address)),
+            ("emails_owned_address_key", Some(Duplicate::Address)),
             ("sessions_digest", Some(Duplicate::Credential)),
             ("key_pairs_api_key", Some(Duplicate::Credential)),
             ("outbox_pkey", Some(Duplicate::Id)),

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CodeState, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, PendingKeyPair, StoreError, Timestamp, TokenDigest,
-    UserId,
+    Applied, CodeState, Event, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair,
+    StoreError, Timestamp, TokenDigest, UserId,
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper,
@@ -14,12 +14,13 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::{
-    PostgresStore,
+    PostgresStore, audit,
     codes::{self, Opens},
     error::Failure,
-    outbox,
+    outbox, paging,
     rows::{KeyPairRow, UserRow, live_key_pair, sorted, stored},
     schema::{codes as code, emails, key_pairs, users},
+    users::{lock_active, lock_user},
 };
 
 #[async_trait]
@@ -36,9 +37,33 @@ impl KeyPairs for PostgresStore {
         self.write(pending.clone(), |conn, pending| Box::pin(create_key_pair(conn, pending))).await
     }
 
-    async fn delete_key_pair(&self, user: UserId, id: KeyPairId, now: Timestamp) -> Result<Applied, StoreError> {
-        let input = (user, id, now);
-        self.write(input, |conn, (user, id, now)| Box::pin(delete_key_pair(conn, *user, *id, *now))).await
+    async fn page_key_pairs(
+        &self,
+        user: Option<UserId>,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Paged<KeyPair>, StoreError> {
+        let input = (user, now, page);
+        self.view(input, |conn, (user, now, page)| Box::pin(page_key_pairs(conn, *user, *now, *page))).await
+    }
+
+    async fn create_live_key_pair(&self, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, StoreError> {
+        let input = (key_pair.clone(), event.clone());
+        self.write(input, |conn, (key_pair, event)| Box::pin(create_live_key_pair(conn, key_pair, event))).await
+    }
+
+    async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Option<UserId>, StoreError> {
+        self.write((id, event.clone()), |conn, (id, event)| Box::pin(verify_key_pair(conn, *id, event))).await
+    }
+
+    async fn delete_key_pair(
+        &self,
+        id: KeyPairId,
+        of: Option<UserId>,
+        event: &Event,
+    ) -> Result<Option<UserId>, StoreError> {
+        let input = (id, of, event.clone());
+        self.write(input, |conn, (id, of, event)| Box::pin(delete_key_pair(conn, *id, *of, event))).await
     }
 }
 
@@ -80,8 +105,56 @@ async fn list_key_pairs(conn: &mut AsyncPgConnection, user: UserId, now: Timesta
     Ok(theirs.into_iter().map(KeyPairRow::into_key_pair).collect::<Result<_, _>>()?)
 }
 
+async fn page_key_pairs(
+    conn: &mut AsyncPgConnection,
+    user: Option<UserId>,
+    now: Timestamp,
+    page: Page,
+) -> Result<Paged<KeyPair>, Failure> {
+    let wanted = || {
+        let all = key_pairs::table.filter(stands_at(stored(now))).into_boxed();
+        match user {
+            Some(user) => all.filter(key_pairs::user_id.eq(user.uuid())),
+            None => all,
+        }
+    };
+    let items = wanted().count().get_result(conn).await?;
+    let rows = wanted()
+        .order(key_pairs::id.desc())
+        .limit(paging::size(page))
+        .offset(paging::offset(page))
+        .select(KeyPairRow::as_select())
+        .load(conn)
+        .await?;
+    Ok(paging::paged(rows, items, KeyPairRow::into_key_pair)?)
+}
+
+/// Stores a key pair, which works if it has been verified.
+pub(crate) async fn insert(
+    conn: &mut AsyncPgConnection,
+    key_pair: &NewKeyPair,
+    verified_at: Option<Timestamp>,
+) -> Result<(), Failure> {
+    diesel::insert_into(key_pairs::table)
+        .values((
+            key_pairs::id.eq(key_pair.id.uuid()),
+            key_pairs::user_id.eq(key_pair.user_id.uuid()),
+            key_pairs::name.eq(key_pair.name.as_str()),
+            key_pairs::api_key.eq(key_pair.api_key.as_str()),
+            key_pairs::digest.eq(key_pair.digest.as_bytes().as_slice()),
+            key_pairs::key_id.eq(key_pair.key_id.to_string()),
+            key_pairs::roles.eq(key_pair.roles.as_deref().map(sorted)),
+            key_pairs::verified_at.eq(verified_at.map(stored)),
+            key_pairs::created_at.eq(stored(key_pair.created_at)),
+            key_pairs::expires_at.eq(stored(key_pair.expires_at)),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 async fn create_key_pair(conn: &mut AsyncPgConnection, pending: &PendingKeyPair) -> Result<Applied, Failure> {
-    let PendingKeyPair { key_pair, email_id, code, mail } = pending;
+    let PendingKeyPair { key_pair, email_id, code, mail, event } = pending;
     let address: Option<Uuid> = emails::table
         .filter(emails::id.eq(email_id.uuid()))
         .filter(emails::user_id.eq(key_pair.user_id.uuid()))
@@ -94,42 +167,63 @@ async fn create_key_pair(conn: &mut AsyncPgConnection, pending: &PendingKeyPair)
     if address.is_none() {
         return Ok(Applied::Stale);
     }
-    diesel::insert_into(key_pairs::table)
-        .values((
-            key_pairs::id.eq(key_pair.id.uuid()),
-            key_pairs::user_id.eq(key_pair.user_id.uuid()),
-            key_pairs::name.eq(key_pair.name.as_str()),
-            key_pairs::api_key.eq(key_pair.api_key.as_str()),
-            key_pairs::digest.eq(key_pair.digest.as_bytes().as_slice()),
-            key_pairs::key_id.eq(key_pair.key_id.to_string()),
-            key_pairs::roles.eq(key_pair.roles.as_deref().map(sorted)),
-            key_pairs::created_at.eq(stored(key_pair.created_at)),
-            key_pairs::expires_at.eq(stored(key_pair.expires_at)),
-        ))
-        .execute(conn)
-        .await?;
+    insert(conn, key_pair, None).await?;
     codes::insert(conn, code, Opens::KeyPair(key_pair.id), Some(*email_id)).await?;
     outbox::insert(conn, mail).await?;
+    audit::record(conn, event).await?;
     Ok(Applied::Yes)
+}
+
+async fn create_live_key_pair(
+    conn: &mut AsyncPgConnection,
+    key_pair: &NewKeyPair,
+    event: &Event,
+) -> Result<Applied, Failure> {
+    if lock_active(conn, key_pair.user_id.uuid()).await?.is_none() {
+        return Ok(Applied::Stale);
+    }
+    insert(conn, key_pair, Some(key_pair.created_at)).await?;
+    audit::record(conn, event).await?;
+    Ok(Applied::Yes)
+}
+
+async fn verify_key_pair(
+    conn: &mut AsyncPgConnection,
+    id: KeyPairId,
+    event: &Event,
+) -> Result<Option<UserId>, Failure> {
+    // Whose it is never changes: read first, so that locks can be taken in their order.
+    let key_pair =
+        key_pairs::table.filter(key_pairs::id.eq(id.uuid())).filter(key_pairs::expires_at.gt(stored(event.at)));
+    let owner: Option<Uuid> = key_pair.select(key_pairs::user_id).get_result(conn).await.optional()?;
+    let Some(owner) = owner else { return Ok(None) };
+    lock_user(conn, owner).await?;
+    let row = key_pair.select(KeyPairRow::as_select()).for_no_key_update().get_result(conn).await.optional()?;
+    let Some(row) = row else { return Ok(None) };
+    if row.is_waiting_at(event.at) {
+        diesel::update(key_pair).set(key_pairs::verified_at.eq(stored(event.at))).execute(conn).await?;
+    }
+    audit::record_about(conn, owner, event).await?;
+    Ok(Some(owner.into()))
 }
 
 async fn delete_key_pair(
     conn: &mut AsyncPgConnection,
-    user: UserId,
     id: KeyPairId,
-    now: Timestamp,
-) -> Result<Applied, Failure> {
-    let theirs: Option<Uuid> = key_pairs::table
-        .filter(key_pairs::id.eq(id.uuid()))
-        .filter(key_pairs::user_id.eq(user.uuid()))
-        .filter(stands_at(stored(now)))
-        .select(key_pairs::id)
+    of: Option<UserId>,
+    event: &Event,
+) -> Result<Option<UserId>, Failure> {
+    let key_pair = key_pairs::table.filter(key_pairs::id.eq(id.uuid()));
+    let owner: Option<Uuid> = key_pair
+        .filter(stands_at(stored(event.at)))
+        .select(key_pairs::user_id)
         .for_update()
         .get_result(conn)
         .await
         .optional()?;
-    let Some(id) = theirs else { return Ok(Applied::Stale) };
+    let Some(owner) = owner.filter(|owner| of.is_none_or(|of| of.uuid() == *owner)) else { return Ok(None) };
     // Its code goes by foreign key.
-    diesel::delete(key_pairs::table.filter(key_pairs::id.eq(id))).execute(conn).await?;
-    Ok(Applied::Yes)
+    diesel::delete(key_pair).execute(conn).await?;
+    audit::record_about(conn, owner, event).await?;
+    Ok(Some(owner.into()))
 }

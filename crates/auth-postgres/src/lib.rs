@@ -6,8 +6,9 @@
 //! | `options`, `tls`, `connections` | where the database is, how connections are encrypted, made and pooled |
 //! | `migrations` | bringing the layout up to date, one process at a time |
 //! | `error` | what PostgreSQL's failures mean to the domain |
-//! | `users`, `emails`, `sessions`, `key_pairs`, `redeeming`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
-//! | `locks`, `registrations`, `codes`, `usage` | what several of those share |
+//! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
+//! | `changes`, `sign_ins`, `usage` | facts of theirs that fill a file |
+//! | `locks`, `registrations`, `codes`, `paging` | what several of those share |
 //! | `archive` | [`PostgresArchive`]: writing everything that another kind of store keeps |
 //! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
 //!
@@ -29,7 +30,10 @@
 //! # }
 //! ```
 
+mod accounts;
 mod archive;
+mod audit;
+mod changes;
 mod codes;
 mod connections;
 mod emails;
@@ -39,11 +43,13 @@ mod locks;
 mod migrations;
 mod options;
 mod outbox;
+mod paging;
 mod redeeming;
 mod registrations;
 mod rows;
 mod schema;
 mod sessions;
+mod sign_ins;
 mod store;
 mod tls;
 mod upkeep;

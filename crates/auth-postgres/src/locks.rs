@@ -1,7 +1,7 @@
 //! Locks that a transaction holds until it ends, on things that need not have a row.
 //!
 //! Taken in this order by every fact, which keeps facts from waiting for each other in a circle: an address, an alias,
-//! then rows: user, session or key pair, code. What collides all the same is begun again.
+//! the administrators, then rows: user, session or key pair, code. What collides all the same is begun again.
 
 use auth_domain::{AddressKey, Alias};
 use diesel::{
@@ -28,6 +28,11 @@ pub(crate) async fn address(conn: &mut AsyncPgConnection, address: &AddressKey) 
 /// Who holds an alias.
 pub(crate) async fn alias(conn: &mut AsyncPgConnection, alias: &Alias) -> Result<(), Failure> {
     lock(conn, &alias.key(), 2).await
+}
+
+/// How many administrators there are: every fact that can cost one holds this.
+pub(crate) async fn administrators(conn: &mut AsyncPgConnection) -> Result<(), Failure> {
+    lock(conn, "", 3).await
 }
 
 async fn lock(conn: &mut AsyncPgConnection, name: &str, kind: i64) -> Result<(), Failure> {

@@ -3,27 +3,25 @@
 use async_trait::async_trait;
 use auth_domain::{
     AddressKey, CodeGuess, CodePurpose, Codes, Opened, Redeemed, Standing, StoreError, Timestamp, UserId,
-    rules::{Judgement, judge},
+    rules::{Judgement, event_of_disabled_account, event_of_redeeming, event_of_wrong_guess, judge},
 };
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::{
-    PostgresStore, codes,
+    PostgresStore, audit, codes, emails,
     error::{Failure, corrupt},
     locks,
     rows::{CodeRow, EmailRow, KeyPairRow, SessionRow, UserRow, stored},
-    schema::{codes as code, emails, key_pairs, sessions, users},
-    users::has_verified_owner,
+    schema::{codes as code, emails as email, key_pairs, sessions, users},
+    users::lock_user,
 };
 
 #[async_trait]
 impl Codes for PostgresStore {
-    async fn redeem_code(&self, guess: &CodeGuess, by: Option<UserId>, now: Timestamp) -> Result<Redeemed, StoreError> {
-        let guess = CodeGuess { id: guess.id, purpose: guess.purpose, hashes: guess.hashes.clone() };
-        let input = (guess, by, now);
-        self.write(input, |conn, (guess, by, now)| Box::pin(redeem_code(conn, guess, *by, *now))).await
+    async fn redeem_code(&self, guess: &CodeGuess) -> Result<Redeemed, StoreError> {
+        self.write(guess.clone(), |conn, guess| Box::pin(redeem_code(conn, guess))).await
     }
 }
 
@@ -35,35 +33,43 @@ struct Target {
     waiting: bool,
 }
 
-async fn redeem_code(
-    conn: &mut AsyncPgConnection,
-    guess: &CodeGuess,
-    by: Option<UserId>,
-    now: Timestamp,
-) -> Result<Redeemed, Failure> {
+async fn redeem_code(conn: &mut AsyncPgConnection, guess: &CodeGuess) -> Result<Redeemed, Failure> {
+    let redeemed = spend(conn, guess).await?;
+    let event = match redeemed {
+        Redeemed::Yes { opened, user_id, registered } => event_of_redeeming(guess, opened, user_id, registered),
+        Redeemed::Disabled { user_id } => event_of_disabled_account(guess, user_id),
+        Redeemed::Wrong { owner } => event_of_wrong_guess(guess, owner),
+        Redeemed::Refused => return Ok(redeemed),
+    };
+    audit::record(conn, &event).await?;
+    Ok(redeemed)
+}
+
+/// Judges a guess and does what it comes to, but for telling the audit log.
+async fn spend(conn: &mut AsyncPgConnection, guess: &CodeGuess) -> Result<Redeemed, Failure> {
     // What the code leads to never changes: read first, so that locks can be taken in their order.
     let Some(seen) = find(conn, guess).await? else { return Ok(Redeemed::Refused) };
     locks::address(conn, &AddressKey::from_stored(seen.address_key.clone())).await?;
-    let Some(target) = lock_target(conn, &seen, now).await? else { return Ok(Redeemed::Refused) };
-    let somebody_elses = by.is_some_and(|by| target.user != Some(by.uuid()));
+    let Some(target) = lock_target(conn, &seen, guess.at).await? else { return Ok(Redeemed::Refused) };
+    let somebody_elses = guess.by.user.is_some_and(|by| target.user != Some(by.uuid()));
     if !target.waiting || somebody_elses {
         return Ok(Redeemed::Refused);
     }
     let locked = code::table.filter(code::id.eq(seen.id)).select(CodeRow::as_select()).for_no_key_update();
     let Some(code) = locked.get_result(conn).await.optional()? else { return Ok(Redeemed::Refused) };
-    match judge(&code.state()?, guess, now) {
+    match judge(&code.state()?, guess, guess.at) {
         Judgement::Ended => Ok(Redeemed::Refused),
         Judgement::Wrong => {
             diesel::update(code::table.filter(code::id.eq(code.id)))
                 .set(code::wrong_guesses.eq(code::wrong_guesses + 1))
                 .execute(conn)
                 .await?;
-            Ok(Redeemed::Refused)
+            Ok(Redeemed::Wrong { owner: target.user.map(UserId::from) })
         }
         Judgement::Right => {
             codes::end(conn, code.id).await?;
             match target.user {
-                Some(user) => open(conn, &code, user, now).await,
+                Some(user) => open(conn, &code, user, guess.at).await,
                 // No guess is right for a decoy's hash; should one be, it still leads nowhere.
                 None => Ok(Redeemed::Refused),
             }
@@ -86,12 +92,16 @@ async fn lock_target(conn: &mut AsyncPgConnection, code: &CodeRow, now: Timestam
                 .get_result(conn)
                 .await
                 .optional()?;
-            if let Some(Some(owner)) = owner {
-                lock_user(conn, owner).await?;
+            let mut user = None;
+            if let Some(owner) = owner.flatten()
+                && let Some(row) = lock_user(conn, owner).await?
+                && row.standing()? != Standing::Decoy
+            {
+                user = Some(owner);
             }
             let row = sessions::table.filter(sessions::id.eq(session)).select(SessionRow::as_select());
             let session = row.for_no_key_update().get_result(conn).await.optional()?;
-            Ok(session.map(|row| Target { waiting: row.is_waiting_at(now), user: row.user_id }))
+            Ok(session.map(|row| Target { waiting: row.is_waiting_at(now), user }))
         }
         (CodePurpose::KeyPair, _, Some(key_pair), _) => {
             let row = key_pairs::table.filter(key_pairs::id.eq(key_pair));
@@ -102,8 +112,8 @@ async fn lock_target(conn: &mut AsyncPgConnection, code: &CodeRow, now: Timestam
             Ok(key_pair.map(|row| Target { waiting: row.is_waiting_at(now), user: Some(row.user_id) }))
         }
         (CodePurpose::Email, _, _, Some(email)) => {
-            let row = emails::table.filter(emails::id.eq(email));
-            let owner: Option<Uuid> = row.select(emails::user_id).get_result(conn).await.optional()?;
+            let row = email::table.filter(email::id.eq(email));
+            let owner: Option<Uuid> = row.select(email::user_id).get_result(conn).await.optional()?;
             let Some(owner) = owner else { return Ok(None) };
             lock_user(conn, owner).await?;
             let email = row.select(EmailRow::as_select()).for_no_key_update().get_result(conn).await.optional()?;
@@ -113,33 +123,25 @@ async fn lock_target(conn: &mut AsyncPgConnection, code: &CodeRow, now: Timestam
     }
 }
 
-/// Locks a user's row against every other fact that changes what the user has.
-pub(crate) async fn lock_user(conn: &mut AsyncPgConnection, user: Uuid) -> Result<Option<UserRow>, Failure> {
-    let row = users::table.filter(users::id.eq(user)).select(UserRow::as_select()).for_no_key_update();
-    Ok(row.get_result(conn).await.optional()?)
-}
-
 /// Opens what a right code opens for `user`, and verifies what it proves.
 async fn open(conn: &mut AsyncPgConnection, code: &CodeRow, user: Uuid, now: Timestamp) -> Result<Redeemed, Failure> {
     let Some(email_id) = code.email_id else { return Ok(Redeemed::Refused) };
     let found: Option<(UserRow, EmailRow)> = users::table
-        .inner_join(emails::table)
+        .inner_join(email::table)
         .filter(users::id.eq(user))
-        .filter(emails::id.eq(email_id))
+        .filter(email::id.eq(email_id))
         .select(<(UserRow, EmailRow)>::as_select())
         .get_result(conn)
         .await
         .optional()?;
     let Some((row, email)) = found else { return Ok(Redeemed::Refused) };
+    let registered = row.standing()? == Standing::Pending;
     let opened = match (code.purpose()?, code.session_id, code.key_pair_id) {
         (CodePurpose::SignIn, Some(session), _) => {
-            if row.standing()? == Standing::Decoy {
-                return Ok(Redeemed::Refused);
-            }
             if !row.enabled {
-                return Ok(Redeemed::Disabled);
+                return Ok(Redeemed::Disabled { user_id: user.into() });
             }
-            if !verify_email(conn, &email).await? {
+            if !emails::prove(conn, &email).await? {
                 return Ok(Redeemed::Refused);
             }
             verify_user(conn, &row, user).await?;
@@ -154,7 +156,7 @@ async fn open(conn: &mut AsyncPgConnection, code: &CodeRow, user: Uuid, now: Tim
             return Ok(Redeemed::Refused);
         }
         (CodePurpose::Email, ..) => {
-            if !verify_email(conn, &email).await? {
+            if !emails::prove(conn, &email).await? {
                 return Ok(Redeemed::Refused);
             }
             Opened::Email(email_id.into())
@@ -168,19 +170,7 @@ async fn open(conn: &mut AsyncPgConnection, code: &CodeRow, user: Uuid, now: Tim
         }
         _ => return Err(corrupt("codes", code.id, "opens nothing").into()),
     };
-    Ok(Redeemed::Yes { opened, user_id: user.into() })
-}
-
-/// Makes an address a verified one, unless somebody else has verified it first. Returns whether it is one.
-async fn verify_email(conn: &mut AsyncPgConnection, email: &EmailRow) -> Result<bool, Failure> {
-    if email.verified {
-        return Ok(true);
-    }
-    if has_verified_owner(conn, &AddressKey::from_stored(email.address_key.clone())).await? {
-        return Ok(false);
-    }
-    diesel::update(emails::table.filter(emails::id.eq(email.id))).set(emails::verified.eq(true)).execute(conn).await?;
-    Ok(true)
+    Ok(Redeemed::Yes { opened, user_id: user.into(), registered })
 }
 
 /// Makes a registration an account, and an account a verified one.

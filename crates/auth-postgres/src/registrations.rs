@@ -59,6 +59,12 @@ pub(crate) async fn delete_ended(
     delete_users(conn, &registrations).await
 }
 
+/// Deletes the registrations for `address`, which has found an owner.
+pub(crate) async fn delete_for_address(conn: &mut AsyncPgConnection, address: &AddressKey) -> Result<(), Failure> {
+    let registrations = for_address(conn, address).await?;
+    delete_users(conn, &registrations).await
+}
+
 /// Deletes users, or registrations, with all that hangs on them. Notices remain owed: they tell somebody else.
 pub(crate) async fn delete_users(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<(), Failure> {
     if ids.is_empty() {

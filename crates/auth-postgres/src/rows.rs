@@ -119,7 +119,7 @@ impl SessionRow {
             id: self.id.into(),
             user_id: user_id.into(),
             kind: SessionKind::parse(&self.kind).map_err(|error| corrupt("sessions", self.id, error))?,
-            verified: self.verified_at.is_some(),
+            verified_at: self.verified_at.map(moment),
             created_at: moment(self.created_at),
             expires_at: moment(self.expires_at),
             last_used_at: self.last_used_at.map(moment),
@@ -226,18 +226,29 @@ pub(crate) struct EmailRow {
     address: String,
     pub(crate) address_key: String,
     pub(crate) verified: bool,
+    pub(crate) vouched: bool,
     preferred: bool,
 }
 
 impl EmailRow {
+    /// Whether it is somebody's for good, and not a registration's.
+    pub(crate) fn is_owned(&self) -> bool {
+        self.verified || self.vouched
+    }
+
     pub(crate) fn into_known(self) -> Result<KnownAddress, StoreError> {
         let owner = SessionOwner { user_id: self.user_id.into(), email_id: self.id.into() };
-        Ok(KnownAddress { owner, address: self.address()?, verified: self.verified })
+        Ok(KnownAddress { owner, address: self.address()?, verified: self.verified, vouched: self.vouched })
     }
 
     pub(crate) fn into_email(self) -> Result<Email, StoreError> {
-        let address = self.address()?;
-        Ok(Email { id: self.id.into(), address, verified: self.verified, preferred: self.preferred })
+        Ok(Email {
+            id: self.id.into(),
+            address: self.address()?,
+            verified: self.verified,
+            vouched: self.vouched,
+            preferred: self.preferred,
+        })
     }
 
     fn address(&self) -> Result<EmailAddress, StoreError> {

@@ -22,6 +22,7 @@ diesel::table! {
         address -> Text,
         address_key -> Text,
         verified -> Bool,
+        vouched -> Bool,
         preferred -> Bool,
         created_at -> Timestamptz,
     }
@@ -99,6 +100,20 @@ diesel::table! {
         ended_at -> Timestamptz,
         outcome -> Text,
         reply -> Text,
+    }
+}
+
+diesel::table! {
+    events (id) {
+        id -> Uuid,
+        at -> Timestamptz,
+        kind -> Text,
+        outcome -> Text,
+        actor_id -> Nullable<Uuid>,
+        subject_id -> Nullable<Uuid>,
+        credential_id -> Nullable<Uuid>,
+        ip -> Nullable<Inet>,
+        detail -> Text,
     }
 }
 

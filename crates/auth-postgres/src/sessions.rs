@@ -2,22 +2,27 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CredentialId, LiveSession, PendingSignIn, Session, SessionId, SessionOwner, Sessions, Standing,
+    Applied, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId, Sessions,
     StoreError, Timestamp, TokenDigest, UserId,
 };
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper, data_types::PgTimestamp};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, PgExpressionMethods,
+    QueryDsl, SelectableHelper,
+    data_types::PgTimestamp,
+    dsl::{auto_type, exists, not},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnet::IpNet;
 use uuid::Uuid;
 
 use crate::{
-    PostgresStore,
-    codes::{self, Opens},
+    PostgresStore, audit,
     error::Failure,
-    locks, outbox, registrations,
-    rows::{SessionRow, UserRow, live_session, moment, standing, stored},
-    schema::{emails, sessions, users},
-    usage,
+    paging,
+    rows::{SessionRow, UserRow, live_session, moment, stored},
+    schema::{sessions, users},
+    sign_ins, usage,
+    users::{lock_account, lock_active, lock_user},
 };
 
 #[async_trait]
@@ -31,7 +36,7 @@ impl Sessions for PostgresStore {
     }
 
     async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Applied, StoreError> {
-        self.write(sign_in.clone(), |conn, sign_in| Box::pin(open_session(conn, sign_in))).await
+        self.write(sign_in.clone(), |conn, sign_in| Box::pin(sign_ins::open_session(conn, sign_in))).await
     }
 
     async fn extend_session(
@@ -44,13 +49,43 @@ impl Sessions for PostgresStore {
         self.write(input, |conn, (id, until, now)| Box::pin(extend_session(conn, *id, *until, *now))).await
     }
 
-    async fn close_session(&self, user: UserId, id: SessionId, now: Timestamp) -> Result<Applied, StoreError> {
-        self.read((user, id, now), |conn, (user, id, now)| Box::pin(close_session(conn, *user, *id, *now))).await
+    async fn page_sessions(
+        &self,
+        user: Option<UserId>,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Paged<Session>, StoreError> {
+        let input = (user, now, page);
+        self.view(input, |conn, (user, now, page)| Box::pin(page_sessions(conn, *user, *now, *page))).await
     }
 
-    async fn close_other_sessions(&self, user: UserId, keep: SessionId, now: Timestamp) -> Result<u64, StoreError> {
-        let input = (user, keep, now);
-        self.write(input, |conn, (user, keep, now)| Box::pin(close_other_sessions(conn, *user, *keep, *now))).await
+    async fn open_live_session(
+        &self,
+        user: UserId,
+        session: &NewSession,
+        event: &Event,
+    ) -> Result<Applied, StoreError> {
+        let input = (user, session.clone(), event.clone());
+        self.write(input, |conn, (user, session, event)| Box::pin(open_live_session(conn, *user, session, event))).await
+    }
+
+    async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Option<UserId>, StoreError> {
+        self.write((id, event.clone()), |conn, (id, event)| Box::pin(verify_session(conn, *id, event))).await
+    }
+
+    async fn close_session(
+        &self,
+        id: SessionId,
+        of: Option<UserId>,
+        event: &Event,
+    ) -> Result<Option<UserId>, StoreError> {
+        let input = (id, of, event.clone());
+        self.write(input, |conn, (id, of, event)| Box::pin(close_session(conn, *id, *of, event))).await
+    }
+
+    async fn close_sessions(&self, user: UserId, keep: Option<SessionId>, event: &Event) -> Result<u64, StoreError> {
+        let input = (user, keep, event.clone());
+        self.write(input, |conn, (user, keep, event)| Box::pin(close_sessions(conn, *user, *keep, event))).await
     }
 
     async fn record_usage(&self, usage: &[(CredentialId, Timestamp)]) -> Result<(), StoreError> {
@@ -85,60 +120,6 @@ async fn list_sessions(conn: &mut AsyncPgConnection, user: UserId, now: Timestam
     Ok(live.into_iter().map(SessionRow::into_session).collect::<Result<_, _>>()?)
 }
 
-async fn open_session(conn: &mut AsyncPgConnection, sign_in: &PendingSignIn) -> Result<Applied, Failure> {
-    let address = &sign_in.code.address;
-    locks::address(conn, address).await?;
-    registrations::delete_ended(conn, address, sign_in.code.created_at).await?;
-    if let Some(owner) = sign_in.session.owner
-        && !still_leads_to(conn, owner, address.as_str()).await?
-    {
-        return Ok(Applied::Stale);
-    }
-    store_sign_in(conn, sign_in).await?;
-    Ok(Applied::Yes)
-}
-
-/// Whether `owner` has the address still: as a verified one, or as that of a registration.
-async fn still_leads_to(conn: &mut AsyncPgConnection, owner: SessionOwner, address: &str) -> Result<bool, Failure> {
-    let found: Option<(bool, Option<String>, Uuid)> = emails::table
-        .inner_join(users::table)
-        .filter(emails::id.eq(owner.email_id.uuid()))
-        .filter(emails::user_id.eq(owner.user_id.uuid()))
-        .filter(emails::address_key.eq(address))
-        .select((emails::verified, users::registration, users::id))
-        .get_result(conn)
-        .await
-        .optional()?;
-    match found {
-        Some((true, ..)) => Ok(true),
-        Some((false, registration, user)) => Ok(standing(registration.as_deref(), user)? == Standing::Pending),
-        None => Ok(false),
-    }
-}
-
-/// Stores session, code and mail, and ends the codes that the new one supersedes. The address is locked by now.
-pub(crate) async fn store_sign_in(conn: &mut AsyncPgConnection, sign_in: &PendingSignIn) -> Result<(), Failure> {
-    let PendingSignIn { session, code, mail } = sign_in;
-    codes::end_superseded(conn, code).await?;
-    diesel::insert_into(sessions::table)
-        .values((
-            sessions::id.eq(session.id.uuid()),
-            sessions::user_id.eq(session.owner.map(|owner| owner.user_id.uuid())),
-            sessions::digest.eq(session.digest.as_bytes().as_slice()),
-            sessions::key_id.eq(session.key_id.to_string()),
-            sessions::kind.eq(session.kind.as_str()),
-            sessions::created_at.eq(stored(session.created_at)),
-            sessions::expires_at.eq(stored(session.expires_at)),
-            sessions::ip.eq(IpNet::from(session.client.ip)),
-            sessions::user_agent.eq(&session.client.user_agent),
-        ))
-        .execute(conn)
-        .await?;
-    let email = session.owner.map(|owner| owner.email_id);
-    codes::insert(conn, code, Opens::Session(session.id), email).await?;
-    outbox::insert(conn, mail).await
-}
-
 async fn extend_session(
     conn: &mut AsyncPgConnection,
     id: SessionId,
@@ -161,39 +142,129 @@ async fn extend_session(
     Ok(Applied::Yes)
 }
 
-async fn close_session(
-    conn: &mut AsyncPgConnection,
-    user: UserId,
-    id: SessionId,
-    now: Timestamp,
-) -> Result<Applied, Failure> {
-    let open = sessions::table
-        .filter(sessions::id.eq(id.uuid()))
-        .filter(sessions::user_id.eq(user.uuid()))
-        .filter(sessions::expires_at.gt(stored(now)));
-    let closed = diesel::delete(open).execute(conn).await?;
-    Ok(if closed == 0 { Applied::Stale } else { Applied::Yes })
+/// Sessions of accounts that end after `now`. Few users are registrations: they are ruled out, not the others looked up.
+#[auto_type(no_type_alias)]
+fn of_accounts_at(now: PgTimestamp) -> _ {
+    let registering =
+        users::table.filter(users::id.nullable().eq(sessions::user_id)).filter(users::registration.is_not_null());
+    sessions::expires_at.gt(now).and(sessions::user_id.is_not_null()).and(not(exists(registering)))
 }
 
-async fn close_other_sessions(
+async fn page_sessions(
+    conn: &mut AsyncPgConnection,
+    user: Option<UserId>,
+    now: Timestamp,
+    page: Page,
+) -> Result<Paged<Session>, Failure> {
+    let wanted = || {
+        let all = sessions::table.filter(of_accounts_at(stored(now))).into_boxed();
+        match user {
+            Some(user) => all.filter(sessions::user_id.eq(user.uuid())),
+            None => all,
+        }
+    };
+    let items = wanted().count().get_result(conn).await?;
+    let rows = wanted()
+        .order(sessions::id.desc())
+        .limit(paging::size(page))
+        .offset(paging::offset(page))
+        .select(SessionRow::as_select())
+        .load(conn)
+        .await?;
+    Ok(paging::paged(rows, items, SessionRow::into_session)?)
+}
+
+/// Stores a session of `user`, or a decoy, which is live if it has been verified.
+pub(crate) async fn insert(
+    conn: &mut AsyncPgConnection,
+    session: &NewSession,
+    user: Option<UserId>,
+    verified_at: Option<Timestamp>,
+) -> Result<(), Failure> {
+    diesel::insert_into(sessions::table)
+        .values((
+            sessions::id.eq(session.id.uuid()),
+            sessions::user_id.eq(user.map(UserId::uuid)),
+            sessions::digest.eq(session.digest.as_bytes().as_slice()),
+            sessions::key_id.eq(session.key_id.to_string()),
+            sessions::kind.eq(session.kind.as_str()),
+            sessions::verified_at.eq(verified_at.map(stored)),
+            sessions::created_at.eq(stored(session.created_at)),
+            sessions::expires_at.eq(stored(session.expires_at)),
+            sessions::ip.eq(IpNet::from(session.client.ip)),
+            sessions::user_agent.eq(&session.client.user_agent),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+async fn open_live_session(
     conn: &mut AsyncPgConnection,
     user: UserId,
-    keep: SessionId,
-    now: Timestamp,
+    session: &NewSession,
+    event: &Event,
+) -> Result<Applied, Failure> {
+    if lock_active(conn, user.uuid()).await?.is_none() {
+        return Ok(Applied::Stale);
+    }
+    insert(conn, session, Some(user), Some(session.created_at)).await?;
+    audit::record(conn, event).await?;
+    Ok(Applied::Yes)
+}
+
+async fn verify_session(conn: &mut AsyncPgConnection, id: SessionId, event: &Event) -> Result<Option<UserId>, Failure> {
+    // Whose it is never changes: read first, so that locks can be taken in their order.
+    let session = sessions::table.filter(sessions::id.eq(id.uuid())).filter(sessions::expires_at.gt(stored(event.at)));
+    let owner: Option<Option<Uuid>> = session.select(sessions::user_id).get_result(conn).await.optional()?;
+    let Some(Some(owner)) = owner else { return Ok(None) };
+    if lock_account(conn, owner).await?.is_none() {
+        return Ok(None);
+    }
+    let row = session.select(SessionRow::as_select()).for_no_key_update().get_result(conn).await.optional()?;
+    let Some(row) = row else { return Ok(None) };
+    // One that is live already stays as fresh as it was.
+    if row.is_waiting_at(event.at) {
+        diesel::update(session).set(sessions::verified_at.eq(stored(event.at))).execute(conn).await?;
+    }
+    audit::record_about(conn, owner, event).await?;
+    Ok(Some(owner.into()))
+}
+
+async fn close_session(
+    conn: &mut AsyncPgConnection,
+    id: SessionId,
+    of: Option<UserId>,
+    event: &Event,
+) -> Result<Option<UserId>, Failure> {
+    let open = sessions::table.filter(sessions::id.eq(id.uuid())).filter(sessions::expires_at.gt(stored(event.at)));
+    let owner: Option<Option<Uuid>> = open.select(sessions::user_id).for_update().get_result(conn).await.optional()?;
+    let Some(owner) = owner.flatten().filter(|owner| of.is_none_or(|of| of.uuid() == *owner)) else { return Ok(None) };
+    diesel::delete(open).execute(conn).await?;
+    audit::record_about(conn, owner, event).await?;
+    Ok(Some(owner.into()))
+}
+
+async fn close_sessions(
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    keep: Option<SessionId>,
+    event: &Event,
 ) -> Result<u64, Failure> {
     // The user's row first: a sign-in that is just being completed is either seen here or not complete.
-    let _user: Option<Uuid> = users::table
-        .filter(users::id.eq(user.uuid()))
-        .select(users::id)
-        .for_no_key_update()
-        .get_result(conn)
-        .await
-        .optional()?;
-    let others = sessions::table.filter(sessions::user_id.eq(user.uuid())).filter(sessions::id.ne(keep.uuid()));
-    let closed = diesel::delete(others)
+    lock_user(conn, user.uuid()).await?;
+    let theirs = sessions::table.filter(sessions::user_id.eq(user.uuid()));
+    // Without one to be kept, each of them is distinct from it.
+    let goes = sessions::id.nullable().is_distinct_from(keep.map(SessionId::uuid));
+    let closed = diesel::delete(theirs.filter(goes))
         .returning((sessions::verified_at, sessions::expires_at))
         .get_results::<(Option<PgTimestamp>, PgTimestamp)>(conn)
         .await?;
-    let live = closed.iter().filter(|(verified_at, ends_at)| verified_at.is_some() && now < moment(*ends_at)).count();
+    // Those past their end were closed already, and only waited to be purged.
+    let open: Vec<_> = closed.iter().filter(|(_, ends_at)| event.at < moment(*ends_at)).collect();
+    if !open.is_empty() {
+        audit::record(conn, event).await?;
+    }
+    let live = open.iter().filter(|(verified_at, _)| verified_at.is_some()).count();
     Ok(u64::try_from(live).unwrap_or(u64::MAX))
 }

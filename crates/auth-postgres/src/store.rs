@@ -105,6 +105,19 @@ impl PostgresStore {
         self.run((input, job), ATTEMPTS, in_transaction).await
     }
 
+    /// Runs several queries, all of which see the database as it is at the first one.
+    pub(crate) async fn view<A, T>(&self, input: A, job: Job<A, T>) -> Result<T, StoreError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let in_snapshot: Job<(A, Job<A, T>), T> = |conn, (input, job)| {
+            let mut snapshot = conn.build_transaction().repeatable_read().read_only();
+            Box::pin(async move { snapshot.run(async move |conn| job(conn, input).await).await })
+        };
+        self.run((input, job), 1, in_snapshot).await
+    }
+
     async fn run<A, T>(&self, input: A, attempts: usize, job: Job<A, T>) -> Result<T, StoreError>
     where
         A: Send + Sync + 'static,

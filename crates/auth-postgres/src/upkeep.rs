@@ -18,7 +18,7 @@ use crate::{
     key_pairs::TRIES,
     migrations, registrations,
     rows::stored,
-    schema::{codes, emails, key_pairs, outbox, sessions, users},
+    schema::{codes, emails, events, key_pairs, outbox, sessions, users},
 };
 
 /// How long a settled mail is kept, with what the mail server said of it.
@@ -30,14 +30,15 @@ impl Upkeep for PostgresStore {
         self.read((), |conn, ()| Box::pin(migrations::check_layout(conn))).await
     }
 
-    async fn purge(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let input = (now, i64::from(limit));
+    async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let (input, of_events) = ((now, i64::from(limit)), (events_until, i64::from(limit)));
         // A transaction for each kind, so that none holds its rows for long.
         Ok(self.write(input, |conn, (now, limit)| Box::pin(purge_registrations(conn, *now, *limit))).await?
             + self.write(input, |conn, (now, limit)| Box::pin(purge_sessions(conn, *now, *limit))).await?
             + self.write(input, |conn, (now, limit)| Box::pin(purge_key_pairs(conn, *now, *limit))).await?
             + self.write(input, |conn, (now, limit)| Box::pin(purge_codes(conn, *now, *limit))).await?
-            + self.write(input, |conn, (now, limit)| Box::pin(purge_mails(conn, *now, *limit))).await?)
+            + self.write(input, |conn, (now, limit)| Box::pin(purge_mails(conn, *now, *limit))).await?
+            + self.write(of_events, |conn, (until, limit)| Box::pin(purge_events(conn, *until, *limit))).await?)
     }
 }
 
@@ -152,4 +153,17 @@ async fn purge_mails(conn: &mut AsyncPgConnection, now: Timestamp, limit: i64) -
         .load(conn)
         .await?;
     Ok(counted(diesel::delete(outbox::table.filter(outbox::id.eq_any(settled))).execute(conn).await?))
+}
+
+async fn purge_events(conn: &mut AsyncPgConnection, until: Timestamp, limit: i64) -> Result<u64, Failure> {
+    let old: Vec<Uuid> = events::table
+        .filter(events::at.le(stored(until)))
+        .order(events::at)
+        .limit(limit)
+        .select(events::id)
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await?;
+    Ok(counted(diesel::delete(events::table.filter(events::id.eq_any(old))).execute(conn).await?))
 }

@@ -1,8 +1,9 @@
-//! Users and their addresses.
+//! Users: who registers, whom an address leads to, and locking one.
 
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, Applied, KnownAddress, Registered, Registration, Standing, StoreError, Timestamp, User, UserId, Users,
+    AddressKey, Alias, FullName, KnownAddress, Registered, Registration, Standing, StoreError, Timestamp, User, UserId,
+    Users,
     rules::{AliasVerdict, judge_alias},
 };
 use diesel::{
@@ -13,11 +14,12 @@ use uuid::Uuid;
 
 use crate::{
     PostgresStore, codes,
+    emails::{self, NewEmail},
     error::Failure,
     locks, registrations,
     rows::{EmailRow, UserRow, sorted, stored},
-    schema::{emails, users},
-    sessions,
+    schema::{emails as email, users},
+    sign_ins,
 };
 
 #[async_trait]
@@ -34,13 +36,9 @@ impl Users for PostgresStore {
     async fn register_user(&self, registration: &Registration) -> Result<Registered, StoreError> {
         self.write(registration.clone(), |conn, registration| Box::pin(register_user(conn, registration))).await
     }
-
-    async fn delete_user(&self, id: UserId) -> Result<Applied, StoreError> {
-        self.write(id, |conn, id| Box::pin(delete_user(conn, *id))).await
-    }
 }
 
-async fn find_user(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, Failure> {
+pub(crate) async fn find_user(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, Failure> {
     let found = users::table
         .filter(users::id.eq(id.uuid()))
         .filter(users::registration.is_null())
@@ -57,17 +55,20 @@ async fn find_address(
     address: &AddressKey,
     now: Timestamp,
 ) -> Result<Option<KnownAddress>, Failure> {
-    // At most one is verified. Two registrations for one address replace each other, so the newest is the one.
-    let candidates = emails::table
+    // At most one is owned. Two registrations for one address replace each other, so the newest is the one.
+    let is_owned = email::verified.or(email::vouched);
+    let candidates = email::table
         .inner_join(users::table)
-        .filter(emails::address_key.eq(address.as_str()))
-        .filter(emails::verified.or(users::registration.is_not_distinct_from(Standing::Pending.as_stored())))
-        .order((emails::verified.desc(), emails::created_at.desc(), emails::id.desc()))
+        .filter(email::address_key.eq(address.as_str()))
+        .filter(is_owned.or(users::registration.is_not_distinct_from(Standing::Pending.as_stored())))
+        .order((is_owned.desc(), email::created_at.desc(), email::id.desc()))
         .select(EmailRow::as_select())
         .load(conn)
         .await?;
     match candidates.into_iter().next() {
-        Some(found) if found.verified || codes::any_living(conn, address, now).await? => Ok(Some(found.into_known()?)),
+        Some(found) if found.is_owned() || codes::any_living(conn, address, now).await? => {
+            Ok(Some(found.into_known()?))
+        }
         _ => Ok(None),
     }
 }
@@ -83,66 +84,84 @@ async fn register_user(conn: &mut AsyncPgConnection, registration: &Registration
     if verdict == AliasVerdict::Taken {
         return Ok(Registered::AliasTaken);
     }
-    if has_verified_owner(conn, &address).await? != registration.decoy {
+    if emails::owner(conn, &address).await?.is_some() != registration.decoy {
         return Ok(Registered::Stale);
     }
     let mut replaced = registrations::for_address(conn, &address).await?;
     replaced.extend(holder.map(|(id, _)| id));
     registrations::delete_users(conn, &replaced).await?;
 
-    insert_user(conn, registration).await?;
-    sessions::store_sign_in(conn, &registration.sign_in).await?;
+    let standing = if registration.decoy { Standing::Decoy } else { Standing::Pending };
+    let user = NewUser {
+        id: registration.user_id,
+        alias: &registration.alias,
+        full_name: &registration.full_name,
+        roles: &registration.roles,
+        groups: &registration.groups,
+        verified: false,
+        standing,
+        created_at: now,
+    };
+    insert(conn, user).await?;
+    let email = NewEmail {
+        id: registration.email_id,
+        user: registration.user_id,
+        address: &registration.address,
+        vouched: false,
+        preferred: true,
+        created_at: now,
+    };
+    emails::insert(conn, email).await?;
+    sign_ins::store(conn, &registration.sign_in).await?;
     Ok(Registered::Yes)
 }
 
-async fn insert_user(conn: &mut AsyncPgConnection, registration: &Registration) -> Result<(), Failure> {
-    let created_at = stored(registration.sign_in.code.created_at);
-    let standing = if registration.decoy { Standing::Decoy } else { Standing::Pending };
+/// A user about to be stored.
+pub(crate) struct NewUser<'a> {
+    pub(crate) id: UserId,
+    pub(crate) alias: &'a Alias,
+    pub(crate) full_name: &'a FullName,
+    pub(crate) roles: &'a [String],
+    pub(crate) groups: &'a [String],
+    pub(crate) verified: bool,
+    pub(crate) standing: Standing,
+    pub(crate) created_at: Timestamp,
+}
+
+pub(crate) async fn insert(conn: &mut AsyncPgConnection, user: NewUser<'_>) -> Result<(), Failure> {
     diesel::insert_into(users::table)
         .values((
-            users::id.eq(registration.user_id.uuid()),
-            users::alias.eq(registration.alias.as_str()),
-            users::alias_key.eq(registration.alias.key()),
-            users::full_name.eq(registration.full_name.as_str()),
-            users::verified.eq(false),
+            users::id.eq(user.id.uuid()),
+            users::alias.eq(user.alias.as_str()),
+            users::alias_key.eq(user.alias.key()),
+            users::full_name.eq(user.full_name.as_str()),
+            users::verified.eq(user.verified),
             users::enabled.eq(true),
-            users::registration.eq(standing.as_stored()),
-            users::roles.eq(sorted(&registration.roles)),
-            users::groups.eq(sorted(&registration.groups)),
-            users::created_at.eq(created_at),
-        ))
-        .execute(conn)
-        .await?;
-    diesel::insert_into(emails::table)
-        .values((
-            emails::id.eq(registration.email_id.uuid()),
-            emails::user_id.eq(registration.user_id.uuid()),
-            emails::address.eq(registration.address.as_str()),
-            emails::address_key.eq(registration.address_key().as_str()),
-            emails::verified.eq(false),
-            emails::preferred.eq(true),
-            emails::created_at.eq(created_at),
+            users::registration.eq(user.standing.as_stored()),
+            users::roles.eq(sorted(user.roles)),
+            users::groups.eq(sorted(user.groups)),
+            users::created_at.eq(stored(user.created_at)),
         ))
         .execute(conn)
         .await?;
     Ok(())
 }
 
-async fn delete_user(conn: &mut AsyncPgConnection, id: UserId) -> Result<Applied, Failure> {
-    let account: Option<Uuid> = users::table
-        .filter(users::id.eq(id.uuid()))
-        .filter(users::registration.is_null())
-        .select(users::id)
-        .for_update()
-        .get_result(conn)
-        .await
-        .optional()?;
-    let Some(account) = account else { return Ok(Applied::Stale) };
-    registrations::delete_users(conn, &[account]).await?;
-    Ok(Applied::Yes)
+/// Locks a user's row against every other fact that changes what the user has.
+pub(crate) async fn lock_user(conn: &mut AsyncPgConnection, user: Uuid) -> Result<Option<UserRow>, Failure> {
+    let row = users::table.filter(users::id.eq(user)).select(UserRow::as_select()).for_no_key_update();
+    Ok(row.get_result(conn).await.optional()?)
 }
 
-pub(crate) async fn has_verified_owner(conn: &mut AsyncPgConnection, address: &AddressKey) -> Result<bool, Failure> {
-    let verified = emails::table.filter(emails::address_key.eq(address.as_str())).filter(emails::verified);
-    Ok(diesel::select(diesel::dsl::exists(verified)).get_result(conn).await?)
+/// The same if the user has an account, and nothing otherwise.
+pub(crate) async fn lock_account(conn: &mut AsyncPgConnection, user: Uuid) -> Result<Option<UserRow>, Failure> {
+    match lock_user(conn, user).await? {
+        Some(row) if row.standing()? == Standing::Account => Ok(Some(row)),
+        _ => Ok(None),
+    }
+}
+
+/// The same if a credential of the user's would be accepted, and nothing otherwise.
+pub(crate) async fn lock_active(conn: &mut AsyncPgConnection, user: Uuid) -> Result<Option<UserRow>, Failure> {
+    Ok(lock_account(conn, user).await?.filter(|row| row.enabled && row.verified))
 }

@@ -69,7 +69,7 @@ fn recipient(address: &EmailAddress) -> Result<Address, MailError> {
 }
 
 /// A part that stands in the mail as it was encoded when its template was read.
-fn part(content_type: ContentType, Piece { encoded, encoding }: Piece) -> SinglePart {
+fn part(content_type: ContentType, Piece { encoded, encoding, .. }: Piece) -> SinglePart {
     let body = Body::dangerous_pre_encoded(encoded.into_bytes(), encoding);
     SinglePart::builder().header(content_type).body(body)
 }

@@ -2,18 +2,22 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, QueuedMail, StoreError, UserId,
+    AddressKey, Applied, Email, EmailAddition, EmailAddress, EmailChange, EmailId, EmailRenewal, Emails, Event,
+    QueuedMail, StoreError, Timestamp, UserId, Vouched, VouchedEmail,
 };
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection,
+    dsl::{auto_type, exists},
+};
 
 use crate::{
-    SqliteStore,
+    SqliteStore, audit,
     codes::{self, Opens},
     error::Failure,
-    outbox,
-    rows::{EmailRow, bytes_of},
+    outbox, registrations,
+    rows::{EmailRow, bytes_of, id},
     schema::{emails, users},
-    users::has_verified_owner,
+    users::has_other_owner,
 };
 
 #[async_trait]
@@ -41,9 +45,23 @@ impl Emails for SqliteStore {
         let change = change.clone();
         self.write(move |conn| remove_email(conn, &change)).await
     }
+
+    async fn vouch_for_email(&self, vouched: &VouchedEmail) -> Result<Vouched, StoreError> {
+        let vouched = vouched.clone();
+        self.write(move |conn| vouch_for_email(conn, &vouched)).await
+    }
+
+    async fn verify_email(&self, id: EmailId, event: &Event) -> Result<Vouched, StoreError> {
+        let event = event.clone();
+        self.write(move |conn| verify_email(conn, id, &event)).await
+    }
+
+    async fn find_email_owner(&self, id: EmailId) -> Result<Option<UserId>, StoreError> {
+        self.read(move |conn| find_email_owner(conn, id)).await
+    }
 }
 
-fn list_emails(conn: &mut SqliteConnection, user: UserId) -> Result<Vec<Email>, Failure> {
+pub(crate) fn list_emails(conn: &mut SqliteConnection, user: UserId) -> Result<Vec<Email>, Failure> {
     let theirs = emails::table
         .filter(emails::user_id.eq(bytes_of(user.uuid())))
         .order((emails::created_at, emails::id))
@@ -56,23 +74,22 @@ fn add_email(conn: &mut SqliteConnection, addition: &EmailAddition) -> Result<Ap
     let key = addition.address.key();
     let is_as_seen = is_account(conn, addition.user_id)?
         && list_emails(conn, addition.user_id)? == addition.seen
-        && has_verified_owner(conn, &key)? == addition.foreign;
+        && has_other_owner(conn, &key, &bytes_of(addition.user_id.uuid()))? == addition.foreign;
     if !is_as_seen {
         return Ok(Applied::Stale);
     }
-    diesel::insert_into(emails::table)
-        .values((
-            emails::id.eq(bytes_of(addition.email_id.uuid())),
-            emails::user_id.eq(bytes_of(addition.user_id.uuid())),
-            emails::address.eq(addition.address.as_str()),
-            emails::address_key.eq(key.as_str()),
-            emails::verified.eq(false),
-            emails::preferred.eq(false),
-            emails::created_at.eq(addition.code.created_at.unix_millis()),
-        ))
-        .execute(conn)?;
+    let email = NewEmail {
+        id: addition.email_id,
+        user_id: addition.user_id,
+        address: &addition.address,
+        vouched: false,
+        preferred: false,
+        created_at: addition.code.created_at,
+    };
+    insert_email(conn, &email)?;
     codes::insert(conn, &addition.code, Opens::Email, Some(addition.email_id))?;
     queue(conn, &addition.mails)?;
+    audit::record(conn, &addition.event)?;
     Ok(Applied::Yes)
 }
 
@@ -82,7 +99,8 @@ fn renew_email_code(conn: &mut SqliteConnection, renewal: &EmailRenewal) -> Resu
         .select(EmailRow::as_select())
         .get_result(conn)
         .optional()?;
-    if pending.is_none() || has_verified_owner(conn, &renewal.code.address)? != renewal.foreign {
+    let user = bytes_of(renewal.user_id.uuid());
+    if pending.is_none() || has_other_owner(conn, &renewal.code.address, &user)? != renewal.foreign {
         return Ok(Applied::Stale);
     }
     codes::end_those_for_email(conn, renewal.email_id)?;
@@ -101,6 +119,7 @@ fn prefer_email(conn: &mut SqliteConnection, change: &EmailChange) -> Result<App
     diesel::update(preferred).set(emails::preferred.eq(false)).execute(conn)?;
     diesel::update(of_user(change.user_id, change.email_id)).set(emails::preferred.eq(true)).execute(conn)?;
     queue(conn, &change.notices)?;
+    audit::record(conn, &change.event)?;
     Ok(Applied::Yes)
 }
 
@@ -111,18 +130,92 @@ fn remove_email(conn: &mut SqliteConnection, change: &EmailChange) -> Result<App
     // Its codes go by foreign key.
     diesel::delete(of_user(change.user_id, change.email_id)).execute(conn)?;
     queue(conn, &change.notices)?;
+    audit::record(conn, &change.event)?;
     Ok(Applied::Yes)
 }
 
-#[diesel::dsl::auto_type(no_type_alias)]
+#[auto_type(no_type_alias)]
 fn of_user(user: UserId, email: EmailId) -> _ {
     let (user, email): (Vec<u8>, Vec<u8>) = (bytes_of(user.uuid()), bytes_of(email.uuid()));
     emails::table.filter(emails::id.eq(email)).filter(emails::user_id.eq(user))
 }
 
+fn vouch_for_email(conn: &mut SqliteConnection, vouched: &VouchedEmail) -> Result<Vouched, Failure> {
+    let VouchedEmail { user_id, seen, email_id, address, notices, event } = vouched;
+    if !is_account(conn, *user_id)? || list_emails(conn, *user_id)? != *seen {
+        return Ok(Vouched::Stale);
+    }
+    if has_other_owner(conn, &address.key(), &bytes_of(user_id.uuid()))? {
+        return Ok(Vouched::Taken);
+    }
+    let registrations = registrations::for_address(conn, &address.key())?;
+    registrations::delete_users(conn, registrations)?;
+    if seen.iter().any(|email| email.id == *email_id) {
+        diesel::update(of_user(*user_id, *email_id)).set(emails::vouched.eq(true)).execute(conn)?;
+    } else {
+        let (user_id, id, created_at) = (*user_id, *email_id, event.at);
+        insert_email(conn, &NewEmail { id, user_id, address, vouched: true, preferred: false, created_at })?;
+    }
+    queue(conn, notices)?;
+    audit::record(conn, event)?;
+    Ok(Vouched::Yes)
+}
+
+fn verify_email(conn: &mut SqliteConnection, email: EmailId, event: &Event) -> Result<Vouched, Failure> {
+    let row: Option<EmailRow> = of_account(email).select(EmailRow::as_select()).get_result(conn).optional()?;
+    let Some(row) = row else { return Ok(Vouched::Stale) };
+    let address = AddressKey::from_stored(row.address_key);
+    if has_other_owner(conn, &address, &row.user_id)? {
+        return Ok(Vouched::Taken);
+    }
+    let registrations = registrations::for_address(conn, &address)?;
+    registrations::delete_users(conn, registrations)?;
+    diesel::update(emails::table.filter(emails::id.eq(&row.id))).set(emails::verified.eq(true)).execute(conn)?;
+    audit::record_about(conn, event, id("emails", &row.id, &row.user_id)?)?;
+    Ok(Vouched::Yes)
+}
+
+fn find_email_owner(conn: &mut SqliteConnection, email: EmailId) -> Result<Option<UserId>, Failure> {
+    let owner: Option<Vec<u8>> = of_account(email).select(emails::user_id).get_result(conn).optional()?;
+    Ok(owner.map(|owner| id("users", &owner, &owner)).transpose()?)
+}
+
+/// An address about to be stored, which nobody has proved yet.
+pub(crate) struct NewEmail<'a> {
+    pub(crate) id: EmailId,
+    pub(crate) user_id: UserId,
+    pub(crate) address: &'a EmailAddress,
+    pub(crate) vouched: bool,
+    pub(crate) preferred: bool,
+    pub(crate) created_at: Timestamp,
+}
+
+pub(crate) fn insert_email(conn: &mut SqliteConnection, email: &NewEmail<'_>) -> Result<(), Failure> {
+    diesel::insert_into(emails::table)
+        .values((
+            emails::id.eq(bytes_of(email.id.uuid())),
+            emails::user_id.eq(bytes_of(email.user_id.uuid())),
+            emails::address.eq(email.address.as_str()),
+            emails::address_key.eq(email.address.key().as_str()),
+            emails::verified.eq(false),
+            emails::vouched.eq(email.vouched),
+            emails::preferred.eq(email.preferred),
+            emails::created_at.eq(email.created_at.unix_millis()),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The address `email`, if it is an account's.
+#[auto_type(no_type_alias)]
+fn of_account(email: EmailId) -> _ {
+    let email: Vec<u8> = bytes_of(email.uuid());
+    emails::table.inner_join(users::table).filter(emails::id.eq(email)).filter(users::registration.is_null())
+}
+
 fn is_account(conn: &mut SqliteConnection, user: UserId) -> Result<bool, Failure> {
     let account = users::table.filter(users::id.eq(bytes_of(user.uuid()))).filter(users::registration.is_null());
-    Ok(diesel::select(diesel::dsl::exists(account)).get_result(conn)?)
+    Ok(diesel::select(exists(account)).get_result(conn)?)
 }
 
 fn queue(conn: &mut SqliteConnection, mails: &[QueuedMail]) -> Result<(), Failure> {

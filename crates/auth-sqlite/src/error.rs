@@ -86,7 +86,9 @@ fn duplicate(message: &str) -> Option<Duplicate> {
         "users.alias_key" => Some(Duplicate::Alias),
         "emails.address_key" => Some(Duplicate::Address),
         "sessions.digest" | "key_pairs.digest" | "key_pairs.api_key" => Some(Duplicate::Credential),
-        "users.id" | "emails.id" | "sessions.id" | "key_pairs.id" | "codes.id" | "outbox.id" => Some(Duplicate::Id),
+        "users.id" | "emails.id" | "sessions.id" | "key_pairs.id" | "codes.id" | "outbox.id" | "events.id" => {
+            Some(Duplicate::Id)
+        }
         _ => None,
     }
 }
@@ -107,6 +109,7 @@ mod tests {
             ("UNIQUE constraint failed: emails.address_key", Some(Duplicate::Address)),
             ("UNIQUE constraint failed: sessions.digest", Some(Duplicate::Credential)),
             ("UNIQUE constraint failed: outbox.id", Some(Duplicate::Id)),
+            ("UNIQUE constraint failed: events.id", Some(Duplicate::Id)),
             ("UNIQUE constraint failed: emails.user_id", None),
             ("FOREIGN KEY constraint failed", None),
         ] {

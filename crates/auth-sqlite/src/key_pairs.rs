@@ -2,23 +2,24 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CodeState, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, PendingKeyPair, StoreError, Timestamp, TokenDigest,
-    UserId,
+    Applied, CodeState, Event, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair,
+    StoreError, Timestamp, TokenDigest, UserId,
 };
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl,
-    SelectableHelper, SqliteConnection,
+    BoolExpressionMethods, Connection, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
+    RunQueryDsl, SelectableHelper, SqliteConnection,
     dsl::{auto_type, exists},
     sqlite::Sqlite,
 };
 
 use crate::{
-    SqliteStore,
+    SqliteStore, audit,
     codes::{self, Opens},
     error::Failure,
-    outbox,
-    rows::{KeyPairRow, UserRow, as_json, bytes_of, live_key_pair},
+    outbox, pages,
+    rows::{KeyPairRow, UserRow, as_json, bytes_of, id, live_key_pair},
     schema::{codes as code, emails, key_pairs, users},
+    users::is_active,
 };
 
 #[async_trait]
@@ -32,13 +33,38 @@ impl KeyPairs for SqliteStore {
         self.read(move |conn| list_key_pairs(conn, user, now)).await
     }
 
+    async fn page_key_pairs(
+        &self,
+        user: Option<UserId>,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Paged<KeyPair>, StoreError> {
+        self.read(move |conn| conn.transaction(|conn| page_key_pairs(conn, user, now, page))).await
+    }
+
     async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Applied, StoreError> {
         let pending = pending.clone();
         self.write(move |conn| create_key_pair(conn, &pending)).await
     }
 
-    async fn delete_key_pair(&self, user: UserId, id: KeyPairId, now: Timestamp) -> Result<Applied, StoreError> {
-        self.write(move |conn| delete_key_pair(conn, user, id, now)).await
+    async fn create_live_key_pair(&self, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, StoreError> {
+        let (key_pair, event) = (key_pair.clone(), event.clone());
+        self.write(move |conn| create_live_key_pair(conn, &key_pair, &event)).await
+    }
+
+    async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Option<UserId>, StoreError> {
+        let event = event.clone();
+        self.write(move |conn| verify_key_pair(conn, id, &event)).await
+    }
+
+    async fn delete_key_pair(
+        &self,
+        id: KeyPairId,
+        of: Option<UserId>,
+        event: &Event,
+    ) -> Result<Option<UserId>, StoreError> {
+        let event = event.clone();
+        self.write(move |conn| delete_key_pair(conn, id, of, &event)).await
     }
 }
 
@@ -76,8 +102,31 @@ fn list_key_pairs(conn: &mut SqliteConnection, user: UserId, now: Timestamp) -> 
     Ok(theirs.into_iter().map(KeyPairRow::into_key_pair).collect::<Result<_, _>>()?)
 }
 
+fn page_key_pairs(
+    conn: &mut SqliteConnection,
+    user: Option<UserId>,
+    now: Timestamp,
+    page: Page,
+) -> Result<Paged<KeyPair>, Failure> {
+    let wanted = || {
+        let standing = key_pairs::table.filter(stands_at(now.unix_millis())).into_boxed();
+        match user {
+            Some(user) => standing.filter(key_pairs::user_id.eq(bytes_of(user.uuid()))),
+            None => standing,
+        }
+    };
+    let items = wanted().count().get_result(conn)?;
+    let rows: Vec<KeyPairRow> = wanted()
+        .order(key_pairs::id.desc())
+        .limit(page.size().into())
+        .offset(pages::offset(page))
+        .select(KeyPairRow::as_select())
+        .load(conn)?;
+    pages::paged(rows, items, KeyPairRow::into_key_pair)
+}
+
 fn create_key_pair(conn: &mut SqliteConnection, pending: &PendingKeyPair) -> Result<Applied, Failure> {
-    let PendingKeyPair { key_pair, email_id, code, mail } = pending;
+    let PendingKeyPair { key_pair, email_id, code, mail, event } = pending;
     let address = emails::table
         .filter(emails::id.eq(bytes_of(email_id.uuid())))
         .filter(emails::user_id.eq(bytes_of(key_pair.user_id.uuid())))
@@ -85,6 +134,28 @@ fn create_key_pair(conn: &mut SqliteConnection, pending: &PendingKeyPair) -> Res
     if !diesel::select(exists(address)).get_result(conn)? {
         return Ok(Applied::Stale);
     }
+    insert(conn, key_pair, None)?;
+    codes::insert(conn, code, Opens::KeyPair(key_pair.id), Some(*email_id))?;
+    outbox::insert(conn, mail)?;
+    audit::record(conn, event)?;
+    Ok(Applied::Yes)
+}
+
+fn create_live_key_pair(conn: &mut SqliteConnection, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, Failure> {
+    if !is_active(conn, key_pair.user_id)? {
+        return Ok(Applied::Stale);
+    }
+    insert(conn, key_pair, Some(key_pair.created_at))?;
+    audit::record(conn, event)?;
+    Ok(Applied::Yes)
+}
+
+/// Stores a key pair; one that works if it was `verified_at` some time.
+pub(crate) fn insert(
+    conn: &mut SqliteConnection,
+    key_pair: &NewKeyPair,
+    verified_at: Option<Timestamp>,
+) -> Result<(), Failure> {
     diesel::insert_into(key_pairs::table)
         .values((
             key_pairs::id.eq(bytes_of(key_pair.id.uuid())),
@@ -94,30 +165,45 @@ fn create_key_pair(conn: &mut SqliteConnection, pending: &PendingKeyPair) -> Res
             key_pairs::digest.eq(key_pair.digest.as_bytes().as_slice()),
             key_pairs::key_id.eq(key_pair.key_id.to_string()),
             key_pairs::roles.eq(key_pair.roles.as_deref().map(as_json)),
+            key_pairs::verified_at.eq(verified_at.map(Timestamp::unix_millis)),
             key_pairs::created_at.eq(key_pair.created_at.unix_millis()),
             key_pairs::expires_at.eq(key_pair.expires_at.unix_millis()),
         ))
         .execute(conn)?;
-    codes::insert(conn, code, Opens::KeyPair(key_pair.id), Some(*email_id))?;
-    outbox::insert(conn, mail)?;
-    Ok(Applied::Yes)
+    Ok(())
+}
+
+fn verify_key_pair(conn: &mut SqliteConnection, key_pair: KeyPairId, event: &Event) -> Result<Option<UserId>, Failure> {
+    let row = || key_pairs::table.filter(key_pairs::id.eq(bytes_of(key_pair.uuid())));
+    let owner: Option<Vec<u8>> = row()
+        .filter(key_pairs::expires_at.gt(event.at.unix_millis()))
+        .select(key_pairs::user_id)
+        .get_result(conn)
+        .optional()?;
+    let Some(owner) = owner else { return Ok(None) };
+    let owner = id("users", &owner, &owner)?;
+    diesel::update(row().filter(key_pairs::verified_at.is_null()))
+        .set(key_pairs::verified_at.eq(event.at.unix_millis()))
+        .execute(conn)?;
+    audit::record_about(conn, event, owner)?;
+    Ok(Some(owner))
 }
 
 fn delete_key_pair(
     conn: &mut SqliteConnection,
-    user: UserId,
-    id: KeyPairId,
-    now: Timestamp,
-) -> Result<Applied, Failure> {
-    let theirs: Option<Vec<u8>> = key_pairs::table
-        .filter(key_pairs::id.eq(bytes_of(id.uuid())))
-        .filter(key_pairs::user_id.eq(bytes_of(user.uuid())))
-        .filter(stands_at(now.unix_millis()))
-        .select(key_pairs::id)
-        .get_result(conn)
-        .optional()?;
-    let Some(id) = theirs else { return Ok(Applied::Stale) };
-    // Its code goes by foreign key.
-    diesel::delete(key_pairs::table.filter(key_pairs::id.eq(id))).execute(conn)?;
-    Ok(Applied::Yes)
+    key_pair: KeyPairId,
+    of: Option<UserId>,
+    event: &Event,
+) -> Result<Option<UserId>, Failure> {
+    let row = || key_pairs::table.filter(key_pairs::id.eq(bytes_of(key_pair.uuid())));
+    let owner: Option<Vec<u8>> =
+        row().filter(stands_at(event.at.unix_millis())).select(key_pairs::user_id).get_result(conn).optional()?;
+    let owner: Option<UserId> = owner.map(|owner| id("users", &owner, &owner)).transpose()?;
+    let owner = owner.filter(|owner| of.is_none_or(|of| of == *owner));
+    if let Some(owner) = owner {
+        // Its code goes by foreign key.
+        diesel::delete(row()).execute(conn)?;
+        audit::record_about(conn, event, owner)?;
+    }
+    Ok(owner)
 }

@@ -7,9 +7,9 @@
 //! | `connections` | how connections are set up, and the pool of those that read |
 //! | `migrations` | making the file and bringing its layout up to date |
 //! | `error` | [`OpenError`], and what SQLite's failures mean to the domain |
-//! | `users`, `emails`, `sessions`, `key_pairs`, `redeeming`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
-//! | `registrations`, `codes`, `usage` | what several of those share, and what is worth a statement of its own |
-//! | `archive` | [`SqliteArchive`]: reading everything that is stored, for a copy elsewhere |
+//! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
+//! | `registrations`, `codes`, `signing_in`, `pages`, `usage` | what several of those share, and what is worth a statement of its own |
+//! | `archive` | [`SqliteArchive`]: reading everything, for another kind of store |
 //! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
 //!
 //! The layout itself, with the reasons for it, stands in `migrations/sqlite`.
@@ -30,7 +30,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod accounts;
 mod archive;
+mod audit;
 mod codes;
 mod connections;
 mod emails;
@@ -38,11 +40,15 @@ mod error;
 mod key_pairs;
 mod migrations;
 mod outbox;
+mod pages;
+#[cfg(test)]
+mod plan;
 mod redeeming;
 mod registrations;
 mod rows;
 mod schema;
 mod sessions;
+mod signing_in;
 mod store;
 mod upkeep;
 mod usage;

@@ -3,47 +3,44 @@
 use async_trait::async_trait;
 use auth_domain::{
     AddressKey, CodeGuess, CodePurpose, Codes, Opened, Redeemed, Standing, StoreError, Timestamp, UserId,
-    rules::{Judgement, judge},
+    rules::{Judgement, event_of_disabled_account, event_of_redeeming, event_of_wrong_guess, judge},
 };
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection, sqlite::Sqlite,
+    ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl, SelectableHelper,
+    SqliteConnection, sqlite::Sqlite,
 };
 
 use crate::{
-    SqliteStore, codes,
+    SqliteStore, audit, codes,
     error::{Failure, corrupt},
-    rows::{CodeRow, EmailRow, KeyPairRow, SessionRow, UserRow, bytes_of, id, printed},
+    rows::{CodeRow, EmailRow, KeyPairRow, SessionRow, UserRow, bytes_of, id, printed, standing},
     schema::{codes as code, emails, key_pairs, sessions, users},
-    users::has_verified_owner,
+    users::has_other_owner,
 };
 
 #[async_trait]
 impl Codes for SqliteStore {
-    async fn redeem_code(&self, guess: &CodeGuess, by: Option<UserId>, now: Timestamp) -> Result<Redeemed, StoreError> {
-        let guess = CodeGuess { id: guess.id, purpose: guess.purpose, hashes: guess.hashes.clone() };
-        self.write(move |conn| redeem_code(conn, &guess, by, now)).await
+    async fn redeem_code(&self, guess: &CodeGuess) -> Result<Redeemed, StoreError> {
+        let guess = guess.clone();
+        self.write(move |conn| redeem_code(conn, &guess)).await
     }
 }
 
 /// What a code leads to.
 struct Target {
     /// Whose it is; nobody's if it is a decoy.
-    user: Option<Vec<u8>>,
+    user: Option<UserId>,
     /// Whether it waits for its code still.
     waiting: bool,
 }
 
-fn redeem_code(
-    conn: &mut SqliteConnection,
-    guess: &CodeGuess,
-    by: Option<UserId>,
-    now: Timestamp,
-) -> Result<Redeemed, Failure> {
+fn redeem_code(conn: &mut SqliteConnection, guess: &CodeGuess) -> Result<Redeemed, Failure> {
+    let now = guess.at;
     let code_id = bytes_of(guess.id.uuid());
     let found = code::table.filter(code::id.eq(&code_id)).select(CodeRow::as_select()).get_result(conn).optional()?;
     let Some(code) = found else { return Ok(Redeemed::Refused) };
     let Some(target) = target_of(conn, &code, now)? else { return Ok(Redeemed::Refused) };
-    let somebody_elses = by.is_some_and(|by| target.user != Some(bytes_of(by.uuid())));
+    let somebody_elses = guess.by.user.is_some_and(|by| target.user != Some(by));
     if !target.waiting || somebody_elses {
         return Ok(Redeemed::Refused);
     }
@@ -53,15 +50,22 @@ fn redeem_code(
             diesel::update(code::table.filter(code::id.eq(&code_id)))
                 .set(code::wrong_guesses.eq(code::wrong_guesses + 1))
                 .execute(conn)?;
-            Ok(Redeemed::Refused)
+            audit::record(conn, &event_of_wrong_guess(guess, target.user))?;
+            Ok(Redeemed::Wrong { owner: target.user })
         }
         Judgement::Right => {
             codes::end(conn, &code_id)?;
-            match target.user {
-                Some(user) => open(conn, &code, &user, now),
-                // No guess is right for a decoy's hash; should one be, it still leads nowhere.
-                None => Ok(Redeemed::Refused),
+            // No guess is right for a decoy's hash; should one be, it still leads nowhere.
+            let Some(user) = target.user else { return Ok(Redeemed::Refused) };
+            let redeemed = open(conn, &code, user, now)?;
+            match redeemed {
+                Redeemed::Yes { opened, user_id, registered } => {
+                    audit::record(conn, &event_of_redeeming(guess, opened, user_id, registered))?;
+                }
+                Redeemed::Disabled { user_id } => audit::record(conn, &event_of_disabled_account(guess, user_id))?,
+                Redeemed::Wrong { .. } | Redeemed::Refused => {}
             }
+            Ok(redeemed)
         }
     }
 }
@@ -69,47 +73,61 @@ fn redeem_code(
 fn target_of(conn: &mut SqliteConnection, code: &CodeRow, now: Timestamp) -> Result<Option<Target>, Failure> {
     Ok(match (code.purpose()?, &code.session_id, &code.key_pair_id, &code.email_id) {
         (CodePurpose::SignIn, Some(session), ..) => {
-            let row = sessions::table.filter(sessions::id.eq(session)).select(SessionRow::as_select());
-            let session = row.get_result(conn).optional()?;
-            session.map(|row| Target { waiting: row.is_waiting_at(now), user: row.user_id })
+            let found: Option<(SessionRow, Option<String>)> = sessions::table
+                .left_join(users::table)
+                .filter(sessions::id.eq(session))
+                .select((SessionRow::as_select(), users::registration.nullable()))
+                .get_result(conn)
+                .optional()?;
+            let Some((row, registration)) = found else { return Ok(None) };
+            let waiting = row.is_waiting_at(now);
+            let user = match row.user_id {
+                Some(user) if standing(registration.as_deref(), &user)? != Standing::Decoy => {
+                    Some(id("sessions", &row.id, &user)?)
+                }
+                _ => None,
+            };
+            Some(Target { user, waiting })
         }
         (CodePurpose::KeyPair, _, Some(key_pair), _) => {
             let row = key_pairs::table.filter(key_pairs::id.eq(key_pair)).select(KeyPairRow::as_select());
-            let key_pair = row.get_result(conn).optional()?;
-            key_pair.map(|row| Target { waiting: row.is_waiting_at(now), user: Some(row.user_id) })
+            let key_pair: Option<KeyPairRow> = row.get_result(conn).optional()?;
+            let Some(row) = key_pair else { return Ok(None) };
+            Some(Target { waiting: row.is_waiting_at(now), user: Some(id("key_pairs", &row.id, &row.user_id)?) })
         }
         (CodePurpose::Email, _, _, Some(email)) => {
             let row = emails::table.filter(emails::id.eq(email)).select(EmailRow::as_select());
-            let email = row.get_result(conn).optional()?;
-            email.map(|row| Target { waiting: !row.verified, user: Some(row.user_id) })
+            let email: Option<EmailRow> = row.get_result(conn).optional()?;
+            let Some(row) = email else { return Ok(None) };
+            Some(Target { waiting: !row.verified, user: Some(id("emails", &row.id, &row.user_id)?) })
         }
         _ => return Err(corrupt("codes", printed(&code.id), "opens nothing").into()),
     })
 }
 
 /// Opens what a right code opens for `user`, and verifies what it proves.
-fn open(conn: &mut SqliteConnection, code: &CodeRow, user: &[u8], now: Timestamp) -> Result<Redeemed, Failure> {
+fn open(conn: &mut SqliteConnection, code: &CodeRow, user_id: UserId, now: Timestamp) -> Result<Redeemed, Failure> {
     let Some(email_id) = &code.email_id else { return Ok(Redeemed::Refused) };
+    let user = bytes_of(user_id.uuid());
     let found: Option<(UserRow, EmailRow)> = users::table
         .inner_join(emails::table)
-        .filter(users::id.eq(user))
+        .filter(users::id.eq(&user))
         .filter(emails::id.eq(email_id))
         .select(<(UserRow, EmailRow) as SelectableHelper<Sqlite>>::as_select())
         .get_result(conn)
         .optional()?;
     let Some((row, email)) = found else { return Ok(Redeemed::Refused) };
+    let mut registered = false;
     let opened = match code.purpose()? {
         CodePurpose::SignIn => {
-            if row.standing()? == Standing::Decoy {
-                return Ok(Redeemed::Refused);
-            }
+            registered = row.standing()? == Standing::Pending;
             if !row.enabled {
-                return Ok(Redeemed::Disabled);
+                return Ok(Redeemed::Disabled { user_id });
             }
             if !verify_email(conn, &email)? {
                 return Ok(Redeemed::Refused);
             }
-            verify_user(conn, &row, user)?;
+            verify_user(conn, &row, &user)?;
             let session = code.session_id.as_deref().unwrap_or_default();
             diesel::update(sessions::table.filter(sessions::id.eq(session)))
                 .set(sessions::verified_at.eq(now.unix_millis()))
@@ -132,15 +150,15 @@ fn open(conn: &mut SqliteConnection, code: &CodeRow, user: &[u8], now: Timestamp
             Opened::KeyPair(id("codes", &code.id, key_pair)?)
         }
     };
-    Ok(Redeemed::Yes { opened, user_id: id("users", user, user)? })
+    Ok(Redeemed::Yes { opened, user_id, registered })
 }
 
-/// Makes an address a verified one, unless somebody else has verified it first. Returns whether it is one.
+/// Makes an address a verified one, unless somebody else owns it by now. Returns whether it is one.
 fn verify_email(conn: &mut SqliteConnection, email: &EmailRow) -> Result<bool, Failure> {
     if email.verified {
         return Ok(true);
     }
-    if has_verified_owner(conn, &AddressKey::from_stored(email.address_key.clone()))? {
+    if has_other_owner(conn, &AddressKey::from_stored(email.address_key.clone()), &email.user_id)? {
         return Ok(false);
     }
     diesel::update(emails::table.filter(emails::id.eq(&email.id))).set(emails::verified.eq(true)).execute(conn)?;

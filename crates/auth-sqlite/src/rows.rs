@@ -121,7 +121,7 @@ impl SessionRow {
             id: id("sessions", row, row)?,
             user_id: id("sessions", row, user_id)?,
             kind: SessionKind::parse(&self.kind).map_err(|error| corrupt("sessions", printed(row), error))?,
-            verified: self.verified_at.is_some(),
+            verified_at: self.verified_at.map(Timestamp::from_unix_millis),
             created_at: Timestamp::from_unix_millis(self.created_at),
             expires_at: Timestamp::from_unix_millis(self.expires_at),
             last_used_at: self.last_used_at.map(Timestamp::from_unix_millis),
@@ -226,6 +226,7 @@ pub(crate) struct EmailRow {
     address: String,
     pub(crate) address_key: String,
     pub(crate) verified: bool,
+    pub(crate) vouched: bool,
     preferred: bool,
 }
 
@@ -233,12 +234,12 @@ impl EmailRow {
     pub(crate) fn into_known(self) -> Result<KnownAddress, StoreError> {
         let row = self.id.as_slice();
         let owner = SessionOwner { user_id: id("emails", row, &self.user_id)?, email_id: id("emails", row, row)? };
-        Ok(KnownAddress { owner, address: self.address()?, verified: self.verified })
+        Ok(KnownAddress { owner, address: self.address()?, verified: self.verified, vouched: self.vouched })
     }
 
     pub(crate) fn into_email(self) -> Result<Email, StoreError> {
-        let id = id("emails", &self.id, &self.id)?;
-        Ok(Email { id, address: self.address()?, verified: self.verified, preferred: self.preferred })
+        let (id, address) = (id("emails", &self.id, &self.id)?, self.address()?);
+        Ok(Email { id, address, verified: self.verified, vouched: self.vouched, preferred: self.preferred })
     }
 
     fn address(&self) -> Result<EmailAddress, StoreError> {

@@ -22,6 +22,7 @@ diesel::table! {
         address -> Text,
         address_key -> Text,
         verified -> Bool,
+        vouched -> Bool,
         preferred -> Bool,
         created_at -> BigInt,
     }
@@ -99,6 +100,20 @@ diesel::table! {
         ended_at -> BigInt,
         outcome -> Text,
         reply -> Text,
+    }
+}
+
+diesel::table! {
+    events (id) {
+        id -> Binary,
+        at -> BigInt,
+        kind -> Text,
+        outcome -> Text,
+        actor_id -> Nullable<Binary>,
+        subject_id -> Nullable<Binary>,
+        credential_id -> Nullable<Binary>,
+        ip -> Nullable<Text>,
+        detail -> Text,
     }
 }
 

@@ -2,21 +2,23 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CredentialId, LiveSession, PendingSignIn, Session, SessionId, SessionOwner, Sessions, Standing,
+    Applied, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId, Sessions,
     StoreError, Timestamp, TokenDigest, UserId,
 };
 use diesel::{
-    ExpressionMethods, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection, dsl::auto_type, sqlite::Sqlite,
+    BoolExpressionMethods, Connection, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
+    RunQueryDsl, SelectableHelper, SqliteConnection,
+    dsl::{auto_type, not},
+    sqlite::Sqlite,
 };
 
 use crate::{
-    SqliteStore,
-    codes::{self, Opens},
+    SqliteStore, audit,
     error::Failure,
-    outbox, registrations,
-    rows::{SessionRow, UserRow, bytes_of, live_session, standing},
-    schema::{emails, sessions, users},
-    usage,
+    pages,
+    rows::{SessionRow, UserRow, bytes_of, id, live_session},
+    schema::{sessions, users},
+    signing_in, usage,
 };
 
 #[async_trait]
@@ -31,9 +33,18 @@ impl Sessions for SqliteStore {
         self.read(move |conn| list_sessions(conn, user, now)).await
     }
 
+    async fn page_sessions(
+        &self,
+        user: Option<UserId>,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Paged<Session>, StoreError> {
+        self.read(move |conn| conn.transaction(|conn| page_sessions(conn, user, now, page))).await
+    }
+
     async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Applied, StoreError> {
         let sign_in = sign_in.clone();
-        self.write(move |conn| open_session(conn, &sign_in)).await
+        self.write(move |conn| signing_in::open_session(conn, &sign_in)).await
     }
 
     async fn extend_session(
@@ -45,12 +56,34 @@ impl Sessions for SqliteStore {
         self.write(move |conn| extend_session(conn, id, expires_at, now)).await
     }
 
-    async fn close_session(&self, user: UserId, id: SessionId, now: Timestamp) -> Result<Applied, StoreError> {
-        self.write(move |conn| close_session(conn, user, id, now)).await
+    async fn open_live_session(
+        &self,
+        user: UserId,
+        session: &NewSession,
+        event: &Event,
+    ) -> Result<Applied, StoreError> {
+        let (session, event) = (session.clone(), event.clone());
+        self.write(move |conn| signing_in::open_live_session(conn, user, &session, &event)).await
     }
 
-    async fn close_other_sessions(&self, user: UserId, keep: SessionId, now: Timestamp) -> Result<u64, StoreError> {
-        self.write(move |conn| close_other_sessions(conn, user, keep, now)).await
+    async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Option<UserId>, StoreError> {
+        let event = event.clone();
+        self.write(move |conn| signing_in::verify_session(conn, id, &event)).await
+    }
+
+    async fn close_session(
+        &self,
+        id: SessionId,
+        of: Option<UserId>,
+        event: &Event,
+    ) -> Result<Option<UserId>, StoreError> {
+        let event = event.clone();
+        self.write(move |conn| close_session(conn, id, of, &event)).await
+    }
+
+    async fn close_sessions(&self, user: UserId, keep: Option<SessionId>, event: &Event) -> Result<u64, StoreError> {
+        let event = event.clone();
+        self.write(move |conn| close_sessions(conn, user, keep, &event)).await
     }
 
     async fn record_usage(&self, usage: &[(CredentialId, Timestamp)]) -> Result<(), StoreError> {
@@ -86,54 +119,37 @@ fn list_sessions(conn: &mut SqliteConnection, user: UserId, now: Timestamp) -> R
     Ok(live.into_iter().map(SessionRow::into_session).collect::<Result<_, _>>()?)
 }
 
-fn open_session(conn: &mut SqliteConnection, sign_in: &PendingSignIn) -> Result<Applied, Failure> {
-    registrations::delete_ended(conn, &sign_in.code.address, sign_in.code.created_at)?;
-    if let Some(owner) = sign_in.session.owner
-        && !still_leads_to(conn, owner, sign_in.code.address.as_str())?
-    {
-        return Ok(Applied::Stale);
-    }
-    store_sign_in(conn, sign_in)?;
-    Ok(Applied::Yes)
+/// Sessions of accounts: no decoys, and not those of registrations that nobody completed. Of these there are few at any
+/// time, so they are what is looked up.
+#[auto_type(no_type_alias)]
+fn are_of_accounts() -> _ {
+    let registrations = users::table.filter(users::registration.is_not_null()).select(users::id.nullable());
+    sessions::user_id.is_not_null().and(not(sessions::user_id.eq_any(registrations)))
 }
 
-/// Whether `owner` has the address still: as a verified one, or as that of a registration.
-fn still_leads_to(conn: &mut SqliteConnection, owner: SessionOwner, address: &str) -> Result<bool, Failure> {
-    let found: Vec<(bool, Option<String>, Vec<u8>)> = emails::table
-        .inner_join(users::table)
-        .filter(emails::id.eq(bytes_of(owner.email_id.uuid())))
-        .filter(emails::user_id.eq(bytes_of(owner.user_id.uuid())))
-        .filter(emails::address_key.eq(address))
-        .select((emails::verified, users::registration, users::id))
-        .load(conn)?;
-    for (verified, registration, user) in found {
-        if verified || standing(registration.as_deref(), &user)? == Standing::Pending {
-            return Ok(true);
+fn page_sessions(
+    conn: &mut SqliteConnection,
+    user: Option<UserId>,
+    now: Timestamp,
+    page: Page,
+) -> Result<Paged<Session>, Failure> {
+    let wanted = || {
+        let open =
+            sessions::table.filter(sessions::expires_at.gt(now.unix_millis())).filter(are_of_accounts()).into_boxed();
+        match user {
+            Some(user) => open.filter(sessions::user_id.eq(bytes_of(user.uuid()))),
+            None => open,
         }
-    }
-    Ok(false)
-}
-
-/// Stores session, code and mail, and ends the codes that the new one supersedes.
-pub(crate) fn store_sign_in(conn: &mut SqliteConnection, sign_in: &PendingSignIn) -> Result<(), Failure> {
-    let PendingSignIn { session, code, mail } = sign_in;
-    codes::end_superseded(conn, code)?;
-    diesel::insert_into(sessions::table)
-        .values((
-            sessions::id.eq(bytes_of(session.id.uuid())),
-            sessions::user_id.eq(session.owner.map(|owner| bytes_of(owner.user_id.uuid()))),
-            sessions::digest.eq(session.digest.as_bytes().as_slice()),
-            sessions::key_id.eq(session.key_id.to_string()),
-            sessions::kind.eq(session.kind.as_str()),
-            sessions::created_at.eq(session.created_at.unix_millis()),
-            sessions::expires_at.eq(session.expires_at.unix_millis()),
-            sessions::ip.eq(session.client.ip.to_string()),
-            sessions::user_agent.eq(&session.client.user_agent),
-        ))
-        .execute(conn)?;
-    let email = session.owner.map(|owner| owner.email_id);
-    codes::insert(conn, code, Opens::Session(session.id), email)?;
-    outbox::insert(conn, mail)
+    };
+    let items = wanted().count().get_result(conn)?;
+    // By their ids, which are in the order of time, and of which there is an index.
+    let rows: Vec<SessionRow> = wanted()
+        .order(sessions::id.desc())
+        .limit(page.size().into())
+        .offset(pages::offset(page))
+        .select(SessionRow::as_select())
+        .load(conn)?;
+    pages::paged(rows, items, SessionRow::into_session)
 }
 
 fn extend_session(
@@ -160,57 +176,70 @@ fn extend_session(
     Ok(Applied::Yes)
 }
 
-fn close_session(conn: &mut SqliteConnection, user: UserId, id: SessionId, now: Timestamp) -> Result<Applied, Failure> {
-    let open = sessions::table
-        .filter(sessions::id.eq(bytes_of(id.uuid())))
-        .filter(sessions::user_id.eq(bytes_of(user.uuid())))
-        .filter(sessions::expires_at.gt(now.unix_millis()));
-    let closed = diesel::delete(open).execute(conn)?;
-    Ok(if closed == 0 { Applied::Stale } else { Applied::Yes })
+/// Whose session `id` is, if it is one of an account's and ends after `now`.
+pub(crate) fn owner_of(
+    conn: &mut SqliteConnection,
+    session: SessionId,
+    now: Timestamp,
+) -> Result<Option<UserId>, Failure> {
+    let owner: Option<Vec<u8>> = sessions::table
+        .inner_join(users::table)
+        .filter(sessions::id.eq(bytes_of(session.uuid())))
+        .filter(sessions::expires_at.gt(now.unix_millis()))
+        .filter(users::registration.is_null())
+        .select(users::id)
+        .get_result(conn)
+        .optional()?;
+    Ok(owner.map(|owner| id("users", &owner, &owner)).transpose()?)
 }
 
-fn close_other_sessions(
+fn close_session(
+    conn: &mut SqliteConnection,
+    id: SessionId,
+    of: Option<UserId>,
+    event: &Event,
+) -> Result<Option<UserId>, Failure> {
+    let owner = owner_of(conn, id, event.at)?.filter(|owner| of.is_none_or(|of| of == *owner));
+    if let Some(owner) = owner {
+        // Its code goes by foreign key.
+        diesel::delete(sessions::table.filter(sessions::id.eq(bytes_of(id.uuid())))).execute(conn)?;
+        audit::record_about(conn, event, owner)?;
+    }
+    Ok(owner)
+}
+
+fn close_sessions(
     conn: &mut SqliteConnection,
     user: UserId,
-    keep: SessionId,
-    now: Timestamp,
+    keep: Option<SessionId>,
+    event: &Event,
 ) -> Result<u64, Failure> {
-    let others: Vec<(Vec<u8>, Option<i64>, i64)> = sessions::table
+    let theirs: Vec<(Vec<u8>, Option<i64>, i64)> = sessions::table
         .filter(sessions::user_id.eq(bytes_of(user.uuid())))
-        .filter(sessions::id.ne(bytes_of(keep.uuid())))
         .select((sessions::id, sessions::verified_at, sessions::expires_at))
         .load(conn)?;
-    let mut live = 0;
-    for (id, verified_at, expires_at) in others {
-        live += u64::from(verified_at.is_some() && expires_at > now.unix_millis());
+    let keep = keep.map(|keep| bytes_of(keep.uuid()));
+    let (mut open, mut live) = (0, 0);
+    for (id, verified_at, expires_at) in theirs.into_iter().filter(|(id, ..)| keep.as_ref() != Some(id)) {
+        let ends_later = expires_at > event.at.unix_millis();
+        open += u64::from(ends_later);
+        live += u64::from(ends_later && verified_at.is_some());
         diesel::delete(sessions::table.filter(sessions::id.eq(id))).execute(conn)?;
+    }
+    if open > 0 {
+        audit::record(conn, event)?;
     }
     Ok(live)
 }
 
 #[cfg(test)]
 mod tests {
-    use diesel::{QueryableByName, debug_query, sql_query, sql_types::Text};
-
     use super::*;
-
-    #[derive(QueryableByName)]
-    struct Step {
-        #[diesel(sql_type = Text)]
-        detail: String,
-    }
+    use crate::plan::plan;
 
     #[test]
     fn the_check_reads_two_rows_by_unique_index_and_scans_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
-        let sql = debug_query::<Sqlite, _>(&by_digest(&[0; 32])).to_string();
-        let plan: Vec<String> = store
-            .read_here(|conn| Ok(sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load::<Step>(conn)?))
-            .unwrap()
-            .into_iter()
-            .map(|step| step.detail)
-            .collect();
+        let plan = plan(&by_digest(&[0; 32]));
         let [session, user] = plan.as_slice() else { panic!("{plan:?}") };
         assert!(session.starts_with("SEARCH sessions USING INDEX sqlite_autoindex_sessions"), "{plan:?}");
         assert!(session.ends_with("(digest=?)"), "{plan:?}");

@@ -14,7 +14,7 @@ use crate::{
     SqliteStore,
     error::Failure,
     migrations, registrations,
-    schema::{codes, emails, key_pairs, outbox, sessions, users},
+    schema::{codes, emails, events, key_pairs, outbox, sessions, users},
 };
 
 /// How long a settled mail is kept, with what the mail server said of it.
@@ -26,8 +26,8 @@ impl Upkeep for SqliteStore {
         self.read(migrations::check_layout).await
     }
 
-    async fn purge(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.write(move |conn| purge(conn, now, limit.into())).await
+    async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.write(move |conn| purge(conn, now, events_until, limit.into())).await
     }
 }
 
@@ -39,7 +39,7 @@ fn is_living_at(now: i64) -> _ {
 }
 
 /// Returns how many rows were named here. Those that go with them by foreign key are not counted.
-fn purge(conn: &mut SqliteConnection, now: Timestamp, limit: i64) -> Result<u64, Failure> {
+fn purge(conn: &mut SqliteConnection, now: Timestamp, events_until: Timestamp, limit: i64) -> Result<u64, Failure> {
     let ended = ended_registrations(conn, now, limit)?;
     let mut gone = ended.len();
     registrations::delete_users(conn, ended)?;
@@ -56,6 +56,9 @@ fn purge(conn: &mut SqliteConnection, now: Timestamp, limit: i64) -> Result<u64,
     }
     for id in mails_settled_long_ago(conn, now, limit)? {
         gone += diesel::delete(outbox::table.filter(outbox::id.eq(id))).execute(conn)?;
+    }
+    for id in old_events(conn, events_until, limit)? {
+        gone += diesel::delete(events::table.filter(events::id.eq(id))).execute(conn)?;
     }
     Ok(gone.try_into().unwrap_or(u64::MAX))
 }
@@ -133,5 +136,14 @@ fn mails_settled_long_ago(conn: &mut SqliteConnection, now: Timestamp, limit: i6
         .order(outbox::settled_at)
         .limit(limit)
         .select(outbox::id)
+        .load(conn)
+}
+
+fn old_events(conn: &mut SqliteConnection, until: Timestamp, limit: i64) -> QueryResult<Vec<Vec<u8>>> {
+    events::table
+        .filter(events::at.le(until.unix_millis()))
+        .order(events::at)
+        .limit(limit)
+        .select(events::id)
         .load(conn)
 }

@@ -2,20 +2,23 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, Applied, KnownAddress, Registered, Registration, Standing, StoreError, Timestamp, User, UserId, Users,
+    AddressKey, Alias, EmailAddress, EmailId, FullName, KnownAddress, Registered, Registration, Standing, StoreError,
+    Timestamp, User, UserId, Users,
     rules::{AliasVerdict, judge_alias},
 };
 use diesel::{
     BoolExpressionMethods, Connection, ExpressionMethods, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection,
+    dsl::{auto_type, exists},
 };
 
 use crate::{
     SqliteStore, codes,
+    emails::{NewEmail, insert_email},
     error::Failure,
     registrations,
     rows::{EmailRow, UserRow, as_json, bytes_of},
     schema::{emails, users},
-    sessions,
+    signing_in,
 };
 
 #[async_trait]
@@ -34,13 +37,9 @@ impl Users for SqliteStore {
         let registration = registration.clone();
         self.write(move |conn| register_user(conn, &registration)).await
     }
-
-    async fn delete_user(&self, id: UserId) -> Result<Applied, StoreError> {
-        self.write(move |conn| delete_user(conn, id)).await
-    }
 }
 
-fn find_user(conn: &mut SqliteConnection, id: UserId) -> Result<Option<User>, Failure> {
+pub(crate) fn find_user(conn: &mut SqliteConnection, id: UserId) -> Result<Option<User>, Failure> {
     let found = users::table
         .filter(users::id.eq(bytes_of(id.uuid())))
         .filter(users::registration.is_null())
@@ -55,16 +54,18 @@ fn find_address(
     now: Timestamp,
 ) -> Result<Option<KnownAddress>, Failure> {
     let pending = Standing::Pending.as_stored();
-    // At most one is verified. Two registrations for one address replace each other, so the newest is the one.
+    // At most one is owned. Two registrations for one address replace each other, so the newest is the one.
     let candidates = emails::table
         .inner_join(users::table)
         .filter(emails::address_key.eq(address.as_str()))
-        .filter(emails::verified.eq(true).or(users::registration.eq(pending)))
-        .order((emails::verified.desc(), emails::created_at.desc(), emails::id.desc()))
+        .filter(emails::verified.eq(true).or(emails::vouched.eq(true)).or(users::registration.eq(pending)))
+        .order((emails::verified.desc(), emails::vouched.desc(), emails::created_at.desc(), emails::id.desc()))
         .select(EmailRow::as_select())
         .load(conn)?;
     match candidates.into_iter().next() {
-        Some(found) if found.verified || codes::any_living(conn, address, now)? => Ok(Some(found.into_known()?)),
+        Some(found) if found.verified || found.vouched || codes::any_living(conn, address, now)? => {
+            Ok(Some(found.into_known()?))
+        }
         _ => Ok(None),
     }
 }
@@ -78,61 +79,90 @@ fn register_user(conn: &mut SqliteConnection, registration: &Registration) -> Re
     if verdict == AliasVerdict::Taken {
         return Ok(Registered::AliasTaken);
     }
-    if has_verified_owner(conn, &address)? != registration.decoy {
+    if has_owner(conn, &address)? != registration.decoy {
         return Ok(Registered::Stale);
     }
     let mut replaced = registrations::for_address(conn, &address)?;
     replaced.extend(holder.map(|(id, _)| id));
     registrations::delete_users(conn, replaced)?;
 
-    insert_user(conn, registration)?;
-    sessions::store_sign_in(conn, &registration.sign_in)?;
+    let user = NewUser {
+        id: registration.user_id,
+        alias: &registration.alias,
+        full_name: &registration.full_name,
+        standing: if registration.decoy { Standing::Decoy } else { Standing::Pending },
+        verified: false,
+        roles: &registration.roles,
+        groups: &registration.groups,
+        email_id: registration.email_id,
+        address: &registration.address,
+        created_at: now,
+    };
+    insert_user(conn, &user)?;
+    signing_in::store_sign_in(conn, &registration.sign_in)?;
     Ok(Registered::Yes)
 }
 
-fn insert_user(conn: &mut SqliteConnection, registration: &Registration) -> Result<(), Failure> {
-    let created_at = registration.sign_in.code.created_at.unix_millis();
-    let standing = if registration.decoy { Standing::Decoy } else { Standing::Pending };
+/// A user about to be stored, with one address, which is the preferred one.
+pub(crate) struct NewUser<'a> {
+    pub(crate) id: UserId,
+    pub(crate) alias: &'a Alias,
+    pub(crate) full_name: &'a FullName,
+    /// An administrator vouches for the address of an account; that of a registration waits for its code.
+    pub(crate) standing: Standing,
+    pub(crate) verified: bool,
+    pub(crate) roles: &'a [String],
+    pub(crate) groups: &'a [String],
+    pub(crate) email_id: EmailId,
+    pub(crate) address: &'a EmailAddress,
+    pub(crate) created_at: Timestamp,
+}
+
+pub(crate) fn insert_user(conn: &mut SqliteConnection, user: &NewUser<'_>) -> Result<(), Failure> {
     diesel::insert_into(users::table)
         .values((
-            users::id.eq(bytes_of(registration.user_id.uuid())),
-            users::alias.eq(registration.alias.as_str()),
-            users::alias_key.eq(registration.alias.key()),
-            users::full_name.eq(registration.full_name.as_str()),
-            users::verified.eq(false),
+            users::id.eq(bytes_of(user.id.uuid())),
+            users::alias.eq(user.alias.as_str()),
+            users::alias_key.eq(user.alias.key()),
+            users::full_name.eq(user.full_name.as_str()),
+            users::verified.eq(user.verified),
             users::enabled.eq(true),
-            users::registration.eq(standing.as_stored()),
-            users::roles.eq(as_json(&registration.roles)),
-            users::groups.eq(as_json(&registration.groups)),
-            users::created_at.eq(created_at),
+            users::registration.eq(user.standing.as_stored()),
+            users::roles.eq(as_json(user.roles)),
+            users::groups.eq(as_json(user.groups)),
+            users::created_at.eq(user.created_at.unix_millis()),
         ))
         .execute(conn)?;
-    diesel::insert_into(emails::table)
-        .values((
-            emails::id.eq(bytes_of(registration.email_id.uuid())),
-            emails::user_id.eq(bytes_of(registration.user_id.uuid())),
-            emails::address.eq(registration.address.as_str()),
-            emails::address_key.eq(registration.address_key().as_str()),
-            emails::verified.eq(false),
-            emails::preferred.eq(true),
-            emails::created_at.eq(created_at),
-        ))
-        .execute(conn)?;
-    Ok(())
+    let email = NewEmail {
+        id: user.email_id,
+        user_id: user.id,
+        address: user.address,
+        vouched: user.standing == Standing::Account,
+        preferred: true,
+        created_at: user.created_at,
+    };
+    insert_email(conn, &email)
 }
 
-fn delete_user(conn: &mut SqliteConnection, id: UserId) -> Result<Applied, Failure> {
-    let id = bytes_of(id.uuid());
-    let accounts: Vec<Vec<u8>> =
-        users::table.filter(users::id.eq(&id)).filter(users::registration.is_null()).select(users::id).load(conn)?;
-    if accounts.is_empty() {
-        return Ok(Applied::Stale);
-    }
-    registrations::delete_users(conn, accounts)?;
-    Ok(Applied::Yes)
+/// Whether a credential of the user's would be accepted.
+pub(crate) fn is_active(conn: &mut SqliteConnection, user: UserId) -> Result<bool, Failure> {
+    let found = find_user(conn, user)?;
+    Ok(found.is_some_and(|user| user.enabled && user.verified))
 }
 
-pub(crate) fn has_verified_owner(conn: &mut SqliteConnection, address: &AddressKey) -> Result<bool, Failure> {
-    let verified = emails::table.filter(emails::address_key.eq(address.as_str())).filter(emails::verified.eq(true));
-    Ok(diesel::select(diesel::dsl::exists(verified)).get_result(conn)?)
+/// The rows of whoever owns `address`: one at most.
+#[auto_type(no_type_alias)]
+fn owned<'a>(address: &'a str) -> _ {
+    emails::table.filter(emails::address_key.eq(address)).filter(emails::verified.eq(true).or(emails::vouched.eq(true)))
+}
+
+/// Whether anybody owns `address`.
+pub(crate) fn has_owner(conn: &mut SqliteConnection, address: &AddressKey) -> Result<bool, Failure> {
+    Ok(diesel::select(exists(owned(address.as_str()))).get_result(conn)?)
+}
+
+/// Whether anybody but `user` owns `address`.
+pub(crate) fn has_other_owner(conn: &mut SqliteConnection, address: &AddressKey, user: &[u8]) -> Result<bool, Failure> {
+    let elsewhere = owned(address.as_str()).filter(emails::user_id.ne(user));
+    Ok(diesel::select(exists(elsewhere)).get_result(conn)?)
 }

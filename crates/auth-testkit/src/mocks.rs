@@ -1,9 +1,11 @@
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, Applied, ClaimedMail, CodeGuess, Codes, CredentialId, Email, EmailAddition, EmailChange, EmailRenewal,
-    Emails, KeyPair, KeyPairId, KeyPairs, KnownAddress, LiveKeyPair, LiveSession, Mail, MailError, MailId, Mailer,
-    Outbox, PendingKeyPair, PendingSignIn, Redeemed, Registered, Registration, Session, SessionId, Sessions,
-    Settlement, StoreError, Timestamp, TokenDigest, Upkeep, User, UserId, Users,
+    Account, AccountFilter, Accounts, AddressKey, Applied, Audit, Changed, ClaimedMail, CodeGuess, Codes, Created,
+    CredentialId, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, Event, EventId, KeyPair, KeyPairId,
+    KeyPairs, KnownAddress, LiveKeyPair, LiveSession, Mail, MailError, MailId, Mailer, NewAccount, NewKeyPair,
+    NewSession, Outbox, Page, Paged, PendingKeyPair, PendingSignIn, Redeemed, Registered, Registration, Session,
+    SessionId, Sessions, Settlement, StoreError, Timestamp, TokenDigest, Upkeep, User, UserChange, UserId, Users,
+    Vouched, VouchedEmail,
 };
 
 mockall::mock! {
@@ -16,7 +18,15 @@ mockall::mock! {
         async fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError>;
         async fn find_address(&self, address: &AddressKey, now: Timestamp) -> Result<Option<KnownAddress>, StoreError>;
         async fn register_user(&self, registration: &Registration) -> Result<Registered, StoreError>;
-        async fn delete_user(&self, id: UserId) -> Result<Applied, StoreError>;
+    }
+
+    #[async_trait]
+    impl Accounts for Store {
+        async fn page_accounts(&self, filter: &AccountFilter, page: Page) -> Result<Paged<Account>, StoreError>;
+        async fn find_account(&self, id: UserId) -> Result<Option<Account>, StoreError>;
+        async fn create_account(&self, account: &NewAccount) -> Result<Created, StoreError>;
+        async fn change_user(&self, id: UserId, change: &UserChange, event: &Event) -> Result<Changed, StoreError>;
+        async fn delete_user(&self, id: UserId, event: &Event) -> Result<Changed, StoreError>;
     }
 
     #[async_trait]
@@ -25,8 +35,11 @@ mockall::mock! {
         async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
         async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Applied, StoreError>;
         async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<Applied, StoreError>;
-        async fn close_session(&self, user: UserId, id: SessionId, now: Timestamp) -> Result<Applied, StoreError>;
-        async fn close_other_sessions(&self, user: UserId, keep: SessionId, now: Timestamp) -> Result<u64, StoreError>;
+        async fn page_sessions(&self, user: Option<UserId>, now: Timestamp, page: Page) -> Result<Paged<Session>, StoreError>;
+        async fn open_live_session(&self, user: UserId, session: &NewSession, event: &Event) -> Result<Applied, StoreError>;
+        async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Option<UserId>, StoreError>;
+        async fn close_session(&self, id: SessionId, of: Option<UserId>, event: &Event) -> Result<Option<UserId>, StoreError>;
+        async fn close_sessions(&self, user: UserId, keep: Option<SessionId>, event: &Event) -> Result<u64, StoreError>;
         async fn record_usage(&self, usage: &[(CredentialId, Timestamp)]) -> Result<(), StoreError>;
     }
 
@@ -37,6 +50,9 @@ mockall::mock! {
         async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Applied, StoreError>;
         async fn prefer_email(&self, change: &EmailChange) -> Result<Applied, StoreError>;
         async fn remove_email(&self, change: &EmailChange) -> Result<Applied, StoreError>;
+        async fn vouch_for_email(&self, vouched: &VouchedEmail) -> Result<Vouched, StoreError>;
+        async fn verify_email(&self, id: EmailId, event: &Event) -> Result<Vouched, StoreError>;
+        async fn find_email_owner(&self, id: EmailId) -> Result<Option<UserId>, StoreError>;
     }
 
     #[async_trait]
@@ -44,12 +60,20 @@ mockall::mock! {
         async fn find_key_pair(&self, secret: &TokenDigest) -> Result<Option<LiveKeyPair>, StoreError>;
         async fn list_key_pairs(&self, user: UserId, now: Timestamp) -> Result<Vec<KeyPair>, StoreError>;
         async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Applied, StoreError>;
-        async fn delete_key_pair(&self, user: UserId, id: KeyPairId, now: Timestamp) -> Result<Applied, StoreError>;
+        async fn page_key_pairs(&self, user: Option<UserId>, now: Timestamp, page: Page) -> Result<Paged<KeyPair>, StoreError>;
+        async fn create_live_key_pair(&self, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, StoreError>;
+        async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Option<UserId>, StoreError>;
+        async fn delete_key_pair(&self, id: KeyPairId, of: Option<UserId>, event: &Event) -> Result<Option<UserId>, StoreError>;
     }
 
     #[async_trait]
     impl Codes for Store {
-        async fn redeem_code(&self, guess: &CodeGuess, by: Option<UserId>, now: Timestamp) -> Result<Redeemed, StoreError>;
+        async fn redeem_code(&self, guess: &CodeGuess) -> Result<Redeemed, StoreError>;
+    }
+
+    #[async_trait]
+    impl Audit for Store {
+        async fn list_events(&self, user: Option<UserId>, before: Option<EventId>, limit: u32) -> Result<Vec<Event>, StoreError>;
     }
 
     #[async_trait]
@@ -62,7 +86,7 @@ mockall::mock! {
     #[async_trait]
     impl Upkeep for Store {
         async fn check_ready(&self) -> Result<(), StoreError>;
-        async fn purge(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
+        async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError>;
     }
 }
 

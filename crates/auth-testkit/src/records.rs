@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use auth_domain::{
-    Alias, ApiKey, Client, CodeHash, CodePurpose, FullName, KeyId, KeyName, MailClass, Network, SessionKind, Standing,
-    Timestamp, TokenDigest, User,
+    Alias, ApiKey, Client, CodeHash, CodePurpose, Event, EventKind, FullName, KeyId, KeyName, MailClass, Network,
+    Outcome, SessionKind, Standing, Timestamp, TokenDigest, User,
     archive::{
         AttemptOutcome, AttemptRecord, Batch, CodeRecord, EmailRecord, KeyPairRecord, MailRecord, MailState,
         SessionRecord, UserRecord,
@@ -30,6 +30,7 @@ pub fn everything() -> Vec<Batch> {
         Batch::Codes(codes()),
         Batch::Outbox(outbox()),
         Batch::MailAttempts(mail_attempts()),
+        Batch::Events(events()),
     ]
 }
 
@@ -74,6 +75,7 @@ fn emails() -> Vec<EmailRecord> {
         address: address(text),
         address_key: address(text).key(),
         verified,
+        vouched: !verified,
         preferred: verified,
         created_at: after_midnight(1),
     };
@@ -205,5 +207,32 @@ fn mail_attempts() -> Vec<AttemptRecord> {
         attempt(0x61, 2, AttemptOutcome::Deferred, ""),
         attempt(0x62, 1, AttemptOutcome::Delivered, "250 ok"),
         attempt(0x63, 1, AttemptOutcome::Abandoned, "550 no"),
+    ]
+}
+
+fn events() -> Vec<Event> {
+    vec![
+        Event {
+            id: id(0x71),
+            at: after_midnight(1),
+            kind: EventKind::RoleGranted,
+            outcome: Outcome::Success,
+            actor: Some(id(0x11)),
+            subject: Some(id(0x12)),
+            credential: Some(id(0x31)),
+            ip: Some(IpAddr::from([192, 0, 2, 7])),
+            detail: "auditor".to_owned(),
+        },
+        Event {
+            id: id(0x72),
+            at: after_midnight(2),
+            kind: EventKind::CodeFailed,
+            outcome: Outcome::Failure,
+            actor: None,
+            subject: None,
+            credential: None,
+            ip: None,
+            detail: String::new(),
+        },
     ]
 }

@@ -7,10 +7,10 @@ use std::{
 };
 
 use auth_domain::{
-    Alias, ApiKey, Client, CodeGuess, CodeHash, CodeId, CodePurpose, CodeState, Email, EmailAddition, EmailAddress,
-    EmailChange, EmailId, EmailRenewal, FullName, KeyId, KeyName, MailClass, NewCode, NewKeyPair, NewSession,
-    PendingKeyPair, PendingSignIn, QueuedMail, Registration, SealedMail, SessionKind, SessionOwner, Timestamp,
-    TokenDigest, UserId,
+    Actor, Alias, ApiKey, Client, CodeGuess, CodeHash, CodeId, CodePurpose, CodeState, Email, EmailAddition,
+    EmailAddress, EmailChange, EmailId, EmailRenewal, Event, EventKind, FullName, KeyId, KeyName, MailClass,
+    NewAccount, NewCode, NewKeyPair, NewSession, Outcome, PendingKeyPair, PendingSignIn, QueuedMail, Registration,
+    SealedMail, SessionKind, SessionOwner, Timestamp, TokenDigest, UserId, VouchedEmail,
 };
 use uuid::Uuid;
 
@@ -120,6 +120,7 @@ pub fn email_addition(user: UserId, seen: &[Email], to: &str, now: Timestamp) ->
         foreign: false,
         mails: vec![mail(MailClass::Code, Some(code.id), now), mail(MailClass::Notice, None, now)],
         code,
+        event: event(EventKind::EmailAdded, now).about(user),
     }
 }
 
@@ -133,7 +134,8 @@ pub fn email_renewal(user: UserId, email: &Email, now: Timestamp) -> EmailRenewa
 /// A change to the address `email` of the account of `user` that has the addresses `seen`, with one notice.
 pub fn email_change(user: UserId, seen: &[Email], email: EmailId, now: Timestamp) -> EmailChange {
     let notices = vec![mail(MailClass::Notice, None, now)];
-    EmailChange { user_id: user, seen: seen.to_vec(), email_id: email, notices }
+    let event = event(EventKind::EmailRemoved, now).about(user);
+    EmailChange { user_id: user, seen: seen.to_vec(), email_id: email, notices, event }
 }
 
 /// A key pair of `owner` that ends after a day, with a code for the address `to`.
@@ -154,15 +156,72 @@ pub fn key_pair(owner: SessionOwner, to: &str, now: Timestamp) -> PendingKeyPair
         email_id: owner.email_id,
         mail: mail(MailClass::Code, Some(code.id), now),
         code,
+        event: event(EventKind::KeyPairCreated, now).about(owner.user_id),
     }
 }
 
-/// The right guess at a code, under the older of two keys.
-pub fn right_guess(code: &NewCode) -> CodeGuess {
-    CodeGuess { id: code.id, purpose: code.purpose, hashes: vec![CodeHash::new(octets()), code.hash.clone()] }
+/// A stranger's right guess at a code, made at `now`, under the older of two keys.
+pub fn right_guess(code: &NewCode, now: Timestamp) -> CodeGuess {
+    guess(code, vec![CodeHash::new(octets()), code.hash.clone()], now)
 }
 
-/// A wrong guess at a code.
-pub fn wrong_guess(code: &NewCode) -> CodeGuess {
-    CodeGuess { id: code.id, purpose: code.purpose, hashes: vec![CodeHash::new(octets()), CodeHash::new(octets())] }
+/// A stranger's wrong guess at a code, made at `now`.
+pub fn wrong_guess(code: &NewCode, now: Timestamp) -> CodeGuess {
+    guess(code, vec![CodeHash::new(octets()), CodeHash::new(octets())], now)
+}
+
+fn guess(code: &NewCode, hashes: Vec<CodeHash>, now: Timestamp) -> CodeGuess {
+    let by = Actor::stranger(&client(1));
+    CodeGuess { id: code.id, purpose: code.purpose, hashes, by, at: now, event_id: uuid().into() }
+}
+
+/// The same guess, made by a user who is known.
+pub fn guessed_by(user: UserId, guess: CodeGuess) -> CodeGuess {
+    CodeGuess { by: Actor { user: Some(user), ..guess.by }, ..guess }
+}
+
+/// What the audit log says of something that a stranger does at `now`.
+pub fn event(kind: EventKind, now: Timestamp) -> Event {
+    Event {
+        id: uuid().into(),
+        at: now,
+        kind,
+        outcome: Outcome::Success,
+        actor: None,
+        subject: None,
+        credential: None,
+        ip: Some(client(1).ip),
+        detail: "a sample (é)".to_owned(),
+    }
+}
+
+/// An account for `to`, made by an administrator at `now`, with a key pair and an invitation, and verified.
+pub fn account(alias: &str, to: &str, now: Timestamp) -> NewAccount {
+    let owner = SessionOwner { user_id: uuid().into(), email_id: uuid().into() };
+    NewAccount {
+        user_id: owner.user_id,
+        alias: Alias::parse(alias).expect("a valid alias"),
+        full_name: FullName::parse("Grace Sample").expect("a valid name"),
+        roles: vec!["user".to_owned(), "auditor".to_owned()],
+        groups: vec!["public".to_owned()],
+        verified: true,
+        email_id: owner.email_id,
+        address: address(to),
+        created_at: now,
+        key_pair: Some(key_pair(owner, to, now).key_pair),
+        mail: Some(mail(MailClass::Notice, None, now)),
+        event: event(EventKind::UserCreated, now).about(owner.user_id),
+    }
+}
+
+/// The address `to`, to be given to `user`, who has the addresses `seen`, with one notice.
+pub fn vouched_email(user: UserId, seen: &[Email], to: &str, now: Timestamp) -> VouchedEmail {
+    VouchedEmail {
+        user_id: user,
+        seen: seen.to_vec(),
+        email_id: uuid().into(),
+        address: address(to),
+        notices: vec![mail(MailClass::Notice, None, now)],
+        event: event(EventKind::EmailAdded, now).about(user),
+    }
 }

@@ -3,7 +3,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::{AttemptRecord, CodeRecord, EmailRecord, KeyPairRecord, MailRecord, SessionRecord, UserRecord};
-use crate::KeyId;
+use crate::{Event, KeyId};
 
 /// A row of some table.
 pub trait Record: Clone + PartialEq {
@@ -117,6 +117,8 @@ tables! {
     Outbox(MailRecord) = "outbox",
     /// The attempts at them.
     MailAttempts(AttemptRecord) = "mail_attempts",
+    /// The audit log.
+    Events(Event) = "events",
 }
 
 impl Batch {

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{Position, Record, Table};
 use crate::{
-    AddressKey, ApiKey, Client, CodeHash, CodeId, CodePurpose, EmailAddress, EmailId, KeyId, KeyName, KeyPairId,
+    AddressKey, ApiKey, Client, CodeHash, CodeId, CodePurpose, EmailAddress, EmailId, Event, KeyId, KeyName, KeyPairId,
     MailClass, MailId, Network, SessionId, SessionKind, Standing, Timestamp, TokenDigest, User, UserId,
 };
 
@@ -32,6 +32,8 @@ pub struct EmailRecord {
     pub address_key: AddressKey,
     /// Whether its owner proved that they read its mail.
     pub verified: bool,
+    /// Whether an administrator vouches for it.
+    pub vouched: bool,
     /// Whether codes for key pairs and notices go to it.
     pub preferred: bool,
     /// When it was added.
@@ -235,6 +237,7 @@ records! {
     // A settled mail's body is gone, and nothing asks for its key any more.
     MailRecord in Outbox: |record| record.id.uuid(),
         |record| matches!(record.state, MailState::Owed(_)).then_some(record.key_id);
+    Event in Events: |record| record.id.uuid(), |_| None;
 }
 
 impl Record for AttemptRecord {

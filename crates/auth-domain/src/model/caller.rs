@@ -26,11 +26,6 @@ impl Caller {
         }
     }
 
-    /// Whether the credential carries `role`.
-    pub fn has_role(&self, role: &str) -> bool {
-        self.roles().iter().any(|held| held == role)
-    }
-
     /// What the credential may do.
     pub fn roles(&self) -> Vec<String> {
         match self {

@@ -1,6 +1,6 @@
 use std::{fmt, hint::black_box, time::Duration};
 
-use crate::{AddressKey, CodeId, Entropy, EntropyError, KeyId, Network, Timestamp};
+use crate::{Actor, AddressKey, CodeId, Entropy, EntropyError, EventId, KeyId, Network, Timestamp};
 
 /// What a code opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,6 +74,7 @@ pub struct NewCode {
 }
 
 /// Somebody's try at a code.
+#[derive(Clone)]
 pub struct CodeGuess {
     /// The code that is tried.
     pub id: CodeId,
@@ -81,6 +82,12 @@ pub struct CodeGuess {
     pub purpose: CodePurpose,
     /// What the guess hashes to under each server key.
     pub hashes: Vec<CodeHash>,
+    /// Who guesses. If a user is known, a code that leads to anybody else is refused.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// Names what the audit log will say of it.
+    pub event_id: EventId,
 }
 
 impl CodeGuess {

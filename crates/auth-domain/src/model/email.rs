@@ -1,4 +1,4 @@
-use crate::{EmailAddress, EmailId, NewCode, QueuedMail, UserId};
+use crate::{EmailAddress, EmailId, Event, NewCode, QueuedMail, UserId};
 
 /// An address of an account, as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct Email {
     pub address: EmailAddress,
     /// Whether its owner proved that they read its mail: then it can sign in.
     pub verified: bool,
+    /// Whether an administrator vouches for it: then it can sign in although nobody has proved it yet.
+    pub vouched: bool,
     /// Whether codes for key pairs and notices go to it. One address of an account is.
     pub preferred: bool,
 }
@@ -24,12 +26,14 @@ pub struct EmailAddition {
     pub email_id: EmailId,
     /// The address as written.
     pub address: EmailAddress,
-    /// Whether the address has a verified owner elsewhere: then the code is one that no guess is right for.
+    /// Whether the address has an owner elsewhere: then the code is one that no guess is right for.
     pub foreign: bool,
     /// The code that verifies it.
     pub code: NewCode,
     /// The mail with the code, or the notice to the address's owner; and what tells the account of it.
     pub mails: Vec<QueuedMail>,
+    /// What the audit log says of it.
+    pub event: Event,
 }
 
 /// A new code for an address that its account has added, everything in one transaction.
@@ -39,7 +43,7 @@ pub struct EmailRenewal {
     pub user_id: UserId,
     /// The address.
     pub email_id: EmailId,
-    /// Whether the address has a verified owner elsewhere: then the code is one that no guess is right for.
+    /// Whether the address has an owner elsewhere: then the code is one that no guess is right for.
     pub foreign: bool,
     /// The code that verifies it.
     pub code: NewCode,
@@ -58,4 +62,6 @@ pub struct EmailChange {
     pub email_id: EmailId,
     /// What tells the others of it.
     pub notices: Vec<QueuedMail>,
+    /// What the audit log says of it.
+    pub event: Event,
 }

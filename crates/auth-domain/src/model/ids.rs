@@ -57,6 +57,8 @@ ids! {
     CodeId,
     /// Names a mail in the outbox.
     MailId,
+    /// Names a line of the audit log.
+    EventId,
 }
 
 /// Names what a request was signed with.
@@ -66,4 +68,14 @@ pub enum CredentialId {
     Session(SessionId),
     /// A key pair.
     KeyPair(KeyPairId),
+}
+
+impl CredentialId {
+    /// The id as a UUID.
+    pub const fn uuid(self) -> Uuid {
+        match self {
+            Self::Session(id) => id.uuid(),
+            Self::KeyPair(id) => id.uuid(),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::{
-    ApiKey, EmailId, InvalidInput, KeyId, KeyPairId, NewCode, QueuedMail, Timestamp, TokenDigest, User, UserId,
+    ApiKey, EmailId, Event, InvalidInput, KeyId, KeyPairId, NewCode, QueuedMail, Timestamp, TokenDigest, User, UserId,
 };
 
 /// What its owner calls a key pair: 1 to 64 characters, none of them a control character.
@@ -78,6 +78,8 @@ pub struct PendingKeyPair {
     pub code: NewCode,
     /// The mail that is owed.
     pub mail: QueuedMail,
+    /// What the audit log says of it.
+    pub event: Event,
 }
 
 impl KeyName {

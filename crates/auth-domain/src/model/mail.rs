@@ -4,7 +4,6 @@ use zeroize::Zeroizing;
 
 use crate::{
     CodeId, EmailAddress, Entropy, EntropyError, KeyId, Language, MailContent, MailId, ServerKeys, Timestamp,
-    VerificationCode,
     secrets::{open, seal},
 };
 
@@ -105,9 +104,8 @@ pub enum Settlement {
 impl Mail {
     /// The mail as the outbox keeps it.
     pub(crate) fn seal(&self, keys: &ServerKeys, entropy: &dyn Entropy) -> Result<SealedMail, EntropyError> {
-        let code = self.content.code().map_or("", VerificationCode::expose);
-        // No field can contain a line feed: neither an address nor a tag nor a code does, and the names are ours.
-        let fields = [self.content.template(), self.language.as_str(), self.to.as_str(), code];
+        // No field can contain a line feed: neither an address nor a tag, a code or a URL does, and the names are ours.
+        let fields = [self.content.template(), self.language.as_str(), self.to.as_str(), self.content.particulars()];
         let text = Zeroizing::new(fields.join("\n"));
         seal(text.as_bytes(), self.id, keys, entropy)
     }
@@ -116,8 +114,8 @@ impl Mail {
     pub(crate) fn open(claimed: &ClaimedMail, keys: &ServerKeys) -> Option<Self> {
         let plain = open(&claimed.sealed, claimed.id, keys)?;
         let mut fields = std::str::from_utf8(&plain).ok()?.split('\n');
-        let (template, language, to, code) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-        let content = MailContent::from_sealed(template, code)?;
+        let (template, language, to, particulars) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+        let content = MailContent::from_sealed(template, particulars)?;
         let (language, to) = (Language::parse(language)?, EmailAddress::parse(to).ok()?);
         Some(Self { id: claimed.id, to, language, content, created_at: claimed.created_at })
     }

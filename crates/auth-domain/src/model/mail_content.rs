@@ -1,4 +1,4 @@
-use crate::VerificationCode;
+use crate::{PortalUrl, VerificationCode};
 
 /// What a mail says.
 #[derive(Debug)]
@@ -7,7 +7,12 @@ pub enum MailContent {
     Code(CodeMail, VerificationCode),
     /// It tells somebody something.
     Notice(Notice),
+    /// It invites somebody for whom an account was made, to sign in on this page.
+    Invitation(PortalUrl),
 }
+
+/// The name of the template of an invitation.
+pub const INVITATION: &str = "invitation";
 
 /// What the code in a mail does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,6 +85,7 @@ impl MailContent {
         match self {
             Self::Code(mail, _) => mail.as_str(),
             Self::Notice(notice) => notice.as_str(),
+            Self::Invitation(_) => INVITATION,
         }
     }
 
@@ -87,14 +93,26 @@ impl MailContent {
     pub const fn code(&self) -> Option<&VerificationCode> {
         match self {
             Self::Code(_, code) => Some(code),
-            Self::Notice(_) => None,
+            Self::Notice(_) | Self::Invitation(_) => None,
         }
     }
 
-    /// What was sealed as a template's name and a code; the code of a notice is empty.
-    pub(super) fn from_sealed(template: &str, code: &str) -> Option<Self> {
+    /// What it says beyond its template: the digits of a code, or the page of an invitation.
+    pub(super) fn particulars(&self) -> &str {
+        match self {
+            Self::Code(_, code) => code.expose(),
+            Self::Notice(_) => "",
+            Self::Invitation(portal) => portal.as_str(),
+        }
+    }
+
+    /// What was sealed as a template's name and [`particulars`](Self::particulars).
+    pub(super) fn from_sealed(template: &str, particulars: &str) -> Option<Self> {
+        if template == INVITATION {
+            return PortalUrl::parse(particulars).ok().map(Self::Invitation);
+        }
         if let Some(mail) = CodeMail::ALL.into_iter().find(|mail| mail.as_str() == template) {
-            return Some(Self::Code(mail, VerificationCode::from_sealed(code)));
+            return Some(Self::Code(mail, VerificationCode::from_sealed(particulars)));
         }
         Notice::ALL.into_iter().find(|notice| notice.as_str() == template).map(Self::Notice)
     }

@@ -46,8 +46,8 @@ pub struct Session {
     pub user_id: UserId,
     /// Its kind.
     pub kind: SessionKind,
-    /// Whether its code was redeemed.
-    pub verified: bool,
+    /// When its code was redeemed; `None` while it waits for that.
+    pub verified_at: Option<Timestamp>,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When it ends.
@@ -56,6 +56,13 @@ pub struct Session {
     pub last_used_at: Option<Timestamp>,
     /// Who asked for it.
     pub client: Client,
+}
+
+impl Session {
+    /// Whether its code was redeemed.
+    pub fn is_verified(&self) -> bool {
+        self.verified_at.is_some()
+    }
 }
 
 /// A session that a check may accept, with the user it belongs to.

@@ -1,4 +1,6 @@
-use crate::{AddressKey, Alias, EmailAddress, EmailId, FullName, PendingSignIn, SessionOwner, Timestamp, UserId};
+use crate::{
+    AddressKey, Alias, EmailAddress, EmailId, FullName, Membership, PendingSignIn, SessionOwner, Timestamp, UserId,
+};
 
 /// A person with an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +59,39 @@ pub struct KnownAddress {
     pub address: EmailAddress,
     /// Whether its owner proved that they read its mail.
     pub verified: bool,
+    /// Whether an administrator vouches for it.
+    pub vouched: bool,
+}
+
+impl KnownAddress {
+    /// Whether it is somebody's for good: one at most has it so. A registration's is not.
+    pub fn is_owned(&self) -> bool {
+        self.verified || self.vouched
+    }
+}
+
+/// A change that an administrator makes to a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserChange {
+    /// Accept the user's credentials again.
+    Enable,
+    /// Accept none of the user's credentials any more: ends the sessions and deletes the key pairs.
+    Disable,
+    /// Count the user as verified.
+    Verify,
+    /// Count the user as unverified until the next code is redeemed: ends the sessions and deletes the key pairs.
+    Unverify,
+    /// Give a role or a group.
+    Grant(Membership),
+    /// Take a role or a group.
+    Revoke(Membership),
+}
+
+impl UserChange {
+    /// Whether the user's sessions and key pairs end with it.
+    pub const fn ends_credentials(&self) -> bool {
+        matches!(self, Self::Disable | Self::Unverify)
+    }
 }
 
 /// Everything that signing up stores, in one transaction.
@@ -76,7 +111,7 @@ pub struct Registration {
     pub email_id: EmailId,
     /// The address as written.
     pub address: EmailAddress,
-    /// Whether the address belongs to a verified account already: then this is a decoy, which holds its alias as
+    /// Whether the address has an owner already: then this is a decoy, which holds its alias as
     /// long as a real registration would and never becomes an account.
     pub decoy: bool,
     /// The first session, with its code and mail.

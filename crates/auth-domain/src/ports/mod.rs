@@ -11,6 +11,6 @@ pub use clock::Clock;
 pub use entropy::{Entropy, EntropyError};
 pub use mailer::{MailError, Mailer};
 pub use store::{
-    Applied, Codes, Duplicate, Emails, KeyPairs, Opened, Outbox, Redeemed, Registered, Sessions, Store, StoreError,
-    Upkeep, Users,
+    Accounts, Applied, Audit, Changed, Codes, Created, Duplicate, Emails, KeyPairs, Opened, Outbox, Redeemed,
+    Registered, Sessions, Store, StoreError, Upkeep, Users, Vouched,
 };

@@ -44,7 +44,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{CodeHash, CodePurpose};
+    use crate::{Actor, CodeHash, CodePurpose};
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_unix_millis(millis)
@@ -52,7 +52,14 @@ mod tests {
 
     fn guess(hash: u8) -> CodeGuess {
         let id = CodeId::from(Uuid::from_u128(1));
-        CodeGuess { id, purpose: CodePurpose::SignIn, hashes: vec![CodeHash::new([9; 32]), CodeHash::new([hash; 32])] }
+        CodeGuess {
+            id,
+            purpose: CodePurpose::SignIn,
+            hashes: vec![CodeHash::new([9; 32]), CodeHash::new([hash; 32])],
+            by: Actor { user: None, credential: None, ip: None },
+            at: at(0),
+            event_id: Uuid::from_u128(2).into(),
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ mod tests {
 
     fn email(n: u128, verified: bool, preferred: bool) -> Email {
         let address = EmailAddress::parse(&format!("ada{n}@example.org")).unwrap();
-        Email { id: id(n), address, verified, preferred }
+        Email { id: id(n), address, verified, vouched: false, preferred }
     }
 
     fn key(n: u128) -> AddressKey {

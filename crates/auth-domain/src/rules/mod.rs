@@ -3,6 +3,8 @@
 //! Stores call those that must hold inside a transaction; use cases call the others. A store that expresses one in
 //! SQL instead is held to it by the contract suite of `auth-testkit`.
 
+mod administration;
+mod audit;
 mod codes;
 mod delivery;
 mod emails;
@@ -10,12 +12,11 @@ mod key_pairs;
 mod registration;
 mod sessions;
 
-/// The role that administers users.
-pub const USERS_ADMIN: &str = "users_admin";
-
+pub use administration::{ChangeVerdict, holds, is_administrator, judge_access, judge_change};
+pub use audit::{event_of_disabled_account, event_of_redeeming, event_of_wrong_guess};
 pub use codes::{Judgement, judge, superseded};
 pub use delivery::{GIVE_UP_NOTICES_AFTER, LEASE, is_worth_sending, wait_before_retry};
 pub use emails::{Addition, UNVERIFIED_AT_MOST, judge_addition, judge_preference, judge_removal};
 pub use key_pairs::{judge_roles, key_pair_is_accepted};
 pub use registration::{AliasHolder, AliasVerdict, judge_alias};
-pub use sessions::{extended_expiry, session_is_accepted};
+pub use sessions::{extended_expiry, judge_freshness, session_is_accepted};

@@ -1,11 +1,13 @@
-use crate::{AuthError, Lifetimes, LiveSession, Session, Timestamp};
+use std::time::Duration;
+
+use crate::{AuthError, Caller, Lifetimes, LiveSession, Session, Timestamp};
 
 /// Whether a session that was found may be used at `now`: verified, not expired, its user verified and enabled.
 ///
 /// Decided at every check, on a remembered row too.
 pub fn session_is_accepted(found: &LiveSession, now: Timestamp) -> bool {
     let LiveSession { session, user } = found;
-    session.verified && now < session.expires_at && user.verified && user.enabled
+    session.is_verified() && now < session.expires_at && user.verified && user.enabled
 }
 
 /// When a session ends if it is extended at `now`: a lifetime from now, never past its maximum age, never earlier
@@ -28,6 +30,23 @@ pub fn extended_expiry(
     Ok(now.plus(lifetimes.lifetime).min(latest).max(session.expires_at))
 }
 
+/// Whether `caller` has signed in within the last `fresh_for`, which is what changing how an account is reached takes; no
+/// limit if that is `None`.
+///
+/// A key pair is never fresh: nobody need have been there when it was used.
+///
+/// # Errors
+/// [`AuthError::StepUpRequired`] when the caller has to sign in anew.
+pub fn judge_freshness(caller: &Caller, fresh_for: Option<Duration>, now: Timestamp) -> Result<(), AuthError> {
+    let Some(fresh_for) = fresh_for else { return Ok(()) };
+    let verified_at = match caller {
+        Caller::Session(live) => live.session.verified_at,
+        Caller::KeyPair(_) => None,
+    };
+    let is_fresh = verified_at.is_some_and(|verified_at| now < verified_at.plus(fresh_for));
+    if is_fresh { Ok(()) } else { Err(AuthError::StepUpRequired) }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{net::IpAddr, time::Duration};
@@ -48,7 +67,7 @@ mod tests {
                 id: SessionId::from(Uuid::from_u128(2)),
                 user_id,
                 kind: SessionKind::standard(),
-                verified: true,
+                verified_at: Some(at(1)),
                 created_at: at(0),
                 expires_at: at(expires_at),
                 last_used_at: None,
@@ -73,7 +92,7 @@ mod tests {
         assert!(session_is_accepted(&good, at(9)));
         assert!(!session_is_accepted(&good, at(10)), "expired");
         let mut unverified = good.clone();
-        unverified.session.verified = false;
+        unverified.session.verified_at = None;
         assert!(!session_is_accepted(&unverified, at(9)));
         let mut disabled = good.clone();
         disabled.user.enabled = false;
@@ -97,6 +116,15 @@ mod tests {
             let session = live(expires_at).session;
             assert_eq!(extended_expiry(&session, Some(lifetimes), at(now)), expected, "{expires_at} at {now}");
         }
+    }
+
+    #[test]
+    fn a_session_is_fresh_for_a_while_after_its_code_was_redeemed() {
+        let caller = Caller::Session(live(1000));
+        let fresh = |fresh_for: Option<u64>, now| judge_freshness(&caller, fresh_for.map(Duration::from_secs), at(now));
+        assert_eq!(fresh(Some(10), 10), Ok(()));
+        assert_eq!(fresh(Some(10), 11), Err(AuthError::StepUpRequired));
+        assert_eq!(fresh(None, 999), Ok(()), "without a setting it is as fresh as ever");
     }
 
     #[test]

@@ -47,13 +47,12 @@ impl VerificationCode {
 }
 
 impl CodeGuess {
-    /// A guess at the code `id`: what the right code would be stored as, under each of our keys.
+    /// What a guess at the code `id` hashes to: what the right code would be stored as, under each of our keys.
     ///
     /// `text` is whatever the client sent. What is not six digits is simply a guess that is never right, and
     /// counts as one.
-    pub fn new(id: CodeId, purpose: CodePurpose, text: &str, keys: &ServerKeys) -> Self {
-        let hashes = keys.all().map(|key| CodeHash::new(key.code_tag(id, purpose, text))).collect();
-        Self { id, purpose, hashes }
+    pub fn hashes(id: CodeId, purpose: CodePurpose, text: &str, keys: &ServerKeys) -> Vec<CodeHash> {
+        keys.all().map(|key| CodeHash::new(key.code_tag(id, purpose, text))).collect()
     }
 }
 
@@ -68,7 +67,18 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::system::SystemEntropy;
+    use crate::{Actor, Timestamp, system::SystemEntropy};
+
+    fn guess(id: CodeId, purpose: CodePurpose, text: &str, keys: &ServerKeys) -> CodeGuess {
+        CodeGuess {
+            id,
+            purpose,
+            hashes: CodeGuess::hashes(id, purpose, text, keys),
+            by: Actor { user: None, credential: None, ip: None },
+            at: Timestamp::from_unix_millis(0),
+            event_id: Uuid::from_u128(3).into(),
+        }
+    }
 
     #[test]
     fn a_code_is_six_digits_with_its_leading_zeros() {
@@ -106,12 +116,12 @@ mod tests {
         let code = VerificationCode::from_sealed("012345");
         let hash = code.hash(id, purpose, &keys);
 
-        assert!(CodeGuess::new(id, purpose, "012345", &keys).matches(&hash));
+        assert!(guess(id, purpose, "012345", &keys).matches(&hash));
         for wrong in [
-            CodeGuess::new(id, purpose, "012346", &keys),
-            CodeGuess::new(id, purpose, " 012345", &keys),
-            CodeGuess::new(other_id, purpose, "012345", &keys),
-            CodeGuess::new(id, purpose, "012345", &other_keys),
+            guess(id, purpose, "012346", &keys),
+            guess(id, purpose, " 012345", &keys),
+            guess(other_id, purpose, "012345", &keys),
+            guess(id, purpose, "012345", &other_keys),
         ] {
             assert!(!wrong.matches(&hash));
         }
@@ -122,6 +132,6 @@ mod tests {
         let (id, purpose) = (CodeId::from(Uuid::from_u128(1)), CodePurpose::SignIn);
         let code = VerificationCode::from_sealed("012345");
         let hash = code.hash(id, purpose, &ServerKeys::new([[1; 32]]).unwrap());
-        assert!(CodeGuess::new(id, purpose, "012345", &ServerKeys::new([[2; 32], [1; 32]]).unwrap()).matches(&hash));
+        assert!(guess(id, purpose, "012345", &ServerKeys::new([[2; 32], [1; 32]]).unwrap()).matches(&hash));
     }
 }

@@ -1,7 +1,8 @@
-use tracing::info;
-
-use super::Auth;
-use crate::{Alias, Applied, AuthError, Caller, EmailAddress, UserId, rules::USERS_ADMIN};
+use super::{Auth, audit::tell};
+use crate::{
+    Actor, Alias, AuthError, Caller, Changed, Client, EmailAddress, EventKind, RoleName, UserId,
+    rules::{judge_access, judge_freshness},
+};
 
 impl Auth {
     /// What anyone may know of a user: the alias.
@@ -13,29 +14,42 @@ impl Auth {
         user.filter(|user| user.verified).map(|user| user.alias).ok_or(AuthError::NotFound)
     }
 
-    /// The user who has verified `address`: the caller, or anybody if the caller holds [`USERS_ADMIN`].
+    /// The user who has verified `address`: the caller, or anybody if the caller administers users.
     ///
     /// # Errors
     /// [`AuthError::NotFound`] when there is none, or the caller may not know.
     pub async fn user_by_email(&self, caller: &Caller, address: &EmailAddress) -> Result<UserId, AuthError> {
         let known = self.ports.store.find_address(&address.key(), self.now()).await?;
         let owner = known.filter(|known| known.verified).map(|known| known.owner.user_id);
-        let may_know = |owner: &UserId| *owner == caller.user().id || caller.has_role(USERS_ADMIN);
+        let administers = judge_access(&caller.roles(), &[RoleName::users_admin()]).is_ok();
+        let may_know = |owner: &UserId| *owner == caller.user().id || administers;
         owner.filter(may_know).ok_or(AuthError::NotFound)
     }
 
     /// Deletes the caller's account, with everything that belongs to it.
     ///
     /// # Errors
-    /// [`AuthError::InvalidCredential`] when it was deleted meanwhile.
-    pub async fn delete_account(&self, caller: &Caller) -> Result<(), AuthError> {
-        let id = caller.user().id;
-        match self.ports.store.delete_user(id).await? {
-            Applied::Yes => {
-                info!(user.id = %id, "account deleted");
+    /// [`AuthError::StepUpRequired`]; [`AuthError::LastAdministrator`]; [`AuthError::InvalidCredential`] when it was deleted
+    /// meanwhile.
+    pub async fn delete_account(&self, caller: &Caller, client: &Client) -> Result<(), AuthError> {
+        let (id, now) = (caller.user().id, self.now());
+        judge_freshness(caller, self.policy.fresh_for, now)?;
+        let event = self.event(EventKind::UserDeleted, &Actor::caller(caller, client), now)?.about(id);
+        match self.ports.store.delete_user(id, &event).await? {
+            Changed::Yes => {
+                tell(&event);
                 Ok(())
             }
-            Applied::Stale => Err(AuthError::InvalidCredential),
+            Changed::LastAdministrator => Err(AuthError::LastAdministrator),
+            Changed::Already | Changed::Missing => Err(AuthError::InvalidCredential),
         }
+    }
+
+    /// Whether the caller may pass where any of these roles is asked for; anybody may where none is.
+    ///
+    /// # Errors
+    /// [`AuthError::RoleLacking`] when they hold none of them.
+    pub fn authorize(&self, caller: &Caller, any_of: &[RoleName]) -> Result<(), AuthError> {
+        judge_access(&caller.roles(), any_of)
     }
 }

@@ -1,14 +1,16 @@
 use tracing::info;
 
 use super::{
-    ATTEMPTS, Auth, contended,
+    ATTEMPTS, Auth,
+    audit::tell,
+    contended,
     minting::{CodeRequest, language_of},
 };
 use crate::{
-    Applied, AuthError, Client, CodeId, CodeMail, CodePurpose, CodeState, Email, EmailAddition, EmailAddress,
-    EmailChange, EmailId, EmailRenewal, KnownAddress, Language, LiveSession, MailClass, MailContent, NewCode, Notice,
-    QueuedMail, Timestamp,
-    rules::{Addition, judge_addition, judge_preference, judge_removal},
+    Actor, Applied, AuthError, Caller, Client, CodeId, CodeMail, CodePurpose, CodeState, Email, EmailAddition,
+    EmailAddress, EmailChange, EmailId, EmailRenewal, EventKind, KnownAddress, Language, LiveSession, MailClass,
+    MailContent, NewCode, Notice, QueuedMail, Timestamp, UserId,
+    rules::{Addition, judge_addition, judge_freshness, judge_preference, judge_removal},
 };
 
 /// An address that waits for its code.
@@ -29,12 +31,12 @@ impl Auth {
     /// Adds an address to the caller's account, mails a code to it in `language`, and tells the account's verified
     /// addresses. An address that waits already gets a new code.
     ///
-    /// An address with a verified owner elsewhere is not told apart: its code is a decoy, and the owner gets a mail that
+    /// An address with an owner elsewhere is not told apart: its code is a decoy, and the owner gets a mail that
     /// says so.
     ///
     /// # Errors
-    /// [`AuthError::AddressVerified`] for the caller's own verified address, [`AuthError::TooManyAddresses`], or what the
-    /// store or the random source report.
+    /// [`AuthError::StepUpRequired`]; [`AuthError::AddressVerified`] for the caller's own verified address;
+    /// [`AuthError::TooManyAddresses`]; or what the store or the random source report.
     pub async fn add_email(
         &self,
         caller: &LiveSession,
@@ -42,6 +44,7 @@ impl Auth {
         client: &Client,
         language: &Language,
     ) -> Result<AddedEmail, AuthError> {
+        self.is_fresh(caller)?;
         for _ in 0..ATTEMPTS {
             let now = self.now();
             let seen = self.ports.store.list_emails(caller.user.id).await?;
@@ -93,50 +96,107 @@ impl Auth {
         caller: Option<&LiveSession>,
         id: CodeId,
         code: &str,
+        client: &Client,
     ) -> Result<(), AuthError> {
-        self.redeem(id, CodePurpose::Email, code, caller.map(|caller| caller.user.id)).await
+        let by = caller.map_or(Actor::stranger(client), |caller| Actor::session(caller, client));
+        self.redeem(id, CodePurpose::Email, code, by).await
     }
 
     /// Makes one of the caller's verified addresses the preferred one, and tells the others in `language`.
     ///
     /// # Errors
-    /// [`AuthError::NotFound`] when it is none of the caller's, [`AuthError::AddressUnverified`].
-    pub async fn prefer_email(&self, caller: &LiveSession, id: EmailId, language: &Language) -> Result<(), AuthError> {
+    /// [`AuthError::StepUpRequired`]; [`AuthError::NotFound`] when it is none of the caller's;
+    /// [`AuthError::AddressUnverified`].
+    pub async fn prefer_email(
+        &self,
+        caller: &LiveSession,
+        id: EmailId,
+        client: &Client,
+        language: &Language,
+    ) -> Result<(), AuthError> {
+        self.is_fresh(caller)?;
+        self.prefer(&Actor::session(caller, client), caller.user.id, id, language).await
+    }
+
+    /// Removes one of the caller's addresses, and tells the other verified ones in `language`.
+    ///
+    /// # Errors
+    /// [`AuthError::StepUpRequired`]; [`AuthError::NotFound`] when it is none of the caller's; [`AuthError::AddressNeeded`]
+    /// for the preferred one and the last verified one.
+    pub async fn remove_email(
+        &self,
+        caller: &LiveSession,
+        id: EmailId,
+        client: &Client,
+        language: &Language,
+    ) -> Result<(), AuthError> {
+        self.is_fresh(caller)?;
+        self.remove(&Actor::session(caller, client), caller.user.id, id, language).await
+    }
+
+    /// Makes an address of `owner` the preferred one.
+    pub(super) async fn prefer(
+        &self,
+        by: &Actor,
+        owner: UserId,
+        id: EmailId,
+        language: &Language,
+    ) -> Result<(), AuthError> {
         for _ in 0..ATTEMPTS {
-            let seen = self.ports.store.list_emails(caller.user.id).await?;
+            let seen = self.ports.store.list_emails(owner).await?;
             judge_preference(&seen, id)?;
             if seen.iter().any(|email| email.id == id && email.preferred) {
                 return Ok(());
             }
-            let notices = self.notices(&seen, Some(id), Notice::AddressPreferred, language, self.now())?;
-            let change = EmailChange { user_id: caller.user.id, seen, email_id: id, notices };
+            let change = self.email_change(EventKind::EmailPreferred, by, owner, seen, id, language)?;
             if self.ports.store.prefer_email(&change).await? == Applied::Yes {
                 self.ports.bell.ring();
-                info!(email.id = %id, user.id = %caller.user.id, "address preferred");
+                tell(&change.event);
                 return Ok(());
             }
         }
         Err(contended().into())
     }
 
-    /// Removes one of the caller's addresses, and tells the other verified ones in `language`.
-    ///
-    /// # Errors
-    /// [`AuthError::NotFound`] when it is none of the caller's; [`AuthError::AddressNeeded`] for the preferred one and the
-    /// last verified one.
-    pub async fn remove_email(&self, caller: &LiveSession, id: EmailId, language: &Language) -> Result<(), AuthError> {
+    /// Removes an address of `owner`.
+    pub(super) async fn remove(
+        &self,
+        by: &Actor,
+        owner: UserId,
+        id: EmailId,
+        language: &Language,
+    ) -> Result<(), AuthError> {
         for _ in 0..ATTEMPTS {
-            let seen = self.ports.store.list_emails(caller.user.id).await?;
+            let seen = self.ports.store.list_emails(owner).await?;
             judge_removal(&seen, id)?;
-            let notices = self.notices(&seen, Some(id), Notice::AddressRemoved, language, self.now())?;
-            let change = EmailChange { user_id: caller.user.id, seen, email_id: id, notices };
+            let change = self.email_change(EventKind::EmailRemoved, by, owner, seen, id, language)?;
             if self.ports.store.remove_email(&change).await? == Applied::Yes {
                 self.ports.bell.ring();
-                info!(email.id = %id, user.id = %caller.user.id, "address removed");
+                tell(&change.event);
                 return Ok(());
             }
         }
         Err(contended().into())
+    }
+
+    fn email_change(
+        &self,
+        kind: EventKind,
+        by: &Actor,
+        owner: UserId,
+        seen: Vec<Email>,
+        id: EmailId,
+        language: &Language,
+    ) -> Result<EmailChange, AuthError> {
+        let now = self.now();
+        let notice = if kind == EventKind::EmailPreferred { Notice::AddressPreferred } else { Notice::AddressRemoved };
+        let notices = self.notices(&seen, Some(id), notice, language, now)?;
+        let event = self.event(kind, by, now)?.about(owner).detailed(id.to_string());
+        Ok(EmailChange { user_id: owner, seen, email_id: id, notices, event })
+    }
+
+    fn is_fresh(&self, caller: &LiveSession) -> Result<(), AuthError> {
+        judge_freshness(&Caller::Session(caller.clone()), self.policy.fresh_for, self.now())
     }
 
     /// One attempt at adding a new address; `None` when what was seen has changed.
@@ -149,12 +209,13 @@ impl Auth {
         language: &Language,
         now: Timestamp,
     ) -> Result<Option<AddedEmail>, AuthError> {
-        let owner = self.foreign_owner(address, now).await?;
+        let owner = self.foreign_owner(caller.user.id, address, now).await?;
         let (code, mail) = self.mint_email_code(address, owner.as_ref(), client, language, now)?;
         let email_id = EmailId::mint(now, self.entropy())?;
         let added = AddedEmail { email_id, code_id: code.id };
         let mut mails = vec![mail];
         mails.extend(self.notices(&seen, None, Notice::AddressAdded, language, now)?);
+        let event = self.event(EventKind::EmailAdded, &Actor::session(caller, client), now)?;
         let addition = EmailAddition {
             user_id: caller.user.id,
             seen,
@@ -163,9 +224,14 @@ impl Auth {
             foreign: owner.is_some(),
             code,
             mails,
+            event: event.about(caller.user.id).detailed(email_id.to_string()),
         };
-        let applied = self.ports.store.add_email(&addition).await?;
-        Ok(self.told(applied, caller, added, "address added"))
+        if self.ports.store.add_email(&addition).await? == Applied::Stale {
+            return Ok(None);
+        }
+        self.ports.bell.ring();
+        tell(&addition.event);
+        Ok(Some(added))
     }
 
     /// One attempt at a new code for an address that waits; `None` when what was seen has changed.
@@ -177,28 +243,29 @@ impl Auth {
         language: &Language,
         now: Timestamp,
     ) -> Result<Option<AddedEmail>, AuthError> {
-        let owner = self.foreign_owner(&pending.address, now).await?;
+        let owner = self.foreign_owner(caller.user.id, &pending.address, now).await?;
         let (code, mail) = self.mint_email_code(&pending.address, owner.as_ref(), client, language, now)?;
         let added = AddedEmail { email_id: pending.id, code_id: code.id };
         let renewal =
             EmailRenewal { user_id: caller.user.id, email_id: pending.id, foreign: owner.is_some(), code, mail };
-        let applied = self.ports.store.renew_email_code(&renewal).await?;
-        Ok(self.told(applied, caller, added, "new code for an address"))
-    }
-
-    fn told(&self, applied: Applied, caller: &LiveSession, added: AddedEmail, fact: &str) -> Option<AddedEmail> {
-        if applied == Applied::Stale {
-            return None;
+        if self.ports.store.renew_email_code(&renewal).await? == Applied::Stale {
+            return Ok(None);
         }
         self.ports.bell.ring();
-        info!(email.id = %added.email_id, user.id = %caller.user.id, "{fact}");
-        Some(added)
+        info!(email.id = %added.email_id, user.id = %caller.user.id, "new code for an address");
+        Ok(Some(added))
     }
 
-    /// Who has verified `address`, if anybody. It is somebody else: the caller's own verified addresses are ruled out.
-    async fn foreign_owner(&self, address: &EmailAddress, now: Timestamp) -> Result<Option<KnownAddress>, AuthError> {
+    /// Who owns `address`, if anybody. It is somebody else: the caller's own verified addresses are ruled out, and an unverified
+    /// one that an administrator vouches for is verified like any other.
+    async fn foreign_owner(
+        &self,
+        caller: UserId,
+        address: &EmailAddress,
+        now: Timestamp,
+    ) -> Result<Option<KnownAddress>, AuthError> {
         let known = self.ports.store.find_address(&address.key(), now).await?;
-        Ok(known.filter(|known| known.verified))
+        Ok(known.filter(|known| known.is_owned() && known.owner.user_id != caller))
     }
 
     /// A code for an address that waits, with its mail; a decoy and a notice if the address has an `owner` elsewhere.
@@ -227,7 +294,7 @@ impl Auth {
     }
 
     /// What tells the verified addresses among `seen`, but for the one it is about, of a change.
-    fn notices(
+    pub(super) fn notices(
         &self,
         seen: &[Email],
         about: Option<EmailId>,

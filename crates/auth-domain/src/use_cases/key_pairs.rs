@@ -1,11 +1,9 @@
-use tracing::info;
-
-use super::{ATTEMPTS, Auth, contended, minting::CodeRequest};
+use super::{ATTEMPTS, Auth, audit::tell, contended, minting::CodeRequest};
 use crate::{
-    ApiKey, ApiSecret, Applied, AuthError, Client, CodeId, CodeMail, CodePurpose, CredentialId, KeyLife, KeyName,
-    KeyPair, KeyPairId, Language, LiveKeyPair, LiveSession, MailClass, MailContent, NewKeyPair, PendingKeyPair,
-    Timestamp,
-    rules::{judge_roles, key_pair_is_accepted},
+    Actor, ApiKey, ApiSecret, Applied, AuthError, Caller, Client, CodeId, CodeMail, CodePurpose, CredentialId,
+    EventKind, KeyLife, KeyName, KeyPair, KeyPairId, Language, LiveKeyPair, LiveSession, MailClass, MailContent,
+    NewKeyPair, PendingKeyPair, Timestamp, UserId,
+    rules::{judge_freshness, judge_roles, key_pair_is_accepted},
 };
 
 /// A key pair as its owner wants it.
@@ -19,21 +17,21 @@ pub struct KeyPairWish {
     pub roles: Option<Vec<String>>,
 }
 
-/// A key pair that waits for its code: what the client is told of it, once.
+/// A new key pair: what the client is told of it, once.
 #[derive(Debug)]
 pub struct CreatedKeyPair {
     /// The key pair's id.
     pub id: KeyPairId,
     /// Its public half.
     pub api_key: ApiKey,
-    /// Its secret half; refused until the code is redeemed.
+    /// Its secret half; refused until the code, if there is one, is redeemed.
     pub api_secret: ApiSecret,
     /// What its owner calls it.
     pub name: KeyName,
     /// When it ends.
     pub expires_at: Timestamp,
-    /// The code's id.
-    pub code_id: CodeId,
+    /// The id of the code that it waits for; `None` if it works at once.
+    pub code_id: Option<CodeId>,
 }
 
 impl Auth {
@@ -53,8 +51,8 @@ impl Auth {
     /// Makes a key pair that waits for a code, which is mailed to the caller's preferred address in `language`.
     ///
     /// # Errors
-    /// [`AuthError::RoleLacking`] for a role that the caller lacks; [`AuthError::AddressUnverified`] when the preferred
-    /// address is not verified.
+    /// [`AuthError::StepUpRequired`]; [`AuthError::RoleLacking`] for a role that the caller lacks;
+    /// [`AuthError::AddressUnverified`] when the preferred address is not verified.
     pub async fn create_key_pair(
         &self,
         caller: &LiveSession,
@@ -62,60 +60,80 @@ impl Auth {
         client: &Client,
         language: &Language,
     ) -> Result<CreatedKeyPair, AuthError> {
-        let KeyPairWish { name, life, roles } = wish;
-        let roles = roles.map(|asked| judge_roles(&caller.user.roles, asked)).transpose()?;
+        judge_freshness(&Caller::Session(caller.clone()), self.policy.fresh_for, self.now())?;
+        let roles = wish.roles.map(|asked| judge_roles(&caller.user.roles, asked)).transpose()?;
+        let wish = KeyPairWish { roles, ..wish };
         for _ in 0..ATTEMPTS {
             let now = self.now();
             let emails = self.ports.store.list_emails(caller.user.id).await?;
             let preferred =
                 emails.iter().find(|email| email.preferred && email.verified).ok_or(AuthError::AddressUnverified)?;
-            let expires_at = now.plus(life.span());
+            let (created, key_pair) = self.mint_key_pair(caller.user.id, &wish, now)?;
             let (digits, code) = self.mint_code(CodeRequest {
                 purpose: CodePurpose::KeyPair,
                 real: true,
                 address: &preferred.address,
                 client,
                 now,
-                ends_with: expires_at,
+                ends_with: key_pair.expires_at,
             })?;
             let content = MailContent::Code(CodeMail::KeyPair, digits);
             let mail =
                 self.mint_mail(&preferred.address, language.clone(), content, MailClass::Code, Some(code.id), now)?;
-            let created = CreatedKeyPair {
-                id: KeyPairId::mint(now, self.entropy())?,
-                api_key: ApiKey::mint(&self.keys, self.entropy())?,
-                api_secret: ApiSecret::mint(&self.keys, self.entropy())?,
-                name: name.clone(),
-                expires_at,
-                code_id: code.id,
-            };
-            let key_pair = NewKeyPair {
-                id: created.id,
-                user_id: caller.user.id,
-                name: name.clone(),
-                api_key: created.api_key.clone(),
-                digest: created.api_secret.digest(),
-                key_id: created.api_secret.key_id(),
-                roles: roles.clone(),
-                created_at: now,
-                expires_at,
-            };
-            let pending = PendingKeyPair { key_pair, email_id: preferred.id, code, mail };
+            let event = self.event(EventKind::KeyPairCreated, &Actor::session(caller, client), now)?;
+            let event = event.about(caller.user.id).detailed(created.id.to_string());
+            let created = CreatedKeyPair { code_id: Some(code.id), ..created };
+            let pending = PendingKeyPair { key_pair, email_id: preferred.id, code, mail, event };
             if self.ports.store.create_key_pair(&pending).await? == Applied::Yes {
                 self.ports.bell.ring();
-                info!(key_pair.id = %created.id, user.id = %caller.user.id, "key pair made");
+                tell(&pending.event);
                 return Ok(created);
             }
         }
         Err(contended().into())
     }
 
+    /// Makes a key pair of `owner`: what they are told of it, and what is stored.
+    pub(super) fn mint_key_pair(
+        &self,
+        owner: UserId,
+        wish: &KeyPairWish,
+        now: Timestamp,
+    ) -> Result<(CreatedKeyPair, NewKeyPair), AuthError> {
+        let created = CreatedKeyPair {
+            id: KeyPairId::mint(now, self.entropy())?,
+            api_key: ApiKey::mint(&self.keys, self.entropy())?,
+            api_secret: ApiSecret::mint(&self.keys, self.entropy())?,
+            name: wish.name.clone(),
+            expires_at: now.plus(wish.life.span()),
+            code_id: None,
+        };
+        let new = NewKeyPair {
+            id: created.id,
+            user_id: owner,
+            name: wish.name.clone(),
+            api_key: created.api_key.clone(),
+            digest: created.api_secret.digest(),
+            key_id: created.api_secret.key_id(),
+            roles: wish.roles.clone(),
+            created_at: now,
+            expires_at: created.expires_at,
+        };
+        Ok((created, new))
+    }
+
     /// Redeems the code for one of the caller's key pairs: it works from here on.
     ///
     /// # Errors
     /// [`AuthError::CodeRefused`] for a code that is wrong, unknown, used, expired, exhausted or somebody else's.
-    pub async fn redeem_key_pair_code(&self, caller: &LiveSession, id: CodeId, code: &str) -> Result<(), AuthError> {
-        self.redeem(id, CodePurpose::KeyPair, code, Some(caller.user.id)).await
+    pub async fn redeem_key_pair_code(
+        &self,
+        caller: &LiveSession,
+        id: CodeId,
+        code: &str,
+        client: &Client,
+    ) -> Result<(), AuthError> {
+        self.redeem(id, CodePurpose::KeyPair, code, Actor::session(caller, client)).await
     }
 
     /// The caller's key pairs, newest first.
@@ -127,13 +145,12 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError::NotFound`] when there is none, or it is somebody else's: the two cannot be told apart.
-    pub async fn delete_key_pair(&self, caller: &LiveSession, id: KeyPairId) -> Result<(), AuthError> {
-        match self.ports.store.delete_key_pair(caller.user.id, id, self.now()).await? {
-            Applied::Yes => {
-                info!(key_pair.id = %id, user.id = %caller.user.id, "key pair deleted");
-                Ok(())
-            }
-            Applied::Stale => Err(AuthError::NotFound),
-        }
+    pub async fn delete_key_pair(&self, caller: &LiveSession, id: KeyPairId, client: &Client) -> Result<(), AuthError> {
+        let owner = caller.user.id;
+        let event = self.event(EventKind::KeyPairDeleted, &Actor::session(caller, client), self.now())?;
+        let event = event.about(owner).detailed(id.to_string());
+        self.ports.store.delete_key_pair(id, Some(owner), &event).await?.ok_or(AuthError::NotFound)?;
+        tell(&event);
+        Ok(())
     }
 }

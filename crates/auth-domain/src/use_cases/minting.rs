@@ -149,6 +149,7 @@ impl Auth {
 pub(super) fn language_of(content: &MailContent, asked: &Language) -> Language {
     match content {
         MailContent::Code(..)
+        | MailContent::Invitation(_)
         | MailContent::Notice(Notice::AddressAdded | Notice::AddressRemoved | Notice::AddressPreferred) => {
             asked.clone()
         }

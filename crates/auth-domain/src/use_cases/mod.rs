@@ -1,6 +1,8 @@
 //! What can be done, a file per subject: load, decide, record.
 
 mod account;
+mod administration;
+mod audit;
 mod check;
 mod deliver;
 mod emails;
@@ -14,6 +16,7 @@ mod usage;
 
 use std::sync::Arc;
 
+pub use administration::{AccountWish, CreatedAccount, GivenSession, Welcome};
 pub use deliver::{Courier, Delivered};
 pub use emails::AddedEmail;
 pub use key_pairs::{CreatedKeyPair, KeyPairWish};
@@ -40,7 +43,7 @@ pub struct Ports {
     pub bell: Arc<dyn OutboxBell>,
 }
 
-/// Sign-up, sign-in, sessions, addresses, key pairs and the check.
+/// Sign-up, sign-in, sessions, addresses, key pairs, the check, and administration.
 pub struct Auth {
     ports: Ports,
     policy: Policy,

@@ -1,28 +1,34 @@
-use tracing::info;
-
-use super::Auth;
-use crate::{AuthError, CodeGuess, CodeId, CodePurpose, Opened, Redeemed, UserId};
+use super::{Auth, audit::tell};
+use crate::{
+    Actor, AuthError, CodeGuess, CodeId, CodePurpose, EventId, Redeemed,
+    rules::{event_of_disabled_account, event_of_redeeming, event_of_wrong_guess},
+};
 
 impl Auth {
-    /// Redeems a code for `purpose`. If it is known `by` whom, the code must lead to them.
+    /// Redeems a code for `purpose`. If it is known who `by` is, the code must lead to them.
     pub(super) async fn redeem(
         &self,
         id: CodeId,
         purpose: CodePurpose,
         code: &str,
-        by: Option<UserId>,
+        by: Actor,
     ) -> Result<(), AuthError> {
-        let guess = CodeGuess::new(id, purpose, code, &self.keys);
-        match self.ports.store.redeem_code(&guess, by, self.now()).await? {
-            Redeemed::Yes { opened, user_id } => {
-                match opened {
-                    Opened::Session(id) => info!(session.id = %id, user.id = %user_id, "signed in"),
-                    Opened::Email(id) => info!(email.id = %id, user.id = %user_id, "address verified"),
-                    Opened::KeyPair(id) => info!(key_pair.id = %id, user.id = %user_id, "key pair verified"),
-                }
+        let at = self.now();
+        let hashes = CodeGuess::hashes(id, purpose, code, &self.keys);
+        let guess = CodeGuess { id, purpose, hashes, by, at, event_id: EventId::mint(at, self.entropy())? };
+        match self.ports.store.redeem_code(&guess).await? {
+            Redeemed::Yes { opened, user_id, registered } => {
+                tell(&event_of_redeeming(&guess, opened, user_id, registered));
                 Ok(())
             }
-            Redeemed::Disabled => Err(AuthError::AccountDisabled),
+            Redeemed::Disabled { user_id } => {
+                tell(&event_of_disabled_account(&guess, user_id));
+                Err(AuthError::AccountDisabled)
+            }
+            Redeemed::Wrong { owner } => {
+                tell(&event_of_wrong_guess(&guess, owner));
+                Err(AuthError::CodeRefused)
+            }
             Redeemed::Refused => Err(AuthError::CodeRefused),
         }
     }

@@ -1,7 +1,7 @@
-use tracing::info;
-
-use super::Auth;
-use crate::{Applied, AuthError, LiveSession, Session, SessionId, Timestamp, rules::extended_expiry};
+use super::{Auth, audit::tell};
+use crate::{
+    Actor, Applied, AuthError, Client, EventKind, LiveSession, Session, SessionId, Timestamp, rules::extended_expiry,
+};
 
 /// A session in the list of its owner's sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,21 +37,24 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError::NotFound`] when there is none, or it is somebody else's: the two cannot be told apart.
-    pub async fn close_session(&self, caller: &LiveSession, id: SessionId) -> Result<(), AuthError> {
-        match self.ports.store.close_session(caller.user.id, id, self.now()).await? {
-            Applied::Yes => {
-                info!(session.id = %id, user.id = %caller.user.id, "session closed");
-                Ok(())
-            }
-            Applied::Stale => Err(AuthError::NotFound),
-        }
+    pub async fn close_session(&self, caller: &LiveSession, id: SessionId, client: &Client) -> Result<(), AuthError> {
+        let owner = caller.user.id;
+        let event = self.event(EventKind::SessionClosed, &Actor::session(caller, client), self.now())?;
+        let event = event.about(owner).detailed(id.to_string());
+        self.ports.store.close_session(id, Some(owner), &event).await?.ok_or(AuthError::NotFound)?;
+        tell(&event);
+        Ok(())
     }
 
     /// Closes all of the caller's other sessions and returns how many were live. Sign-ins that wait for their code
     /// end too, uncounted.
-    pub async fn close_other_sessions(&self, caller: &LiveSession) -> Result<u64, AuthError> {
-        let closed = self.ports.store.close_other_sessions(caller.user.id, caller.session.id, self.now()).await?;
-        info!(user.id = %caller.user.id, closed, "other sessions closed");
+    pub async fn close_other_sessions(&self, caller: &LiveSession, client: &Client) -> Result<u64, AuthError> {
+        let event = self.event(EventKind::OtherSessionsClosed, &Actor::session(caller, client), self.now())?;
+        let event = event.about(caller.user.id);
+        let closed = self.ports.store.close_sessions(caller.user.id, Some(caller.session.id), &event).await?;
+        if closed > 0 {
+            tell(&event);
+        }
         Ok(closed)
     }
 }

@@ -4,7 +4,7 @@ use super::{
     ATTEMPTS, Auth, OpenedSession, contended,
     minting::{SignInRequest, Target},
 };
-use crate::{Applied, AuthError, Client, CodeId, CodeMail, CodePurpose, EmailAddress, Language};
+use crate::{Actor, Applied, AuthError, Client, CodeId, CodeMail, CodePurpose, EmailAddress, Language};
 
 impl Auth {
     /// Opens a session that waits for the code, which is mailed to `email` in `language`.
@@ -51,7 +51,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::CodeRefused`] for a code that is wrong, unknown, used, expired or exhausted;
     /// [`AuthError::AccountDisabled`] for the right code of a disabled account.
-    pub async fn redeem_sign_in_code(&self, id: CodeId, code: &str) -> Result<(), AuthError> {
-        self.redeem(id, CodePurpose::SignIn, code, None).await
+    pub async fn redeem_sign_in_code(&self, id: CodeId, code: &str, client: &Client) -> Result<(), AuthError> {
+        self.redeem(id, CodePurpose::SignIn, code, Actor::stranger(client)).await
     }
 }

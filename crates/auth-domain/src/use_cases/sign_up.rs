@@ -5,8 +5,8 @@ use super::{
     minting::{SignInRequest, Target},
 };
 use crate::{
-    Alias, AuthError, Client, CodeMail, EmailAddress, EmailId, FullName, Language, Notice, Registered, Registration,
-    SessionOwner, UserId,
+    Alias, AuthError, Client, CodeMail, EmailAddress, EmailId, FullName, GroupName, KnownAddress, Language, Notice,
+    Registered, Registration, RoleName, SessionOwner, UserId,
 };
 
 /// What somebody tells of themselves to register.
@@ -58,6 +58,16 @@ impl Auth {
         Err(contended().into())
     }
 
+    /// The roles of new users, as they are stored.
+    pub(super) fn new_user_roles(&self) -> Vec<String> {
+        self.policy.new_user_roles.iter().map(RoleName::to_string).collect()
+    }
+
+    /// The groups of new users, as they are stored.
+    pub(super) fn new_user_groups(&self) -> Vec<String> {
+        self.policy.new_user_groups.iter().map(GroupName::to_string).collect()
+    }
+
     async fn prepare_registration(
         &self,
         sign_up: &SignUp,
@@ -66,7 +76,7 @@ impl Auth {
     ) -> Result<(OpenedSession, Registration), AuthError> {
         let now = self.now();
         let known = self.ports.store.find_address(&sign_up.email.key(), now).await?;
-        let registered = known.filter(|known| known.verified);
+        let registered = known.filter(KnownAddress::is_owned);
         let owner =
             SessionOwner { user_id: UserId::mint(now, self.entropy())?, email_id: EmailId::mint(now, self.entropy())? };
         let (kind, lifetimes) = self.policy.session_kinds.choose(None)?;
@@ -81,8 +91,8 @@ impl Auth {
             user_id: owner.user_id,
             alias: sign_up.alias.clone(),
             full_name: sign_up.full_name.clone(),
-            roles: self.policy.new_user_roles.clone(),
-            groups: self.policy.new_user_groups.clone(),
+            roles: self.new_user_roles(),
+            groups: self.new_user_groups(),
             email_id: owner.email_id,
             address: sign_up.email.clone(),
             decoy: registered.is_some(),

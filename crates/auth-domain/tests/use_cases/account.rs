@@ -1,6 +1,6 @@
 use auth_domain::{AuthError, Caller};
 
-use crate::person::Service;
+use crate::person::{Service, client};
 
 #[tokio::test]
 async fn anyone_may_know_the_alias_of_a_verified_user() {
@@ -17,12 +17,12 @@ async fn a_deleted_account_is_gone_with_everything_that_opened_it() {
     let ada = service.registered("ada", "ada@example.org").await;
     let (elsewhere, _) = service.signed_in("ada@example.org", 1).await;
 
-    service.auth.delete_account(&Caller::Session(ada.clone())).await.unwrap();
+    service.auth.delete_account(&Caller::Session(ada.clone()), &client(1)).await.unwrap();
 
     assert!(!service.is_signed_in(&elsewhere).await);
     assert!(matches!(service.auth.public_alias(ada.user.id).await, Err(AuthError::NotFound)));
     assert!(matches!(
-        service.auth.delete_account(&Caller::Session(ada.clone())).await,
+        service.auth.delete_account(&Caller::Session(ada.clone()), &client(1)).await,
         Err(AuthError::InvalidCredential)
     ));
     service.sign_in("ada@example.org", 1).await;

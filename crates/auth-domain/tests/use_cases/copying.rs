@@ -39,7 +39,7 @@ async fn a_table_of_many_batches_arrives_in_order_once() {
     let attempts: Vec<_> = (1..=250).flat_map(|mail| (1..=17).map(move |number| attempt(mail, number))).collect();
     let all = vec![Batch::MailAttempts(attempts)];
     let (outcome, committed) = copied(all.clone(), InMemoryArchive::default(), &[]).await;
-    assert_eq!(outcome.unwrap().tables.last(), Some(&(Table::MailAttempts, 4250)));
+    assert!(outcome.unwrap().tables.contains(&(Table::MailAttempts, 4250)));
     assert_eq!(committed, Some(all));
 }
 

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use auth_domain::{Courier, Delivered, MailError, ServerKeys};
 
-use crate::person::Service;
+use crate::person::{Service, client};
 
 #[tokio::test]
 async fn a_mail_that_cannot_be_delivered_yet_is_tried_again_within_five_seconds() {
@@ -56,7 +56,7 @@ async fn a_superseded_code_is_not_mailed_any_more() {
     service.sign_in("ada@example.org", 1).await;
     let second = service.sign_in("ada@example.org", 1).await;
     let mail = service.only_mail().await;
-    service.auth.redeem_sign_in_code(second.code_id, &mail.code).await.unwrap();
+    service.auth.redeem_sign_in_code(second.code_id, &mail.code, &client(1)).await.unwrap();
 }
 
 #[tokio::test]

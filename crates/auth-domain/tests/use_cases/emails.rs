@@ -34,7 +34,7 @@ impl Service {
         let added = self.add(caller, email).await.unwrap();
         let mails = self.world.deliver_mail().await;
         let code = &mails.iter().find(|mail| mail.to == email).unwrap().code;
-        self.auth.redeem_email_code(Some(caller), added.code_id, code).await.unwrap();
+        self.auth.redeem_email_code(Some(caller), added.code_id, code, &client(1)).await.unwrap();
         added
     }
 }
@@ -72,11 +72,11 @@ async fn a_code_for_an_address_is_redeemed_with_or_without_a_bearer_but_not_with
     let bob = service.registered("bob", "bob@example.org").await;
     let added = service.add(&ada, "second@example.org").await.unwrap();
     let code = service.world.deliver_mail().await.into_iter().find(|mail| !mail.code.is_empty()).unwrap().code;
-    let stranger = service.auth.redeem_email_code(Some(&bob), added.code_id, &code).await;
+    let stranger = service.auth.redeem_email_code(Some(&bob), added.code_id, &code, &client(1)).await;
     assert!(matches!(stranger, Err(AuthError::CodeRefused)));
-    let as_sign_in = service.auth.redeem_sign_in_code(added.code_id, &code).await;
+    let as_sign_in = service.auth.redeem_sign_in_code(added.code_id, &code, &client(1)).await;
     assert!(matches!(as_sign_in, Err(AuthError::CodeRefused)), "it is no sign-in code");
-    service.auth.redeem_email_code(None, added.code_id, &code).await.unwrap();
+    service.auth.redeem_email_code(None, added.code_id, &code, &client(1)).await.unwrap();
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn a_foreign_address_looks_free_and_its_owner_is_told_in_english() {
     assert_eq!(again.email_id, added.email_id);
     service.renew(&ada, "bob@example.org").await.unwrap();
     assert_eq!(service.told().await.len(), 2, "the owner is told each time");
-    service.auth.remove_email(&ada, added.email_id, &spanish).await.unwrap();
+    service.auth.remove_email(&ada, added.email_id, &client(1), &spanish).await.unwrap();
 }
 
 #[tokio::test]
@@ -116,14 +116,14 @@ async fn asking_again_sends_a_new_code_and_ends_the_old_one() {
         told(&[("email-code", "second@example.org")]),
         "as written first; no more notices"
     );
-    let refused = service.auth.redeem_email_code(None, first.code_id, &first_code).await;
+    let refused = service.auth.redeem_email_code(None, first.code_id, &first_code, &client(1)).await;
     assert!(matches!(refused, Err(AuthError::CodeRefused)));
 
     let renewed = service.renew(&ada, "second@example.org").await.unwrap();
     let code = service.only_mail().await.code;
-    let refused = service.auth.redeem_email_code(None, renewed, wrong(&code)).await;
+    let refused = service.auth.redeem_email_code(None, renewed, wrong(&code), &client(1)).await;
     assert!(matches!(refused, Err(AuthError::CodeRefused)));
-    service.auth.redeem_email_code(None, renewed, &code).await.unwrap();
+    service.auth.redeem_email_code(None, renewed, &code, &client(1)).await.unwrap();
 }
 
 #[tokio::test]
@@ -149,12 +149,12 @@ async fn preferring_an_address_tells_every_other_verified_one() {
     let pending = service.add(&ada, "pending@example.org").await.unwrap();
     service.world.deliver_mail().await;
 
-    let refused = service.auth.prefer_email(&ada, pending.email_id, &Language::default()).await;
+    let refused = service.auth.prefer_email(&ada, pending.email_id, &client(1), &Language::default()).await;
     assert!(matches!(refused, Err(AuthError::AddressUnverified)));
-    service.auth.prefer_email(&ada, second.email_id, &Language::default()).await.unwrap();
+    service.auth.prefer_email(&ada, second.email_id, &client(1), &Language::default()).await.unwrap();
     let expected = [("address-preferred", "ada@example.org"), ("address-preferred", "third@example.org")];
     assert_eq!(service.told().await, told(&expected));
-    service.auth.prefer_email(&ada, second.email_id, &Language::default()).await.unwrap();
+    service.auth.prefer_email(&ada, second.email_id, &client(1), &Language::default()).await.unwrap();
     assert!(service.told().await.is_empty(), "nothing changed, so nobody is told");
     let preferred: Vec<_> = service.emails(&ada).await.into_iter().filter(|email| email.preferred).collect();
     assert_eq!(preferred.iter().map(|email| email.id).collect::<Vec<_>>(), [second.email_id]);
@@ -168,9 +168,15 @@ async fn a_removed_address_is_free_and_the_preferred_one_stays() {
     let second = service.has(&ada, "second@example.org").await;
     let first = service.emails(&ada).await[0].id;
     let english = Language::default();
-    assert!(matches!(service.auth.remove_email(&ada, first, &english).await, Err(AuthError::AddressNeeded)));
-    assert!(matches!(service.auth.remove_email(&bob, second.email_id, &english).await, Err(AuthError::NotFound)));
-    service.auth.remove_email(&ada, second.email_id, &english).await.unwrap();
+    assert!(matches!(
+        service.auth.remove_email(&ada, first, &client(1), &english).await,
+        Err(AuthError::AddressNeeded)
+    ));
+    assert!(matches!(
+        service.auth.remove_email(&bob, second.email_id, &client(1), &english).await,
+        Err(AuthError::NotFound)
+    ));
+    service.auth.remove_email(&ada, second.email_id, &client(1), &english).await.unwrap();
     assert_eq!(service.told().await, told(&[("address-removed", "ada@example.org")]));
     service.has(&bob, "second@example.org").await;
 }
@@ -182,7 +188,7 @@ async fn a_code_for_an_address_ends_ten_minutes_after_its_mail() {
     let added = service.add(&ada, "second@example.org").await.unwrap();
     let code = service.world.deliver_mail().await.into_iter().find(|mail| !mail.code.is_empty()).unwrap().code;
     service.world.clock.advance(Duration::from_mins(10));
-    let refused = service.auth.redeem_email_code(None, added.code_id, &code).await;
+    let refused = service.auth.redeem_email_code(None, added.code_id, &code, &client(1)).await;
     assert!(matches!(refused, Err(AuthError::CodeRefused)));
 }
 

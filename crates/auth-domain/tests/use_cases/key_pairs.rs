@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use auth_domain::{
     Auth, AuthError, Caller, CreatedKeyPair, KeyLife, KeyName, KeyPairWish, Language, LiveSession, Policy, Ports,
-    StoreError,
+    RoleName, StoreError,
 };
 use auth_testkit::{MockStore, World};
 
@@ -33,7 +33,7 @@ impl Service {
     async fn has_key(&self, caller: &LiveSession, wish: KeyPairWish) -> CreatedKeyPair {
         let created = self.make(caller, wish).await.unwrap();
         let code = self.only_mail().await.code;
-        self.auth.redeem_key_pair_code(caller, created.code_id, &code).await.unwrap();
+        self.auth.redeem_key_pair_code(caller, created.code_id.unwrap(), &code, &client(1)).await.unwrap();
         created
     }
 }
@@ -46,9 +46,10 @@ async fn a_key_pair_works_once_the_code_from_the_preferred_address_is_redeemed()
     assert!(!service.is_accepted(&created).await);
     let mail = service.only_mail().await;
     assert_eq!((mail.template, mail.to.as_str()), ("key-pair-code", "ada@example.org"));
-    let refused = service.auth.redeem_key_pair_code(&ada, created.code_id, wrong(&mail.code)).await;
+    let refused =
+        service.auth.redeem_key_pair_code(&ada, created.code_id.unwrap(), wrong(&mail.code), &client(1)).await;
     assert!(matches!(refused, Err(AuthError::CodeRefused)));
-    service.auth.redeem_key_pair_code(&ada, created.code_id, &mail.code).await.unwrap();
+    service.auth.redeem_key_pair_code(&ada, created.code_id.unwrap(), &mail.code, &client(1)).await.unwrap();
     assert!(service.is_accepted(&created).await);
 
     service.world.clock.advance(Duration::from_hours(24));
@@ -93,7 +94,7 @@ async fn an_invented_pair_is_refused_without_asking_the_store_and_an_outage_make
 
 #[tokio::test]
 async fn roles_narrow_a_key_and_never_widen_it() {
-    let roles = ["auditor", "user"].map(str::to_owned).to_vec();
+    let roles = ["auditor", "user"].map(|role| RoleName::parse(role).unwrap()).to_vec();
     let service = Service::with(Policy { new_user_roles: roles, ..Policy::default() });
     let ada = service.registered("ada", "ada@example.org").await;
     let refused = service.make(&ada, wish(1, Some(&["user", "users_admin"]))).await;
@@ -124,10 +125,10 @@ async fn a_deleted_or_disabled_owner_takes_the_key_along() {
     let bob = service.registered("bob", "bob@example.org").await;
     let adas = service.has_key(&ada, wish(1, None)).await;
     let bobs = service.has_key(&bob, wish(1, None)).await;
-    assert!(matches!(service.auth.delete_key_pair(&bob, adas.id).await, Err(AuthError::NotFound)));
+    assert!(matches!(service.auth.delete_key_pair(&bob, adas.id, &client(1)).await, Err(AuthError::NotFound)));
     service.world.store.disable(bob.user.id);
     assert!(!service.is_accepted(&bobs).await);
-    service.auth.delete_key_pair(&ada, adas.id).await.unwrap();
+    service.auth.delete_key_pair(&ada, adas.id, &client(1)).await.unwrap();
     assert!(!service.is_accepted(&adas).await);
 }
 
@@ -137,13 +138,13 @@ async fn a_key_pair_can_delete_its_account() {
     let ada = service.registered("ada", "ada@example.org").await;
     let created = service.has_key(&ada, wish(1, None)).await;
     let live = service.auth.check_key_pair(created.api_key.as_str(), created.api_secret.expose()).await.unwrap();
-    service.auth.delete_account(&Caller::KeyPair(live)).await.unwrap();
+    service.auth.delete_account(&Caller::KeyPair(live), &client(1)).await.unwrap();
     assert!(!service.is_accepted(&created).await);
 }
 
 #[tokio::test]
 async fn a_user_is_found_by_their_own_verified_address_and_by_any_for_an_administrator() {
-    let roles = vec!["users_admin".to_owned()];
+    let roles = vec![RoleName::users_admin()];
     let service = Service::with(Policy { new_user_roles: roles, ..Policy::default() });
     let ada = service.registered("ada", "ada@example.org").await;
     let bob = service.registered("bob", "bob@example.org").await;

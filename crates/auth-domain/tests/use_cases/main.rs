@@ -1,6 +1,12 @@
 //! The use cases on fakes: time is set by hand, nothing sleeps.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets something it did not expect panics"
+)]
 
 mod account;
+mod administration;
 mod check;
 mod copying;
 mod delivery;
@@ -10,3 +16,4 @@ mod person;
 mod registration;
 mod sessions;
 mod sign_in;
+mod step_up;

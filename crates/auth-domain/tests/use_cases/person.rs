@@ -1,5 +1,4 @@
 //! Somebody who uses the service.
-#![expect(clippy::unwrap_used, reason = "a test that meets something it did not expect panics")]
 
 use auth_domain::{
     Alias, Auth, AuthError, Client, EmailAddress, FullName, Language, LiveSession, OpenedSession, Policy, SignUp,
@@ -35,7 +34,7 @@ impl Service {
     pub(crate) async fn registered(&self, alias: &str, email: &str) -> LiveSession {
         let opened = self.register(alias, email).await.unwrap();
         let mail = self.only_mail().await;
-        self.auth.redeem_sign_in_code(opened.code_id, &mail.code).await.unwrap();
+        self.auth.redeem_sign_in_code(opened.code_id, &mail.code, &client(1)).await.unwrap();
         self.auth.check_session(opened.bearer.expose()).await.unwrap()
     }
 
@@ -48,7 +47,7 @@ impl Service {
     pub(crate) async fn signed_in(&self, email: &str, network: u8) -> (OpenedSession, LiveSession) {
         let opened = self.sign_in(email, network).await;
         let mail = self.only_mail().await;
-        self.auth.redeem_sign_in_code(opened.code_id, &mail.code).await.unwrap();
+        self.auth.redeem_sign_in_code(opened.code_id, &mail.code, &client(1)).await.unwrap();
         let live = self.auth.check_session(opened.bearer.expose()).await.unwrap();
         (opened, live)
     }

@@ -1,6 +1,6 @@
 use auth_domain::{AuthError, Policy};
 
-use crate::person::{Service, wrong};
+use crate::person::{Service, client, wrong};
 
 #[tokio::test]
 async fn somebody_registers_reads_the_code_and_is_signed_in() {
@@ -10,7 +10,7 @@ async fn somebody_registers_reads_the_code_and_is_signed_in() {
 
     let mail = service.only_mail().await;
     assert_eq!((mail.to.as_str(), mail.template), ("Ada@Example.org", "sign-up-code"));
-    service.auth.redeem_sign_in_code(opened.code_id, &mail.code).await.unwrap();
+    service.auth.redeem_sign_in_code(opened.code_id, &mail.code, &client(1)).await.unwrap();
 
     let live = service.auth.check_session(opened.bearer.expose()).await.unwrap();
     assert_eq!(live.user.alias.as_str(), "ada");
@@ -31,7 +31,7 @@ async fn a_registered_address_gets_a_decoy_and_its_owner_a_notice() {
 
     // Not even by trying all of a million codes, if there were no limit on tries.
     for code in ["000000", "123456", "999999"] {
-        let refused = service.auth.redeem_sign_in_code(decoy.code_id, code).await;
+        let refused = service.auth.redeem_sign_in_code(decoy.code_id, code, &client(1)).await;
         assert!(matches!(refused, Err(AuthError::CodeRefused)));
     }
     assert!(!service.is_signed_in(&decoy).await);
@@ -73,7 +73,7 @@ async fn a_registration_with_a_spoilt_code_is_completed_by_asking_for_another() 
     let service = Service::new();
     let first = service.register("ada", "ada@example.org").await.unwrap();
     let mail = service.only_mail().await;
-    let refused = service.auth.redeem_sign_in_code(first.code_id, wrong(&mail.code)).await;
+    let refused = service.auth.redeem_sign_in_code(first.code_id, wrong(&mail.code), &client(1)).await;
     assert!(matches!(refused, Err(AuthError::CodeRefused)));
 
     let (_, live) = service.signed_in("ada@example.org", 2).await;

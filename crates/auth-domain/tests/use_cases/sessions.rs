@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use auth_domain::{AuthError, Clock};
 
-use crate::person::Service;
+use crate::person::{Service, client};
 
 #[tokio::test]
 async fn the_list_has_the_callers_live_sessions_and_marks_the_current_one() {
@@ -49,7 +49,7 @@ async fn a_session_is_extended_by_a_lifetime_up_to_its_maximum_age() {
 async fn a_session_closed_meanwhile_cannot_be_extended() {
     let service = Service::new();
     let live = service.registered("ada", "ada@example.org").await;
-    service.auth.close_session(&live, live.session.id).await.unwrap();
+    service.auth.close_session(&live, live.session.id, &client(1)).await.unwrap();
     let refused = service.auth.extend_session(&live).await;
     assert!(matches!(refused, Err(AuthError::InvalidCredential)));
 }
@@ -59,10 +59,10 @@ async fn somebody_elses_session_looks_like_one_that_does_not_exist() {
     let service = Service::new();
     let ada = service.registered("ada", "ada@example.org").await;
     let bob = service.registered("bob", "bob@example.org").await;
-    let refused = service.auth.close_session(&bob, ada.session.id).await;
+    let refused = service.auth.close_session(&bob, ada.session.id, &client(1)).await;
     assert!(matches!(refused, Err(AuthError::NotFound)));
-    service.auth.close_session(&ada, ada.session.id).await.unwrap();
-    let refused = service.auth.close_session(&bob, ada.session.id).await;
+    service.auth.close_session(&ada, ada.session.id, &client(1)).await.unwrap();
+    let refused = service.auth.close_session(&bob, ada.session.id, &client(1)).await;
     assert!(matches!(refused, Err(AuthError::NotFound)));
 }
 
@@ -74,8 +74,11 @@ async fn signing_out_elsewhere_keeps_the_current_session() {
     let pending = service.sign_in("ada@example.org", 2).await;
     let code = service.only_mail().await.code;
 
-    assert_eq!(service.auth.close_other_sessions(&current).await.unwrap(), 1);
+    assert_eq!(service.auth.close_other_sessions(&current, &client(1)).await.unwrap(), 1);
     assert!(!service.is_signed_in(&elsewhere).await);
-    assert!(service.auth.redeem_sign_in_code(pending.code_id, &code).await.is_err(), "pending sign-ins end too");
+    assert!(
+        service.auth.redeem_sign_in_code(pending.code_id, &code, &client(1)).await.is_err(),
+        "pending sign-ins end too"
+    );
     assert_eq!(service.auth.list_sessions(&current).await.unwrap().len(), 1);
 }

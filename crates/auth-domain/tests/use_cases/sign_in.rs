@@ -33,11 +33,11 @@ async fn wrong_used_and_unknown_codes_are_all_refused_alike() {
     let code = service.only_mail().await.code;
     let never_made = service.sign_in("nobody@example.org", 1).await.code_id;
     for (id, guess) in [(opened.code_id, wrong(&code)), (never_made, code.as_str()), (opened.code_id, "")] {
-        let refused = service.auth.redeem_sign_in_code(id, guess).await;
+        let refused = service.auth.redeem_sign_in_code(id, guess, &client(1)).await;
         assert!(matches!(refused, Err(AuthError::CodeRefused)));
     }
-    service.auth.redeem_sign_in_code(opened.code_id, &code).await.unwrap();
-    let used = service.auth.redeem_sign_in_code(opened.code_id, &code).await;
+    service.auth.redeem_sign_in_code(opened.code_id, &code, &client(1)).await.unwrap();
+    let used = service.auth.redeem_sign_in_code(opened.code_id, &code, &client(1)).await;
     assert!(matches!(used, Err(AuthError::CodeRefused)));
 }
 
@@ -49,7 +49,7 @@ async fn a_code_ends_ten_minutes_after_its_mail_was_handed_over() {
         service.world.clock.advance(Duration::from_mins(7));
         let code = service.only_mail().await.code;
         service.world.clock.advance(wait);
-        assert_eq!(service.auth.redeem_sign_in_code(opened.code_id, &code).await.is_ok(), accepted);
+        assert_eq!(service.auth.redeem_sign_in_code(opened.code_id, &code, &client(1)).await.is_ok(), accepted);
     }
 }
 
@@ -60,7 +60,7 @@ async fn a_code_ends_an_hour_after_it_was_made_however_late_its_mail_is() {
     service.world.clock.advance(Duration::from_mins(55));
     let code = service.only_mail().await.code;
     service.world.clock.advance(Duration::from_mins(5));
-    let refused = service.auth.redeem_sign_in_code(opened.code_id, &code).await;
+    let refused = service.auth.redeem_sign_in_code(opened.code_id, &code, &client(1)).await;
     assert!(matches!(refused, Err(AuthError::CodeRefused)));
 }
 
@@ -72,7 +72,7 @@ async fn a_code_ends_with_a_session_shorter_than_itself() {
     let opened = service.register("ada", "ada@example.org").await.unwrap();
     let code = service.only_mail().await.code;
     service.world.clock.advance(Duration::from_mins(2));
-    let refused = service.auth.redeem_sign_in_code(opened.code_id, &code).await;
+    let refused = service.auth.redeem_sign_in_code(opened.code_id, &code, &client(1)).await;
     assert!(matches!(refused, Err(AuthError::CodeRefused)));
 }
 
@@ -83,9 +83,9 @@ async fn the_right_code_of_a_disabled_account_says_so_and_a_wrong_one_does_not()
     service.world.store.disable(live.user.id);
     let opened = service.sign_in("ada@example.org", 1).await;
     let code = service.only_mail().await.code;
-    let refused = service.auth.redeem_sign_in_code(opened.code_id, wrong(&code)).await;
+    let refused = service.auth.redeem_sign_in_code(opened.code_id, wrong(&code), &client(1)).await;
     assert!(matches!(refused, Err(AuthError::CodeRefused)));
-    let told = service.auth.redeem_sign_in_code(opened.code_id, &code).await;
+    let told = service.auth.redeem_sign_in_code(opened.code_id, &code, &client(1)).await;
     assert!(matches!(told, Err(AuthError::AccountDisabled)));
     assert!(!service.is_signed_in(&opened).await);
 }
@@ -115,14 +115,14 @@ async fn asking_again_from_elsewhere_spoils_nothing() {
     for network in 3..=6 {
         service.sign_in("ada@example.org", network).await;
     }
-    service.auth.redeem_sign_in_code(owners.code_id, &code).await.unwrap();
+    service.auth.redeem_sign_in_code(owners.code_id, &code, &client(1)).await.unwrap();
 }
 
 #[tokio::test]
 async fn what_keeps_changing_ends_as_unavailable_not_as_wrong() {
     let mut store = MockStore::new();
     let owner = SessionOwner { user_id: uuid::Uuid::from_u128(1).into(), email_id: uuid::Uuid::from_u128(2).into() };
-    let known = KnownAddress { owner, address: address("ada@example.org"), verified: true };
+    let known = KnownAddress { owner, address: address("ada@example.org"), verified: true, vouched: false };
     store.expect_find_address().returning(move |_, _| Ok(Some(known.clone())));
     store.expect_open_session().times(3).returning(|_| Ok(auth_domain::Applied::Stale));
     let world = World::new();
@@ -139,8 +139,8 @@ async fn five_wrong_guesses_are_all_that_a_code_survives() {
     let opened = service.register("ada", "ada@example.org").await.unwrap();
     let code = service.only_mail().await.code;
     for _ in 0..CodeState::TRIES {
-        assert!(service.auth.redeem_sign_in_code(opened.code_id, wrong(&code)).await.is_err());
+        assert!(service.auth.redeem_sign_in_code(opened.code_id, wrong(&code), &client(1)).await.is_err());
     }
-    let refused = service.auth.redeem_sign_in_code(opened.code_id, &code).await;
+    let refused = service.auth.redeem_sign_in_code(opened.code_id, &code, &client(1)).await;
     assert!(matches!(refused, Err(AuthError::CodeRefused)));
 }

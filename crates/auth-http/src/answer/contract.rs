@@ -18,7 +18,12 @@ const X_ERROR: HeaderName = HeaderName::from_static("x-error");
 const X_ERROR_ID: HeaderName = HeaderName::from_static("x-error-id");
 
 /// The endpoints that run on every request of somebody else's service: successes are not logged one by one.
-const CHECKS: [(Method, &str); 2] = [(Method::GET, "/api/auth/v2/session"), (Method::GET, "/api/auth/v2/keypair")];
+const CHECKS: [(Method, &str); 4] = [
+    (Method::GET, "/api/auth/v2/session"),
+    (Method::GET, "/api/auth/v2/keypair"),
+    (Method::GET, "/api/auth/v2/authorize"),
+    (Method::HEAD, "/api/auth/v2/authorize"),
+];
 
 /// The outermost middleware: nothing that a handler or the framework answers reaches a client without passing here.
 ///
@@ -82,7 +87,7 @@ fn as_problem<B>(
         info!(request.id = %id, status = status.as_u16(), route = route(&response), error = error.chain(), "refused");
     }
 
-    let body = problem_body(status, error.detail(), id);
+    let body = problem_body(status, error.kind(), error.detail(), id);
     let mut response = response.map_body(|_head, _body| EitherBody::right(BoxBody::new(body)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

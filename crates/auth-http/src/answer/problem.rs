@@ -14,6 +14,11 @@ use crate::error_chain::chain;
 /// What a handler returns.
 pub(crate) type ApiResult = Result<HttpResponse, ApiError>;
 
+/// The type of a problem of which its status says all there is to say (RFC 9457 §4.2.1).
+pub(super) const NOTHING_BEYOND_THE_STATUS: &str = "about:blank";
+/// The type of the problem whose remedy is a new sign-in.
+const STEP_UP_REQUIRED: &str = "urn:auth:problem:step-up-required";
+
 /// Seconds after which a client may try again when the store was out of reach.
 const RETRY_AFTER: u32 = 1;
 
@@ -21,16 +26,18 @@ const RETRY_AFTER: u32 = 1;
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     status: StatusCode,
+    /// What kind of problem it is, for programs that have a remedy for one kind.
+    kind: &'static str,
     /// One line of printable ASCII that holds nothing of the request and nothing of our insides.
     detail: Cow<'static, str>,
     headers: Vec<(header::HeaderName, header::HeaderValue)>,
-    cause: Option<AuthError>,
+    cause: Option<Box<AuthError>>,
 }
 
 impl ApiError {
     /// This status, explained by this line: printable ASCII, nothing of the request in it.
     pub(crate) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, detail: detail.into(), headers: Vec::new(), cause: None }
+        Self { status, kind: NOTHING_BEYOND_THE_STATUS, detail: detail.into(), headers: Vec::new(), cause: None }
     }
 
     /// 400: what was sent cannot be used.
@@ -57,6 +64,11 @@ impl ApiError {
         self
     }
 
+    /// What kind of problem it is (RFC 9457 §3.1.1).
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     /// The line for the client.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
@@ -65,7 +77,7 @@ impl ApiError {
     /// The whole chain of causes, for the log.
     pub(crate) fn chain(&self) -> String {
         match &self.cause {
-            Some(cause) => format!("{}: {}", self.detail, chain(cause)),
+            Some(cause) => format!("{}: {}", self.detail, chain(cause.as_ref())),
             None => self.detail.to_string(),
         }
     }
@@ -82,8 +94,15 @@ impl ApiError {
             }
             AuthError::AccountDisabled => Self::new(StatusCode::FORBIDDEN, "the account is disabled"),
             AuthError::NotFound => Self::new(StatusCode::NOT_FOUND, "no such resource"),
-            AuthError::RoleLacking => Self::new(StatusCode::FORBIDDEN, "you lack a role that the key asks for"),
+            AuthError::RoleLacking => Self::new(StatusCode::FORBIDDEN, "a role that this takes is lacking"),
+            AuthError::StepUpRequired => {
+                let refused = Self::new(StatusCode::FORBIDDEN, "this takes a recent sign-in: sign in again");
+                Self { kind: STEP_UP_REQUIRED, ..refused }
+            }
             AuthError::AliasTaken => Self::new(StatusCode::CONFLICT, "the alias is taken"),
+            AuthError::AddressTaken => Self::new(StatusCode::CONFLICT, "the address belongs to another account"),
+            AuthError::UserNotActive => Self::new(StatusCode::CONFLICT, "the user is not verified, or disabled"),
+            AuthError::LastAdministrator => Self::new(StatusCode::CONFLICT, "the last administrator cannot be removed"),
             AuthError::AddressVerified => Self::new(StatusCode::CONFLICT, "the address is yours and verified already"),
             AuthError::AddressUnverified => Self::new(StatusCode::CONFLICT, "the address is not verified yet"),
             AuthError::AddressNeeded => {
@@ -104,6 +123,7 @@ impl ApiError {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemDetails<'a> {
+    /// `about:blank` when the status says it all; otherwise what a program can act on.
     #[schema(example = "about:blank")]
     r#type: &'static str,
     /// The status in words.
@@ -120,17 +140,17 @@ pub(crate) struct ProblemDetails<'a> {
 }
 
 /// The body of every answer but success.
-pub(super) fn problem_body(status: StatusCode, detail: &str, id: Uuid) -> Vec<u8> {
+pub(super) fn problem_body(status: StatusCode, kind: &'static str, detail: &str, id: Uuid) -> Vec<u8> {
     let title = status.canonical_reason().unwrap_or("Error");
     let instance = id.urn().to_string();
-    let problem = ProblemDetails { r#type: "about:blank", title, status: status.as_u16(), detail, instance };
+    let problem = ProblemDetails { r#type: kind, title, status: status.as_u16(), detail, instance };
     // Five fields of text and numbers always serialise.
     serde_json::to_vec(&problem).unwrap_or_default()
 }
 
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
-        Self { cause: Some(error.clone()), ..Self::of(&error) }
+        Self { cause: Some(Box::new(error.clone())), ..Self::of(&error) }
     }
 }
 
@@ -188,6 +208,10 @@ mod tests {
             (AuthError::AccountDisabled, 403),
             (AuthError::NotFound, 404),
             (AuthError::RoleLacking, 403),
+            (AuthError::StepUpRequired, 403),
+            (AuthError::AddressTaken, 409),
+            (AuthError::UserNotActive, 409),
+            (AuthError::LastAdministrator, 409),
             (AuthError::AliasTaken, 409),
             (AuthError::AddressVerified, 409),
             (AuthError::AddressUnverified, 409),

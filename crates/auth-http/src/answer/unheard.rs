@@ -2,7 +2,7 @@ use actix_web::http::StatusCode;
 use tracing::info;
 use uuid::Uuid;
 
-use super::problem::problem_body;
+use super::problem::{NOTHING_BEYOND_THE_STATUS, problem_body};
 
 /// The whole answer, as it goes over the wire, to a head that never became a request: what the middleware would have
 /// made of it. `None` for a status that is no refusal.
@@ -14,7 +14,7 @@ pub(crate) fn unheard(status: u16, id: Uuid) -> Option<Vec<u8>> {
         _ => "the request is not valid HTTP",
     };
     info!(request.id = %id, status = status.as_u16(), error = detail, "refused");
-    let body = problem_body(status, detail, id);
+    let body = problem_body(status, NOTHING_BEYOND_THE_STATUS, detail, id);
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n\
          cache-control: no-store\r\nx-error: {detail}\r\nx-error-id: {id}\r\n\r\n",

@@ -86,7 +86,7 @@ pub(crate) enum Presented<'a> {
     },
 }
 
-fn presented(request: &HttpRequest) -> Result<Presented<'_>, ApiError> {
+pub(super) fn presented(request: &HttpRequest) -> Result<Presented<'_>, ApiError> {
     let headers = request.headers();
     let presents_key_pair = headers.contains_key("api-key") || headers.contains_key("api-secret");
     if presents_key_pair && headers.contains_key(header::AUTHORIZATION) {

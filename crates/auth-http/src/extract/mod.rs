@@ -1,5 +1,6 @@
 //! How a request becomes arguments, in the order of the wire contract: credentials, then parameters, then the body.
 
+mod administering;
 mod body;
 mod caller;
 mod client_address;
@@ -9,11 +10,12 @@ mod registering;
 mod sender;
 mod whole;
 
+pub(crate) use administering::Administering;
 pub(crate) use body::Body;
 pub(crate) use caller::Signed;
 pub use client_address::{ClientAddress, ForwardedHeader};
-pub(crate) use path::Id;
-pub(crate) use query::Query;
+pub(crate) use path::{Id, NamedGroup, NamedRole};
+pub(crate) use query::{Paging, Query, RolesAsked};
 pub(crate) use registering::Registering;
 pub(crate) use sender::Sender;
 pub(crate) use whole::Whole;

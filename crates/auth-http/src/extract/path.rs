@@ -1,6 +1,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use auth_domain::{GroupName, RoleName};
 use uuid::Uuid;
 
 use crate::answer::ApiError;
@@ -15,6 +16,32 @@ impl FromRequest for Id {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let id = request.match_info().get("id").and_then(parse);
         ready(id.map(Self).ok_or_else(|| ApiError::bad_request("the id in the path is not a UUID")))
+    }
+}
+
+/// The `{role}` of a path.
+pub(crate) struct NamedRole(pub RoleName);
+
+/// The `{group}` of a path.
+pub(crate) struct NamedGroup(pub GroupName);
+
+impl FromRequest for NamedRole {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let name = request.match_info().get("role").unwrap_or_default();
+        ready(RoleName::parse(name).map(Self).map_err(ApiError::from))
+    }
+}
+
+impl FromRequest for NamedGroup {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let name = request.match_info().get("group").unwrap_or_default();
+        ready(GroupName::parse(name).map(Self).map_err(ApiError::from))
     }
 }
 

@@ -1,7 +1,8 @@
 use std::future::{Ready, ready};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
-use serde::de::DeserializeOwned;
+use auth_domain::{Page, RoleName};
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::answer::ApiError;
 
@@ -17,5 +18,65 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
         // Serde's own words may quote the request.
         let malformed = |_quoting| ApiError::bad_request("a query parameter is missing or malformed");
         ready(parsed.map(|query| Self(query.into_inner())).map_err(malformed))
+    }
+}
+
+/// Which page of a list is wanted.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Paging {
+    page: Option<i64>,
+    limit: Option<i64>,
+}
+
+impl Paging {
+    /// The page; the first, of twenty, if nothing is said.
+    pub(crate) fn page(&self) -> Result<Page, ApiError> {
+        Ok(Page::new(self.page.unwrap_or(1), self.limit.unwrap_or(i64::from(Page::DEFAULT_SIZE)))?)
+    }
+}
+
+/// The roles behind the `?` of which the caller must hold one: `role=a&role=b`.
+pub(crate) struct RolesAsked(pub Vec<RoleName>);
+
+impl FromRequest for RolesAsked {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(roles_asked(request.query_string()).map(Self))
+    }
+}
+
+fn roles_asked(query: &str) -> Result<Vec<RoleName>, ApiError> {
+    // Gateways ask on every request, mostly for nothing.
+    if query.is_empty() {
+        return Ok(Vec::new());
+    }
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(query);
+    let pairs = pairs.map_err(|_quoting| ApiError::bad_request("a query parameter is malformed"))?;
+    let roles = pairs.iter().filter(|(name, _)| name == "role").map(|(_, role)| RoleName::parse(role));
+    Ok(roles.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_asked_for_one_by_one_and_a_malformed_one_is_refused() {
+        for (query, expected) in [
+            ("", Some("")),
+            ("role=a", Some("a")),
+            ("role=a&x=y&role=b.c", Some("a b.c")),
+            ("role", None),
+            ("role=", None),
+            ("role=A", None),
+            ("role=a,b", None),
+            ("role=a%0d%0a", None),
+        ] {
+            let asked =
+                roles_asked(query).ok().map(|roles| roles.iter().map(RoleName::as_str).collect::<Vec<_>>().join(" "));
+            assert_eq!(asked.as_deref(), expected, "{query}");
+        }
     }
 }

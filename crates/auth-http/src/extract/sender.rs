@@ -28,7 +28,7 @@ impl FromRequest for Sender {
     }
 }
 
-fn sender(request: &HttpRequest) -> Result<Sender, ApiError> {
+pub(super) fn sender(request: &HttpRequest) -> Result<Sender, ApiError> {
     let service = service(request)?;
     // Requests have a peer wherever they come over a socket.
     let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());

@@ -31,8 +31,12 @@ fn document(kinds: &SessionKinds) -> utoipa::openapi::OpenApi {
     let mut license = License::new("MIT OR Apache-2.0");
     license.identifier = Some("MIT OR Apache-2.0".to_owned());
     document.info.license = Some(license);
-    document.tags =
-        Some(["Users", "Sessions", "E-mails", "Key pairs", "Operations"].into_iter().map(Tag::new).collect());
+    document.tags = Some(
+        ["Users", "Sessions", "E-mails", "Key pairs", "Gateway", "Administration", "Operations"]
+            .into_iter()
+            .map(Tag::new)
+            .collect(),
+    );
 
     let mut components = document.components.take().unwrap_or_default();
     components.schemas.insert("SessionKind".to_owned(), kind_schema(kinds).into());

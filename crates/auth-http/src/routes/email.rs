@@ -46,7 +46,8 @@ pub(super) struct Added {
 /// Mails a code to it, and tells the account's verified addresses. An address that waits already gets a new code. One that
 /// belongs to somebody else is answered in the same way and never verifies; its owner gets a mail that says so.
 #[utoipa::path(post, path = "/email", tag = "E-mails", operation_id = "addEmail", request_body = Address, security(("bearer" = [])),
-    responses((status = 202, description = "The address, waiting for its code.", body = Added), (status = 409)))]
+    responses((status = 202, description = "The address, waiting for its code.", body = Added),
+        (status = 403), (status = 409)))]
 pub(super) async fn add(
     service: web::Data<Service>,
     Sender { client, language }: Sender,
@@ -91,11 +92,12 @@ pub(super) async fn renew(
     responses((status = 202, description = "The address is verified.", body = Acknowledged), (status = 401)))]
 pub(super) async fn verify(
     service: web::Data<Service>,
+    Sender { client, .. }: Sender,
     signed: Signed<Option<LiveSession>, Body<Verification>>,
 ) -> ApiResult {
     let Body(body) = signed.input;
     let id = body.verification_code_id.into();
-    service.auth.redeem_email_code(signed.caller.as_ref(), id, &body.code).await?;
+    service.auth.redeem_email_code(signed.caller.as_ref(), id, &body.code, &client).await?;
     Ok(acknowledged())
 }
 
@@ -113,14 +115,14 @@ pub(super) struct Preferred {
 #[utoipa::path(put, path = "/email/preferred", tag = "E-mails", operation_id = "preferEmail",
     request_body = Preferred, security(("bearer" = [])),
     responses((status = 202, description = "The address is preferred.", body = Acknowledged),
-        (status = 404), (status = 409)))]
+        (status = 403), (status = 404), (status = 409)))]
 pub(super) async fn prefer(
     service: web::Data<Service>,
-    Sender { language, .. }: Sender,
+    Sender { client, language }: Sender,
     signed: Signed<LiveSession, Body<Preferred>>,
 ) -> ApiResult {
     let Body(body) = signed.input;
-    service.auth.prefer_email(&signed.caller, body.email_id.into(), &language).await?;
+    service.auth.prefer_email(&signed.caller, body.email_id.into(), &client, &language).await?;
     Ok(acknowledged())
 }
 
@@ -168,13 +170,14 @@ pub(super) async fn list(service: web::Data<Service>, signed: Signed<LiveSession
 /// Neither the preferred nor the last verified one can be deleted. The other verified addresses are told.
 #[utoipa::path(delete, path = "/email/{id}", tag = "E-mails", operation_id = "deleteEmail",
     params(("id" = Uuid, Path, description = "The address's id.")), security(("bearer" = [])),
-    responses((status = 202, description = "Deleted.", body = Acknowledged), (status = 404), (status = 409)))]
+    responses((status = 202, description = "Deleted.", body = Acknowledged),
+        (status = 403), (status = 404), (status = 409)))]
 pub(super) async fn remove(
     service: web::Data<Service>,
-    Sender { language, .. }: Sender,
+    Sender { client, language }: Sender,
     signed: Signed<LiveSession, Id>,
 ) -> ApiResult {
     let Id(id) = signed.input;
-    service.auth.remove_email(&signed.caller, id.into(), &language).await?;
+    service.auth.remove_email(&signed.caller, id.into(), &client, &language).await?;
     Ok(acknowledged())
 }

@@ -1,5 +1,5 @@
 use actix_web::{HttpResponse, web};
-use auth_domain::{CreatedKeyPair, KeyLife, KeyName, KeyPair, KeyPairWish, LiveKeyPair, LiveSession, User};
+use auth_domain::{CodeId, CreatedKeyPair, KeyLife, KeyName, KeyPair, KeyPairWish, LiveKeyPair, LiveSession, User};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -101,14 +101,14 @@ pub(super) struct Wish {
     roles: Option<Vec<String>>,
 }
 
-/// A key pair that waits for its code.
+/// A new key pair.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NewKeyPair)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Created<'a> {
     #[schema(min_length = 32, max_length = 32, pattern = "^auk_[0-9A-Za-z]{28}$")]
     api_key: &'a str,
-    /// The secret half, shown this once: 64 characters. Refused until the code is redeemed.
+    /// The secret half, shown this once: 64 characters. Refused until the code, if there is one, is redeemed.
     #[schema(min_length = 64, max_length = 64, pattern = "^aus_[0-9A-Za-z]{60}$")]
     api_secret: &'a str,
     #[serde(rename = "keyID")]
@@ -120,9 +120,9 @@ pub(super) struct Created<'a> {
     expire_at: i64,
     #[schema(example = false)]
     verified: bool,
-    /// What to send along with the six digits from the mail.
-    #[serde(rename = "verificationCodeID")]
-    verification_code_id: Uuid,
+    /// What to send along with the six digits from the mail; absent if an administrator made the pair, which works at once.
+    #[serde(rename = "verificationCodeID", skip_serializing_if = "Option::is_none")]
+    verification_code_id: Option<Uuid>,
 }
 
 impl<'a> From<&'a CreatedKeyPair> for Created<'a> {
@@ -133,8 +133,8 @@ impl<'a> From<&'a CreatedKeyPair> for Created<'a> {
             key_id: created.id.uuid(),
             key_name: created.name.as_str(),
             expire_at: created.expires_at.unix_seconds(),
-            verified: false,
-            verification_code_id: created.code_id.uuid(),
+            verified: created.code_id.is_none(),
+            verification_code_id: created.code_id.map(CodeId::uuid),
         }
     }
 }
@@ -162,9 +162,14 @@ pub(super) async fn create(
 #[utoipa::path(put, path = "/keypair/verification", tag = "Key pairs", operation_id = "verifyKeyPair",
     request_body = Verification, security(("bearer" = [])),
     responses((status = 202, description = "The key pair works.", body = Acknowledged)))]
-pub(super) async fn verify(service: web::Data<Service>, signed: Signed<LiveSession, Body<Verification>>) -> ApiResult {
+pub(super) async fn verify(
+    service: web::Data<Service>,
+    Sender { client, .. }: Sender,
+    signed: Signed<LiveSession, Body<Verification>>,
+) -> ApiResult {
     let Body(body) = signed.input;
-    service.auth.redeem_key_pair_code(&signed.caller, body.verification_code_id.into(), &body.code).await?;
+    let id = body.verification_code_id.into();
+    service.auth.redeem_key_pair_code(&signed.caller, id, &body.code, &client).await?;
     Ok(acknowledged())
 }
 
@@ -233,8 +238,12 @@ pub(super) async fn list(service: web::Data<Service>, signed: Signed<LiveSession
 #[utoipa::path(delete, path = "/keypair/{id}", tag = "Key pairs", operation_id = "deleteKeyPair",
     params(("id" = Uuid, Path, description = "The key pair's id.")), security(("bearer" = [])),
     responses((status = 202, description = "Deleted.", body = Acknowledged), (status = 404)))]
-pub(super) async fn delete(service: web::Data<Service>, signed: Signed<LiveSession, Id>) -> ApiResult {
+pub(super) async fn delete(
+    service: web::Data<Service>,
+    Sender { client, .. }: Sender,
+    signed: Signed<LiveSession, Id>,
+) -> ApiResult {
     let Id(id) = signed.input;
-    service.auth.delete_key_pair(&signed.caller, id.into()).await?;
+    service.auth.delete_key_pair(&signed.caller, id.into(), &client).await?;
     Ok(acknowledged())
 }

@@ -1,5 +1,7 @@
 //! The REST API: each handler parses, calls one use case, and renders.
 
+mod admin;
+mod authorize;
 mod docs;
 mod email;
 mod endpoint;
@@ -55,6 +57,34 @@ pub const BASE: &str = "/api/auth/v2";
     key_pair::verify,
     key_pair::list,
     key_pair::delete,
+    authorize::show,
+    admin::users::create,
+    admin::users::list,
+    admin::users::show,
+    admin::users::delete,
+    admin::users::disable,
+    admin::users::enable,
+    admin::users::verify,
+    admin::users::unverify,
+    admin::memberships::roles,
+    admin::memberships::grant_role,
+    admin::memberships::revoke_role,
+    admin::memberships::groups,
+    admin::memberships::grant_group,
+    admin::memberships::revoke_group,
+    admin::sessions::give,
+    admin::sessions::list,
+    admin::sessions::verify,
+    admin::sessions::close,
+    admin::key_pairs::give,
+    admin::key_pairs::list,
+    admin::key_pairs::verify,
+    admin::key_pairs::delete,
+    admin::emails::give,
+    admin::emails::prefer,
+    admin::emails::verify,
+    admin::emails::remove,
+    admin::events::list,
 ))]
 pub(crate) struct Public;
 
@@ -91,12 +121,14 @@ pub fn app(
 
 /// What runs on every request of somebody else's service.
 fn checks() -> Vec<Endpoint> {
-    vec![session::check(), key_pair::check()]
+    vec![authorize::check(), session::check(), key_pair::check()]
 }
 
 /// The rest of the public API, below [`BASE`].
 fn public() -> Vec<Endpoint> {
-    [session::endpoints(), user::endpoints(), email::endpoints(), key_pair::endpoints()].into_iter().flatten().collect()
+    let subjects =
+        [session::endpoints(), user::endpoints(), email::endpoints(), key_pair::endpoints(), admin::endpoints()];
+    subjects.into_iter().flatten().collect()
 }
 
 /// What is for those who run the service.

@@ -109,7 +109,7 @@ impl<'a> From<&'a LiveSession> for Check<'a> {
             expire_at: session.expires_at.unix_seconds(),
             ip: session.client.ip,
             user_agent: &session.client.user_agent,
-            verified: session.verified,
+            verified: session.is_verified(),
             kind: session.kind.as_str(),
             roles: &user.roles,
             groups: &user.groups,
@@ -203,8 +203,12 @@ pub(super) struct Verification {
 #[utoipa::path(put, path = "/session/verification", tag = "Sessions", operation_id = "verifySession",
     request_body = Verification,
     responses((status = 202, description = "The session is live.", body = Acknowledged), (status = 401), (status = 403)))]
-pub(super) async fn verify(service: web::Data<Service>, Body(body): Body<Verification>) -> ApiResult {
-    service.auth.redeem_sign_in_code(body.verification_code_id.into(), &body.code).await?;
+pub(super) async fn verify(
+    service: web::Data<Service>,
+    Sender { client, .. }: Sender,
+    Body(body): Body<Verification>,
+) -> ApiResult {
+    service.auth.redeem_sign_in_code(body.verification_code_id.into(), &body.code, &client).await?;
     Ok(acknowledged())
 }
 
@@ -257,9 +261,13 @@ pub(super) async fn list(service: web::Data<Service>, signed: Signed<LiveSession
 #[utoipa::path(delete, path = "/session/{id}", tag = "Sessions", operation_id = "closeSession",
     params(("id" = Uuid, Path, description = "The session's id.")), security(("bearer" = [])),
     responses((status = 202, description = "Closed.", body = Acknowledged), (status = 404)))]
-pub(super) async fn close(service: web::Data<Service>, signed: Signed<LiveSession, Id>) -> ApiResult {
+pub(super) async fn close(
+    service: web::Data<Service>,
+    Sender { client, .. }: Sender,
+    signed: Signed<LiveSession, Id>,
+) -> ApiResult {
     let Id(id) = signed.input;
-    service.auth.close_session(&signed.caller, id.into()).await?;
+    service.auth.close_session(&signed.caller, id.into(), &client).await?;
     Ok(acknowledged())
 }
 
@@ -276,7 +284,11 @@ pub(super) struct Closed {
 #[utoipa::path(delete, path = "/sessions", tag = "Sessions", operation_id = "closeOtherSessions",
     security(("bearer" = [])),
     responses((status = 202, description = "Closed.", body = Closed)))]
-pub(super) async fn close_others(service: web::Data<Service>, signed: Signed<LiveSession>) -> ApiResult {
-    let closed = service.auth.close_other_sessions(&signed.caller).await?;
+pub(super) async fn close_others(
+    service: web::Data<Service>,
+    Sender { client, .. }: Sender,
+    signed: Signed<LiveSession>,
+) -> ApiResult {
+    let closed = service.auth.close_other_sessions(&signed.caller, &client).await?;
     Ok(accepted(&Closed { closed }))
 }

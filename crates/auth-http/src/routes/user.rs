@@ -117,8 +117,12 @@ pub(super) async fn by_email(service: web::Data<Service>, signed: Signed<Caller,
 /// Its sessions, addresses, codes and key pairs go with it.
 #[utoipa::path(delete, path = "/user", tag = "Users", operation_id = "deleteAccount",
     security(("bearer" = []), ("apiKey" = [], "apiSecret" = [])),
-    responses((status = 202, description = "Deleted.", body = Acknowledged)))]
-pub(super) async fn delete(service: web::Data<Service>, signed: Signed<Caller>) -> ApiResult {
-    service.auth.delete_account(&signed.caller).await?;
+    responses((status = 202, description = "Deleted.", body = Acknowledged), (status = 403), (status = 409)))]
+pub(super) async fn delete(
+    service: web::Data<Service>,
+    Sender { client, .. }: Sender,
+    signed: Signed<Caller>,
+) -> ApiResult {
+    service.auth.delete_account(&signed.caller, &client).await?;
     Ok(acknowledged())
 }

@@ -47,10 +47,10 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         info!(signal = name, "stopping");
     };
 
-    let Parts { service, store, courier, bell, senders, preparing } = compose(settings)?;
+    let Parts { service, work, preparing } = compose(settings)?;
     let (server, bound) = transport::listen(address, service.clone(), cors_origins, stop)
         .map_err(|source| ServeError::Listen { address, source })?;
-    let jobs = Jobs::start(&service, store, courier, bell, senders);
+    let jobs = Jobs::start(&service, work);
     info!(address = %bound, "listening");
     let mut server = pin!(server);
     let outcome = tokio::select! {

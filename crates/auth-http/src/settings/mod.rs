@@ -11,9 +11,13 @@ use std::{
     net::SocketAddr,
     num::NonZero,
     path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
 };
 
-use auth_domain::{ImpossibleLifetimes, Lifetimes, Policy, ServerKeys, SessionKind, SessionKinds};
+use auth_domain::{
+    GroupName, ImpossibleLifetimes, InvalidInput, Lifetimes, Policy, RoleName, ServerKeys, SessionKind, SessionKinds,
+};
 use auth_postgres::PoolOptions;
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use ipnet::IpNet;
@@ -22,7 +26,7 @@ use serde::Deserialize;
 use crate::{ForwardedHeader, key_file::parse_keys, logging::Format};
 pub use places::{Database, MailPlace, UnknownPlace};
 pub use secret_text::SecretText;
-use shapes::Span;
+use shapes::{Span, SpanOrOff};
 
 const DEFAULTS: &str = include_str!("defaults.toml");
 
@@ -49,6 +53,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Whether throttles and budgets are on.
     pub limits_enabled: bool,
+    /// How long the audit log is kept.
+    pub events_kept: Duration,
     /// Logging.
     pub log: Log,
 }
@@ -114,6 +120,8 @@ struct Raw {
     registration: RawRegistration,
     sessions: RawSessions,
     limits: RawLimits,
+    security: RawSecurity,
+    audit: RawAudit,
     log: Log,
 }
 
@@ -145,9 +153,9 @@ struct RawSecrets {
 struct RawRegistration {
     open: bool,
     #[serde(deserialize_with = "shapes::list")]
-    roles: Vec<String>,
+    roles: Vec<Parsed<RoleName>>,
     #[serde(deserialize_with = "shapes::list")]
-    groups: Vec<String>,
+    groups: Vec<Parsed<GroupName>>,
 }
 
 #[derive(Deserialize)]
@@ -167,6 +175,18 @@ struct RawLifetimes {
 #[serde(deny_unknown_fields)]
 struct RawLimits {
     enabled: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSecurity {
+    fresh_for: SpanOrOff,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAudit {
+    keep: Span,
 }
 
 impl Settings {
@@ -196,8 +216,9 @@ impl TryFrom<Raw> for Settings {
         let policy = Policy {
             registration_open: raw.registration.open,
             session_kinds: session_kinds(raw.sessions.kinds)?,
-            new_user_roles: sorted(raw.registration.roles),
-            new_user_groups: sorted(raw.registration.groups),
+            new_user_roles: raw.registration.roles.into_iter().map(|Parsed(role)| role).collect(),
+            new_user_groups: raw.registration.groups.into_iter().map(|Parsed(group)| group).collect(),
+            fresh_for: raw.security.fresh_for.0,
         };
         if let Some(origin) = raw.http.cors_origins.iter().find(|origin| !is_origin(origin)) {
             return Err(SettingsError::BadOrigin(origin.clone()));
@@ -213,6 +234,7 @@ impl TryFrom<Raw> for Settings {
             server_keys,
             policy,
             limits_enabled: raw.limits.enabled,
+            events_kept: raw.audit.keep.0,
             log: raw.log,
         })
     }
@@ -228,10 +250,23 @@ fn session_kinds(raw: BTreeMap<String, RawLifetimes>) -> Result<SessionKinds, Se
     SessionKinds::new(kinds).map_err(|wrong: ImpossibleLifetimes| SettingsError::BadKind(wrong.to_string()))
 }
 
-fn sorted(mut names: Vec<String>) -> Vec<String> {
-    names.sort();
-    names.dedup();
-    names
+/// A name of the domain's, parsed from a setting.
+struct Parsed<T>(T);
+
+impl FromStr for Parsed<RoleName> {
+    type Err = InvalidInput;
+
+    fn from_str(text: &str) -> Result<Self, InvalidInput> {
+        RoleName::parse(text).map(Self)
+    }
+}
+
+impl FromStr for Parsed<GroupName> {
+    type Err = InvalidInput;
+
+    fn from_str(text: &str) -> Result<Self, InvalidInput> {
+        GroupName::parse(text).map(Self)
+    }
 }
 
 /// Scheme, host and perhaps a port, as browsers write it (RFC 6454 §6.2): no path, no trailing slash.

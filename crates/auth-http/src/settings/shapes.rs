@@ -24,6 +24,23 @@ where
     items.iter().filter(|item| !item.is_empty()).map(parse).collect()
 }
 
+/// A span of time, or `off`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SpanOrOff(pub Option<Duration>);
+
+impl<'de> Deserialize<'de> for SpanOrOff {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let span = humantime::parse_duration(&text);
+        let wrong =
+            |wrong| D::Error::custom(format!("{text:?} is neither off nor a span of time such as 10m: {wrong}"));
+        span.map(Some).map(Self).map_err(wrong)
+    }
+}
+
 /// A span of time such as `24h` or `30d`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span(pub Duration);

@@ -11,9 +11,10 @@ use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use crate::{
+    audit::EventRow,
     connections::Connector,
     error::{Failure, corrupt},
-    schema::{codes, emails, key_pairs, mail_attempts, outbox, sessions, users},
+    schema::{codes, emails, events, key_pairs, mail_attempts, outbox, sessions, users},
 };
 
 /// How the one transaction begins. It may take hours, whatever this server or this role grants others.
@@ -91,6 +92,7 @@ async fn read(
         Table::KeyPairs => Batch::KeyPairs(page!(connection, key_pairs, after, limit, rows::KeyPairRow)),
         Table::Codes => Batch::Codes(page!(connection, codes, after, limit, rows::CodeRow)),
         Table::Outbox => Batch::Outbox(page!(connection, outbox, after, limit, rows::MailRow)),
+        Table::Events => Batch::Events(page!(connection, events, after, limit, EventRow)),
         Table::MailAttempts => {
             let in_order = (mail_attempts::mail_id, mail_attempts::attempt);
             let mut query = mail_attempts::table.order(in_order).limit(limit).into_boxed();
@@ -120,6 +122,7 @@ async fn append(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<(),
         Batch::Codes(records) => insert!(codes, rows::CodeRow, records),
         Batch::Outbox(records) => insert!(outbox, rows::MailRow, records),
         Batch::MailAttempts(records) => insert!(mail_attempts, rows::AttemptRow, records),
+        Batch::Events(records) => insert!(events, EventRow, records),
     };
     Ok(())
 }

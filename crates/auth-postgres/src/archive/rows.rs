@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::Row;
 use crate::{
+    audit::EventRow,
     error::corrupt,
     rows::{as_cidr, count, key_id, moment, standing, stored},
     schema::{codes, emails, key_pairs, mail_attempts, outbox, sessions, users},
@@ -86,6 +87,7 @@ pub(super) struct EmailRow {
     address: String,
     address_key: String,
     verified: bool,
+    vouched: bool,
     preferred: bool,
     created_at: PgTimestamp,
 }
@@ -98,6 +100,7 @@ impl From<&EmailRecord> for EmailRow {
             address: email.address.as_str().to_owned(),
             address_key: email.address_key.as_str().to_owned(),
             verified: email.verified,
+            vouched: email.vouched,
             preferred: email.preferred,
             created_at: stored(email.created_at),
         }
@@ -114,6 +117,7 @@ impl TryFrom<EmailRow> for EmailRecord {
             address: EmailAddress::parse(&row.address).map_err(damage("emails", row.id))?,
             address_key: AddressKey::from_stored(row.address_key),
             verified: row.verified,
+            vouched: row.vouched,
             preferred: row.preferred,
             created_at: moment(row.created_at),
         })
@@ -418,6 +422,12 @@ impl TryFrom<AttemptRow> for AttemptRecord {
 impl Row for AttemptRow {
     fn holds_nul(&self) -> bool {
         any_nul([&self.reply])
+    }
+}
+
+impl Row for EventRow {
+    fn holds_nul(&self) -> bool {
+        any_nul([&self.detail])
     }
 }
 

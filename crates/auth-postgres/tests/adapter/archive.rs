@@ -26,8 +26,8 @@ const EVERYTHING: &[(&str, &[&str])] = &[
     (
         "emails",
         &[
-            r#"(i(21),i(11),Ada@Exämple.org,ada@exämple.org,t,t,"m(1)")"#,
-            r#"(i(22),i(12),bob@example.org,bob@example.org,f,f,"m(1)")"#,
+            r#"(i(21),i(11),Ada@Exämple.org,ada@exämple.org,t,t,"m(1)",f)"#,
+            r#"(i(22),i(12),bob@example.org,bob@example.org,f,f,"m(1)",t)"#,
         ],
     ),
     (
@@ -67,6 +67,13 @@ const EVERYTHING: &[(&str, &[&str])] = &[
             r#"(i(61),2,"m(1)",deferred,"")"#,
             r#"(i(62),1,"m(1)",delivered,"250 ok")"#,
             r#"(i(63),1,"m(1)",abandoned,"550 no")"#,
+        ],
+    ),
+    (
+        "events",
+        &[
+            r#"(i(71),"m(1)",role.granted,success,i(11),i(12),i(31),192.0.2.7,auditor)"#,
+            r#"(i(72),"m(2)",code.failed,failure,,,,,"")"#,
         ],
     ),
 ];
@@ -202,7 +209,11 @@ async fn what_the_database_does_not_keep_as_it_was_is_found_and_rolled_back() {
 async fn a_text_that_postgresql_does_not_know_is_told_with_its_row() {
     let url = database().await;
     let mut records = everything();
-    let Some(Batch::MailAttempts(attempts)) = records.last_mut() else { panic!("the attempts are last") };
+    let attempts = records.iter_mut().find_map(|batch| match batch {
+        Batch::MailAttempts(attempts) => Some(attempts),
+        _ => None,
+    });
+    let attempts = attempts.unwrap();
     attempts.last_mut().unwrap().reply = "550 \0".to_owned();
     let archive = Box::new(begin(&url).await);
     let outcome = copy(&mut InMemoryArchive::holding(records), archive, &key_ids()).await;

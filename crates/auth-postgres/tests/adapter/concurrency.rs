@@ -1,24 +1,12 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use auth_domain::{
-    Applied, CodeState, Codes, CredentialId, MailId, Outbox, Redeemed, Registered, Sessions, Upkeep, Users,
+    Accounts, Applied, CodeState, Codes, CredentialId, EventKind, MailId, Outbox, Redeemed, Registered, Sessions,
+    Upkeep, UserChange, Users,
 };
-use auth_postgres::PostgresStore;
-use auth_testkit::samples::{at, registration, right_guess, sign_in, wrong_guess};
+use auth_testkit::samples::{at, event, registration, right_guess, sign_in, wrong_guess};
 
-use crate::{account, database, owner};
-
-/// Two stores on one database: two replicas.
-async fn replicas() -> [Arc<PostgresStore>; 2] {
-    let url = database().await;
-    [connect_patiently(&url), connect_patiently(&url)]
-}
-
-/// As in operation, but for a longer wait: these tests are about facts, not about a machine that is short of time.
-fn connect_patiently(url: &str) -> Arc<PostgresStore> {
-    let options = auth_postgres::PoolOptions { size: 8, wait: Duration::from_secs(2) };
-    Arc::new(PostgresStore::new(url.parse().unwrap(), options).unwrap())
-}
+use crate::{account, delete_user, owner, replicas};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_who_register_one_address_at_once_all_are_answered_and_one_remains() {
@@ -58,8 +46,9 @@ async fn guesses_at_one_code_share_one_budget_across_replicas() {
             .map(|n| {
                 let (store, pending) = (Arc::clone(&replicas[n % 2]), Arc::clone(&pending));
                 tokio::spawn(async move {
-                    let guess = if n < 4 { wrong_guess(&pending.code) } else { right_guess(&pending.code) };
-                    matches!(store.redeem_code(&guess, None, at(1)).await.unwrap(), Redeemed::Yes { .. })
+                    let guess =
+                        if n < 4 { wrong_guess(&pending.code, at(1)) } else { right_guess(&pending.code, at(1)) };
+                    matches!(store.redeem_code(&guess).await.unwrap(), Redeemed::Yes { .. })
                 })
             })
             .collect();
@@ -105,16 +94,23 @@ async fn facts_that_meet_on_one_account_all_end_and_none_deadlocks_for_good() {
                     let (user, session) = (ada.user_id, ada.sign_in.session.id);
                     let pending = sign_in(Some(owner(&ada)), "ada@example.org", n, at(1));
                     // What each of them comes to depends on who was first: here it only matters that all of them end.
-                    let answered = match n % 6 {
+                    let answered = match n % 8 {
                         0 | 1 => {
                             let opened = store.open_session(&pending).await;
-                            let redeemed = store.redeem_code(&right_guess(&pending.code), None, at(2)).await;
+                            let redeemed = store.redeem_code(&right_guess(&pending.code, at(2))).await;
                             opened.is_ok() && redeemed.is_ok()
                         }
-                        2 => store.close_other_sessions(user, session, at(2)).await.is_ok(),
+                        2 => {
+                            let closing = event(EventKind::OtherSessionsClosed, at(2));
+                            store.close_sessions(user, Some(session), &closing).await.is_ok()
+                        }
                         3 => store.record_usage(&[(CredentialId::Session(session), at(2))]).await.is_ok(),
-                        4 => store.purge(at(2), 10).await.is_ok(),
-                        _ if round % 2 == 1 && n > 17 => store.delete_user(user).await.is_ok(),
+                        4 => store.purge(at(2), at(0), 10).await.is_ok(),
+                        5 | 6 => {
+                            let change = if n % 8 == 5 { UserChange::Disable } else { UserChange::Enable };
+                            store.change_user(user, &change, &event(EventKind::UserDisabled, at(2))).await.is_ok()
+                        }
+                        _ if round % 2 == 1 && n > 17 => delete_user(&*store, user).await.is_ok(),
                         _ => store.find_session(&ada.sign_in.session.digest).await.is_ok(),
                     };
                     assert!(answered, "fact {n}");
@@ -124,7 +120,7 @@ async fn facts_that_meet_on_one_account_all_end_and_none_deadlocks_for_good() {
         for task in tasks {
             task.await.unwrap();
         }
-        let _gone_already = replicas[0].delete_user(ada.user_id).await.unwrap();
+        let _gone_already = delete_user(&*replicas[0], ada.user_id).await.unwrap();
     }
 }
 
@@ -172,7 +168,7 @@ async fn replicas_that_purge_at_once_share_the_work() {
         tokio::spawn(async move {
             let mut gone = 0;
             loop {
-                match store.purge(after, 10).await.unwrap() {
+                match store.purge(after, at(0), 10).await.unwrap() {
                     0 => return gone,
                     some => gone += some,
                 }
@@ -184,5 +180,5 @@ async fn replicas_that_purge_at_once_share_the_work() {
         gone += purging.await.unwrap();
     }
     assert!(gone >= 40, "{gone}");
-    assert_eq!(replicas[0].purge(after, 10).await.unwrap(), 0);
+    assert_eq!(replicas[0].purge(after, at(0), 10).await.unwrap(), 0);
 }

@@ -1,12 +1,12 @@
 use std::time::{Duration, Instant};
 
-use auth_domain::{Applied, Sessions, StoreError, Upkeep, Users};
+use auth_domain::{Changed, Sessions, StoreError, Upkeep, Users};
 use auth_testkit::{
     postgres::{Cluster, execute},
     samples::at,
 };
 
-use crate::{account, connect, database};
+use crate::{account, connect, database, delete_user};
 
 /// What every call is answered within.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
@@ -49,13 +49,13 @@ async fn a_pool_that_is_used_up_is_unavailable_in_time_and_passes() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let waiting = {
         let store = store.clone();
-        tokio::spawn(async move { store.delete_user(ada.user_id).await })
+        tokio::spawn(async move { delete_user(&*store, ada.user_id).await })
     };
     tokio::time::sleep(Duration::from_millis(100)).await;
     let (refused, took) = timed(store.find_user(ada.user_id)).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))) && took < ANSWERED_WITHIN, "{refused:?} {took:?}");
     holding.await.unwrap();
-    assert_eq!(waiting.await.unwrap().unwrap(), Applied::Yes);
+    assert_eq!(waiting.await.unwrap().unwrap(), Changed::Yes);
     assert!(store.find_user(ada.user_id).await.unwrap().is_none());
 }
 
@@ -68,7 +68,7 @@ async fn a_statement_that_waits_too_long_is_unavailable_in_time_and_leaves_the_p
         execute(&url, "BEGIN; SELECT * FROM users FOR UPDATE; SELECT pg_sleep(4); COMMIT").await.unwrap();
     });
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let (refused, took) = timed(store.delete_user(ada.user_id)).await;
+    let (refused, took) = timed(delete_user(&*store, ada.user_id)).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))) && took < ANSWERED_WITHIN, "{refused:?} {took:?}");
     assert!(store.find_user(ada.user_id).await.unwrap().is_some(), "and nothing of it was done");
     holding.await.unwrap();
@@ -95,7 +95,7 @@ async fn a_caller_that_goes_away_leaves_a_fact_whole_and_the_pool_usable() {
     for n in 0..50_u64 {
         let ada = account(&*store, "ada").await;
         // Dropped at a different moment each time, some before the fact is begun and some after its end.
-        let gone = tokio::time::timeout(Duration::from_micros(n * 60), store.delete_user(ada.user_id)).await;
+        let gone = tokio::time::timeout(Duration::from_micros(n * 60), delete_user(&*store, ada.user_id)).await;
         let mut left = store.find_user(ada.user_id).await.unwrap();
         if gone.is_ok() {
             assert!(left.is_none());
@@ -106,7 +106,7 @@ async fn a_caller_that_goes_away_leaves_a_fact_whole_and_the_pool_usable() {
         let session = store.list_sessions(ada.user_id, at(0)).await.unwrap();
         let user = store.find_user(ada.user_id).await.unwrap();
         assert!(user.is_none() || !session.is_empty(), "half of it was done");
-        let _already_gone = store.delete_user(ada.user_id).await.unwrap();
+        let _already_gone = delete_user(&*store, ada.user_id).await.unwrap();
     }
 }
 

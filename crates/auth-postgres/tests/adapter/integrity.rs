@@ -13,12 +13,22 @@ async fn the_database_itself_refuses_what_must_not_be() {
     let (ada, bob) = (account(&*store, "ada").await, account(&*store, "bob").await);
     let (ada, bob) = (ada.user_id, bob.user_id);
     let mail = "INSERT INTO outbox (id, class, key_id, sealed, created_at, due_at";
+    // Whoever has proved it, or is vouched for: an address has one owner at most.
+    let vouched = "UPDATE emails SET vouched = true, verified = false";
+    execute(&url, vouched).await.unwrap();
+    let claim = format!(
+        "INSERT INTO emails (id, user_id, address, address_key, created_at, preferred, verified, vouched) \
+         VALUES (gen_random_uuid(), '{bob}', 'ada@example.org', 'ada@example.org', now(), false"
+    );
+    execute(&url, &format!("{claim}, false, false)")).await.unwrap();
     for refused in [
         format!("UPDATE users SET alias_key = 'bob' WHERE id = '{ada}'"),
         format!("UPDATE users SET registration = 'pending' WHERE id = '{ada}'"),
         format!("UPDATE users SET roles = ARRAY['user', NULL] WHERE id = '{ada}'"),
         "UPDATE emails SET address_key = 'ada@example.org'".to_owned(),
         format!("UPDATE emails SET user_id = '{bob}' WHERE user_id = '{ada}'"),
+        format!("{claim}, true, false)"),
+        format!("{claim}, false, true)"),
         "UPDATE sessions SET digest = 'short'".to_owned(),
         "UPDATE sessions SET user_id = NULL".to_owned(),
         "UPDATE sessions SET ip = 'nowhere'".to_owned(),
@@ -28,6 +38,7 @@ async fn the_database_itself_refuses_what_must_not_be() {
         "UPDATE outbox SET sealed = NULL".to_owned(),
         "UPDATE outbox SET settled_at = now()".to_owned(),
         format!("{mail}) VALUES (gen_random_uuid(), 'letter', '0', '', now(), now())"),
+        "UPDATE events SET outcome = 'unknown'".to_owned(),
         "INSERT INTO sessions SELECT gen_random_uuid(), user_id, digest, key_id, kind FROM sessions".to_owned(),
     ] {
         assert!(execute(&url, &refused).await.is_err(), "{refused}");

@@ -1,7 +1,10 @@
-//! What is particular to PostgreSQL: connections, encryption, migrations, damaged rows, collisions.
+//! What is particular to PostgreSQL: connections, encryption, migrations, damaged rows, collisions, and what two replicas
+//! make of one account.
 #![expect(clippy::unwrap_used, reason = "a test that meets something it did not expect panics")]
 
+mod administration;
 mod archive;
+mod audit;
 mod concurrency;
 mod connections;
 mod encryption;
@@ -10,11 +13,11 @@ mod migrations;
 
 use std::{sync::Arc, time::Duration};
 
-use auth_domain::{Redeemed, Registered, Registration, SessionOwner, Store};
+use auth_domain::{Changed, EventKind, Redeemed, Registered, Registration, SessionOwner, Store, StoreError, UserId};
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_testkit::{
     postgres,
-    samples::{at, registration, right_guess},
+    samples::{at, event, registration, right_guess},
 };
 
 fn connect(url: &str, size: usize) -> Arc<PostgresStore> {
@@ -34,11 +37,24 @@ async fn database() -> String {
 async fn account(store: &dyn Store, alias: &str) -> Registration {
     let registration = registration(alias, &format!("{alias}@example.org"), at(0));
     assert_eq!(store.register_user(&registration).await.unwrap(), Registered::Yes);
-    let redeemed = store.redeem_code(&right_guess(&registration.sign_in.code), None, at(0)).await.unwrap();
+    let redeemed = store.redeem_code(&right_guess(&registration.sign_in.code, at(0))).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
     registration
 }
 
 fn owner(registration: &Registration) -> SessionOwner {
     SessionOwner { user_id: registration.user_id, email_id: registration.email_id }
+}
+
+async fn delete_user(store: &dyn Store, user: UserId) -> Result<Changed, StoreError> {
+    store.delete_user(user, &event(EventKind::UserDeleted, at(2)).about(user)).await
+}
+
+/// Two stores on one database: two replicas.
+///
+/// As in operation, but for a longer wait: their tests are about facts, not about a machine that is short of time.
+async fn replicas() -> [Arc<PostgresStore>; 2] {
+    let url = database().await;
+    let options = PoolOptions { size: 8, wait: Duration::from_secs(2) };
+    [(); 2].map(|()| Arc::new(PostgresStore::new(url.parse().unwrap(), options).unwrap()))
 }

@@ -64,14 +64,14 @@ fn translation(mut built_in: Translation, folder: &Path) -> Result<Translation, 
         return Err(InvalidTemplates::NotATemplate(stranger.path()));
     }
     let mut translation = Translation::new();
-    for (name, has_code) in names() {
+    for (name, gap) in names() {
         let (text, html) = (folder.join(format!("{name}.txt")), folder.join(format!("{name}.html")));
         let (mut plain, mut piece) = built_in.remove(name).map(|Template { plain, html }| (plain, html)).unzip();
         if let Some(octets) = contents(&text)? {
-            plain = Some(Plain::parse(&octets, has_code).map_err(flawed(&text))?);
+            plain = Some(Plain::parse(&octets, gap).map_err(flawed(&text))?);
         }
         if let Some(octets) = contents(&html)? {
-            piece = Some(Piece::parse_html(&octets, has_code).map_err(flawed(&html))?);
+            piece = Some(Piece::parse_html(&octets, gap).map_err(flawed(&html))?);
         }
         let plain = plain.ok_or(InvalidTemplates::Missing(text))?;
         let html = piece.ok_or(InvalidTemplates::Missing(html))?;

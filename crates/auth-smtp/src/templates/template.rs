@@ -1,6 +1,7 @@
+use auth_domain::VerificationCode;
 use lettre::message::header::ContentTransferEncoding;
 
-use super::{CODE, encoding};
+use super::{CODE, URL, encoding};
 use crate::digits::long_runs;
 
 /// The longest template, in octets.
@@ -12,11 +13,23 @@ const SUBJECT: &str = "Subject: ";
 /// As long as a code, and looking like one.
 const ANY_CODE: &str = "000000";
 
+/// What is filled in when a mail is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gap {
+    Nothing,
+    /// The code, at `{code}`.
+    Code,
+    /// The page that the mail links to, at `{url}`.
+    Link,
+}
+
 /// A piece of a mail, encoded already, with a gap for the code.
 #[derive(Debug, Clone)]
 pub(crate) struct Piece {
     pub(crate) encoded: String,
     pub(crate) encoding: ContentTransferEncoding,
+    /// The text as written, for a link: nobody knows how long that is, so it is encoded with it.
+    written: Option<String>,
 }
 
 /// A `.txt` file: its first line is the subject, after an empty one follows the text.
@@ -47,7 +60,9 @@ pub enum Flaw {
     #[error("there is no text in it")]
     Empty,
     /// A placeholder that stands for nothing.
-    #[error("{{{0}}} stands for nothing here: there is only {{code}}, in mails that carry one")]
+    #[error(
+        "{{{0}}} stands for nothing here: there is only {{code}}, in mails that carry one, and {{url}} in invitations"
+    )]
     UnknownPlaceholder(String),
     /// The code stands nowhere, or twice.
     #[error("{{code}} stands {times} times in its {piece}, not once")]
@@ -57,6 +72,9 @@ pub enum Flaw {
         /// How often it stands there.
         times: usize,
     },
+    /// The link stands nowhere, or in the subject.
+    #[error("{{url}} stands nowhere in its text or its HTML, or it stands in its subject")]
+    LinkMisplaced,
     /// The code touches digits, or letters that have to be encoded.
     #[error("{{code}} touches a digit or a letter outside ASCII in its {0}: put a space between them")]
     CodeNotAlone(&'static str),
@@ -66,7 +84,7 @@ pub enum Flaw {
 }
 
 impl Plain {
-    pub(super) fn parse(octets: &[u8], has_code: bool) -> Result<Self, Flaw> {
+    pub(super) fn parse(octets: &[u8], gap: Gap) -> Result<Self, Flaw> {
         let text = text(octets)?;
         let (first, rest) = text.split_once('\n').ok_or(Flaw::NoSubject)?;
         let spoken = first.strip_prefix(SUBJECT).map(str::trim).ok_or(Flaw::NoSubject)?;
@@ -74,52 +92,74 @@ impl Plain {
         if spoken.is_empty() || spoken.chars().count() > LONGEST_SUBJECT {
             return Err(Flaw::NoSubject);
         }
-        let subject = Piece { encoded: encoding::subject(spoken), encoding: ContentTransferEncoding::SevenBit };
+        let encoding = ContentTransferEncoding::SevenBit;
+        let subject = Piece { encoded: encoding::subject(spoken), encoding, written: None };
+        if spoken.contains(URL) {
+            return Err(Flaw::LinkMisplaced);
+        }
+        // There is no link in a subject, whatever the mail.
+        let in_subject = if gap == Gap::Code { Gap::Code } else { Gap::Nothing };
         Ok(Self {
             spoken_subject: spoken.to_owned(),
-            subject: subject.checked("subject", spoken, has_code)?,
-            text: Piece::body("text", body, has_code)?,
+            subject: subject.checked("subject", spoken, in_subject)?,
+            text: Piece::body("text", body, gap)?,
         })
     }
 }
 
 impl Piece {
     /// An `.html` file.
-    pub(super) fn parse_html(octets: &[u8], has_code: bool) -> Result<Self, Flaw> {
-        Self::body("HTML", &text(octets)?, has_code)
+    pub(super) fn parse_html(octets: &[u8], gap: Gap) -> Result<Self, Flaw> {
+        Self::body("HTML", &text(octets)?, gap)
     }
 
-    fn body(name: &'static str, text: &str, has_code: bool) -> Result<Self, Flaw> {
+    fn body(name: &'static str, text: &str, gap: Gap) -> Result<Self, Flaw> {
         if text.trim().is_empty() {
             return Err(Flaw::Empty);
         }
         let (encoded, encoding) = encoding::body(text);
-        Self { encoded, encoding }.checked(name, text, has_code)
+        let written = (gap == Gap::Link).then(|| text.to_owned());
+        Self { encoded, encoding, written }.checked(name, text, gap)
     }
 
     /// This piece, which was encoded from `written`, if the code stands in it as it must.
-    fn checked(self, name: &'static str, written: &str, has_code: bool) -> Result<Self, Flaw> {
+    fn checked(self, name: &'static str, written: &str, gap: Gap) -> Result<Self, Flaw> {
         for placeholder in placeholders(written) {
-            if !has_code || placeholder != "code" {
+            let known = matches!((gap, placeholder), (Gap::Code, "code") | (Gap::Link, "url"));
+            if !known {
                 return Err(Flaw::UnknownPlaceholder(placeholder.to_owned()));
             }
         }
         let times = written.matches(CODE).count();
-        if has_code && times != 1 {
+        if gap == Gap::Code && times != 1 {
             return Err(Flaw::CodeNotOnce { piece: name, times });
+        }
+        if gap == Gap::Link && !written.contains(URL) {
+            return Err(Flaw::LinkMisplaced);
         }
         // Judged as it will travel: base64 can make digits, and escaped letters end in some.
         let filled = self.filled(ANY_CODE);
         let runs: Vec<&str> = long_runs(&filled).collect();
-        match (has_code, runs.as_slice()) {
-            (false, []) | (true, [ANY_CODE]) => Ok(self),
-            (true, [] | [_]) => Err(Flaw::CodeNotAlone(name)),
+        match (gap, runs.as_slice()) {
+            (Gap::Nothing | Gap::Link, []) | (Gap::Code, [ANY_CODE]) => Ok(self),
+            (Gap::Code, [] | [_]) => Err(Flaw::CodeNotAlone(name)),
             (_, _) => Err(Flaw::LooksLikeACode(name)),
         }
     }
 
     /// The piece with `code` in its gap.
-    pub(super) fn filled(&self, code: &str) -> String {
+    pub(super) fn with_code(&self, code: &VerificationCode) -> Self {
+        Self { encoded: self.filled(code.expose()), ..self.clone() }
+    }
+
+    /// The piece with `link` wherever one belongs.
+    pub(super) fn with_link(&self, link: &str) -> Self {
+        let text = self.written.as_deref().unwrap_or(&self.encoded).replace(URL, link);
+        let (encoded, encoding) = encoding::body(&text);
+        Self { encoded, encoding, written: None }
+    }
+
+    fn filled(&self, code: &str) -> String {
         self.encoded.replace(CODE, code)
     }
 }
@@ -149,11 +189,11 @@ mod tests {
     use super::*;
 
     fn plain(text: &str) -> Result<Plain, Flaw> {
-        Plain::parse(text.as_bytes(), true)
+        Plain::parse(text.as_bytes(), Gap::Code)
     }
 
     fn html(text: &str) -> Result<Piece, Flaw> {
-        Piece::parse_html(text.as_bytes(), true)
+        Piece::parse_html(text.as_bytes(), Gap::Code)
     }
 
     #[test]
@@ -187,26 +227,40 @@ mod tests {
         assert_eq!(html("<p style='color: #333333'>{code}</p>").err(), looks_like_one("HTML"));
         assert_eq!(plain("Subject: {code} 123456\n\n{code}").err(), looks_like_one("subject"));
         let hidden = "Subject: \u{3774}\u{3774}\n\ntext";
-        assert_eq!(Plain::parse(hidden.as_bytes(), false).err(), looks_like_one("subject"), "even in base64");
+        assert_eq!(Plain::parse(hidden.as_bytes(), Gap::Nothing).err(), looks_like_one("subject"), "even in base64");
     }
 
     #[test]
     fn a_placeholder_that_stands_for_nothing_is_refused() {
         let unknown = |name: &str| Some(Flaw::UnknownPlaceholder(name.to_owned()));
         assert_eq!(html("{code} {name}").err(), unknown("name"));
-        assert_eq!(Piece::parse_html(b"{code}", false).err(), unknown("code"), "a notice carries none");
+        assert_eq!(Piece::parse_html(b"{code}", Gap::Nothing).err(), unknown("code"), "a notice carries none");
         assert!(html("<style>p { color: red } a{b:c}</style>{code} {} {").is_ok());
         assert_eq!(
             unknown("name").unwrap().to_string(),
-            "{name} stands for nothing here: there is only {code}, in mails that carry one"
+            "{name} stands for nothing here: there is only {code}, in mails that carry one, and {url} in invitations"
         );
     }
 
     #[test]
     fn what_is_no_text_is_refused() {
-        assert_eq!(Piece::parse_html(b"{code}\xff", true).err(), Some(Flaw::NotText));
+        assert_eq!(Piece::parse_html(b"{code}\xff", Gap::Code).err(), Some(Flaw::NotText));
         assert_eq!(html("{code}\0").err(), Some(Flaw::ControlCharacter));
         assert_eq!(html("{code}\rx").err(), Some(Flaw::ControlCharacter));
         assert_eq!(html(&format!("{{code}}{}", "x".repeat(LONGEST))).err(), Some(Flaw::TooLong));
+    }
+
+    #[test]
+    fn a_link_stands_in_text_and_html_and_never_in_the_subject() {
+        let html = |text: &str| Piece::parse_html(text.as_bytes(), Gap::Link);
+        let plain = |text: &str| Plain::parse(text.as_bytes(), Gap::Link);
+        assert_eq!(html("<p></p>").err(), Some(Flaw::LinkMisplaced));
+        assert_eq!(plain("Subject: x\n\ntext").err(), Some(Flaw::LinkMisplaced));
+        assert_eq!(plain("Subject: {url}\n\n{url}").err(), Some(Flaw::LinkMisplaced));
+        let long = format!("https://example.org/?a=b&c={}", "d".repeat(480));
+        let filled = plain("Subject: x\n\nÁbrelo: {url}\n").unwrap().text.with_link(&long).encoded;
+        assert!(filled.lines().all(|line| line.len() <= 76), "{filled}");
+        assert!(filled.replace("=\r\n", "").contains("https://example.org/?a=3Db&c=3Dddd"), "{filled}");
+        assert!(html("<a href=\"{url}\">{url}</a>").is_ok(), "in HTML it may stand more than once");
     }
 }

@@ -14,11 +14,12 @@ use diesel::{
 };
 
 use crate::{
+    audit::EventRow,
     connections::Database,
     error::{Failure, OpenError},
     migrations::{check_layout, innermost},
     rows::bytes_of,
-    schema::{codes, emails, key_pairs, mail_attempts, outbox, sessions, users},
+    schema::{codes, emails, events, key_pairs, mail_attempts, outbox, sessions, users},
 };
 
 /// A SQLite database that stands still: whoever else writes to it is answered, after a while, that it is busy.
@@ -86,6 +87,7 @@ fn read(
         Table::KeyPairs => Batch::KeyPairs(page!(connection, key_pairs, after, limit, rows::key_pair)),
         Table::Codes => Batch::Codes(page!(connection, codes, after, limit, rows::code)),
         Table::Outbox => Batch::Outbox(page!(connection, outbox, after, limit, rows::mail)),
+        Table::Events => Batch::Events(page!(connection, events, after, limit, EventRow::into_event)),
         Table::MailAttempts => {
             let in_order = (mail_attempts::mail_id, mail_attempts::attempt);
             let mut query = mail_attempts::table.order(in_order).limit(limit).into_boxed();

@@ -36,11 +36,11 @@ pub(super) fn user(row: UserRow) -> Result<UserRecord, StoreError> {
     Ok(UserRecord { user, alias_key, standing: standing(registration.as_deref(), row)? })
 }
 
-/// id, user, address, its key, verified, preferred, creation.
-pub(super) type EmailRow = (Id, Id, String, String, bool, bool, i64);
+/// id, user, address, its key, verified, vouched for, preferred, creation.
+pub(super) type EmailRow = (Id, Id, String, String, bool, bool, bool, i64);
 
 pub(super) fn email(
-    (row, user, address, key, verified, preferred, created_at): EmailRow,
+    (row, user, address, key, verified, vouched, preferred, created_at): EmailRow,
 ) -> Result<EmailRecord, StoreError> {
     let row = row.as_slice();
     Ok(EmailRecord {
@@ -49,6 +49,7 @@ pub(super) fn email(
         address: EmailAddress::parse(&address).map_err(damage("emails", row))?,
         address_key: AddressKey::from_stored(key),
         verified,
+        vouched,
         preferred,
         created_at: Timestamp::from_unix_millis(created_at),
     })

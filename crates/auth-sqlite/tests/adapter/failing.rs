@@ -1,8 +1,10 @@
 use std::{pin::pin, task::Poll};
 
-use auth_domain::{Applied, Codes, Duplicate, Outbox, Redeemed, Registered, Sessions, StoreError, Users};
+use auth_domain::{
+    Accounts, Changed, Codes, Duplicate, EventKind, Outbox, Redeemed, Registered, Sessions, StoreError, Users,
+};
 use auth_sqlite::SqliteStore;
-use auth_testkit::samples::{at, registration, right_guess};
+use auth_testkit::samples::{at, event, registration, right_guess};
 use diesel::connection::SimpleConnection;
 use tempfile::TempDir;
 
@@ -47,10 +49,10 @@ async fn a_damaged_code_is_corrupt_and_stays_unused() {
         let ada = registration("ada", "ada@example.org", at(0));
         assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
         damage(&folder, &format!("UPDATE codes SET {damaging}"));
-        let redeemed = store.redeem_code(&right_guess(&ada.sign_in.code), None, at(1)).await;
+        let redeemed = store.redeem_code(&right_guess(&ada.sign_in.code, at(1))).await;
         assert!(matches!(redeemed, Err(StoreError::Corrupt { table: "codes", .. })), "{damaging}: {redeemed:?}");
         let found = store.find_session(&ada.sign_in.session.digest).await.unwrap().unwrap();
-        assert!(!found.session.verified);
+        assert!(!found.session.is_verified());
     }
 }
 
@@ -86,6 +88,7 @@ async fn what_is_unique_is_told_by_its_kind_and_nothing_is_stored() {
 #[tokio::test]
 async fn a_write_that_is_dropped_half_way_is_done_or_was_not_begun() {
     let (store, _folder) = open();
+    let nobody = registration("nobody", "nobody@example.org", at(0)).user_id;
     for n in 0..20 {
         let someone = registration(&format!("user{n}"), &format!("user{n}@example.org"), at(0));
         {
@@ -98,14 +101,14 @@ async fn a_write_that_is_dropped_half_way_is_done_or_was_not_begun() {
             .await;
         }
         // Writes are carried out in order: once this one is answered, the dropped one is settled, either way.
-        let barrier = store.delete_user(registration("nobody", "nobody@example.org", at(0)).user_id).await;
-        assert_eq!(barrier.unwrap(), Applied::Stale);
+        let barrier = store.delete_user(nobody, &event(EventKind::UserDeleted, at(1))).await;
+        assert_eq!(barrier.unwrap(), Changed::Missing);
 
         let stored = store.find_address(&someone.address_key(), at(1)).await.unwrap().is_some();
         assert_eq!(store.find_session(&someone.sign_in.session.digest).await.unwrap().is_some(), stored);
         let mails = store.claim_mails(at(1), at(1000), 10).await.unwrap();
         assert_eq!(mails.iter().any(|mail| mail.id == someone.sign_in.mail.id), stored);
-        let redeemed = store.redeem_code(&right_guess(&someone.sign_in.code), None, at(2)).await.unwrap();
+        let redeemed = store.redeem_code(&right_guess(&someone.sign_in.code, at(2))).await.unwrap();
         assert_eq!(matches!(redeemed, Redeemed::Yes { .. }), stored);
     }
 }

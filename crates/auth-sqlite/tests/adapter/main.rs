@@ -1,8 +1,10 @@
-//! What is particular to SQLite: files, locks, damage. What every store must do is the contract's to say.
+//! What is particular to SQLite: files, locks, damage, what the layout itself forbids. What every store must do is the contract's to say.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that meets something it did not expect panics")]
 
-mod archive;
+mod administrators;
+mod audit;
 mod failing;
+mod migrations;
 mod opening;
 
 use std::path::Path;

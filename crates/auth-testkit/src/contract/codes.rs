@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use auth_domain::{Applied, CodeState, PendingSignIn, Redeemed, Registered, Store};
 
-use super::{Subject, account, found, owner};
+use super::{Subject, account, closes, found, owner};
 use crate::samples::{at, decoy_registration, registration, right_guess, sign_in, wrong_guess};
 
 async fn pending(store: &dyn Store) -> PendingSignIn {
@@ -14,13 +14,13 @@ async fn pending(store: &dyn Store) -> PendingSignIn {
 
 async fn guesses_wrong(store: &dyn Store, pending: &PendingSignIn, times: u32) {
     for _ in 0..times {
-        let refused = store.redeem_code(&wrong_guess(&pending.code), None, at(1)).await.unwrap();
-        assert_eq!(refused, Redeemed::Refused);
+        let refused = store.redeem_code(&wrong_guess(&pending.code, at(1))).await.unwrap();
+        assert!(matches!(refused, Redeemed::Wrong { .. }));
     }
 }
 
 async fn is_refused(store: &dyn Store, pending: &PendingSignIn, second: u64) -> bool {
-    store.redeem_code(&right_guess(&pending.code), None, at(second)).await.unwrap() == Redeemed::Refused
+    store.redeem_code(&right_guess(&pending.code, at(second))).await.unwrap() == Redeemed::Refused
 }
 
 pub async fn a_spent_code_cannot_be_redeemed_again(subject: &impl Subject) {
@@ -42,7 +42,7 @@ pub async fn five_wrong_guesses_exhaust_a_code(subject: &impl Subject) {
     let pending = pending(&*store).await;
     guesses_wrong(&*store, &pending, CodeState::TRIES).await;
     assert!(is_refused(&*store, &pending, 2).await);
-    assert!(!found(&*store, &pending).await.unwrap().verified);
+    assert!(!found(&*store, &pending).await.unwrap().is_verified());
 }
 
 pub async fn an_expired_code_is_refused(subject: &impl Subject) {
@@ -64,7 +64,7 @@ pub async fn a_closed_session_takes_its_code_along(subject: &impl Subject) {
     let ada = account(&*store, "ada", "ada@example.org").await;
     let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(0));
     assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
-    assert_eq!(store.close_session(ada.user_id, pending.session.id, at(1)).await.unwrap(), Applied::Yes);
+    assert!(closes(&*store, pending.session.id, ada.user_id, 1).await);
     assert!(is_refused(&*store, &pending, 1).await);
 }
 
@@ -107,9 +107,12 @@ pub async fn the_right_code_of_a_disabled_account_is_used_up_and_says_so(subject
     assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
 
     guesses_wrong(&*store, &pending, 1).await;
-    assert_eq!(store.redeem_code(&right_guess(&pending.code), None, at(1)).await.unwrap(), Redeemed::Disabled);
+    assert_eq!(
+        store.redeem_code(&right_guess(&pending.code, at(1))).await.unwrap(),
+        Redeemed::Disabled { user_id: ada.user_id }
+    );
     assert!(is_refused(&*store, &pending, 1).await);
-    assert!(!found(&*store, &pending).await.unwrap().verified);
+    assert!(!found(&*store, &pending).await.unwrap().is_verified());
 }
 
 pub async fn a_decoys_code_never_opens_anything(subject: &impl Subject) {

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Applied, Email, EmailAddition, EmailId, NewCode, Opened, Redeemed, Registered, Registration, Store, UserId,
+    Applied, Changed, Email, EmailAddition, EmailId, NewCode, Opened, Redeemed, Registered, Registration, Store, UserId,
 };
 
-use super::{Subject, account, found, live_session, owner};
+use super::{Subject, account, deletes, found, live_session, owner};
 use crate::samples::{
-    at, email_addition, email_change, email_renewal, registration, right_guess, sign_in, wrong_guess,
+    at, email_addition, email_change, email_renewal, guessed_by, registration, right_guess, sign_in, wrong_guess,
 };
 
 async fn emails(store: &dyn Store, user: UserId) -> Vec<Email> {
@@ -21,7 +21,7 @@ async fn added(store: &dyn Store, ada: &Registration, to: &str, second: u64) -> 
 }
 
 async fn opens(store: &dyn Store, code: &NewCode, second: u64) -> bool {
-    matches!(store.redeem_code(&right_guess(code), None, at(second)).await.unwrap(), Redeemed::Yes { .. })
+    matches!(store.redeem_code(&right_guess(code, at(second))).await.unwrap(), Redeemed::Yes { .. })
 }
 
 /// Adds `to` to the account of `ada` and verifies it.
@@ -36,8 +36,15 @@ pub async fn every_field_of_an_address_comes_back_oldest_first(subject: &impl Su
     let ada = account(&*store, "ada", "ada@example.org").await;
     let second = added(&*store, &ada, "Ada.Second@Example.org", 1).await;
     let listed = emails(&*store, ada.user_id).await;
-    let first = Email { id: ada.email_id, address: ada.address.clone(), verified: true, preferred: true };
-    let pending = Email { id: second.email_id, address: second.address.clone(), verified: false, preferred: false };
+    let first =
+        Email { id: ada.email_id, address: ada.address.clone(), verified: true, vouched: false, preferred: true };
+    let pending = Email {
+        id: second.email_id,
+        address: second.address.clone(),
+        verified: false,
+        vouched: false,
+        preferred: false,
+    };
     assert_eq!(listed, [first, pending]);
     assert_eq!(store.claim_mails(at(1), at(30), 10).await.unwrap().len(), 3, "a code and a notice, besides the first");
 }
@@ -48,14 +55,17 @@ pub async fn an_added_address_signs_in_once_its_code_is_redeemed(subject: &impl 
     let second = added(&*store, &ada, "second@example.org", 1).await;
     assert!(store.find_address(&second.address.key(), at(2)).await.unwrap().is_none(), "not before");
 
-    let redeemed = store.redeem_code(&right_guess(&second.code), None, at(2)).await.unwrap();
-    assert_eq!(redeemed, Redeemed::Yes { opened: Opened::Email(second.email_id), user_id: ada.user_id });
+    let redeemed = store.redeem_code(&right_guess(&second.code, at(2))).await.unwrap();
+    assert_eq!(
+        redeemed,
+        Redeemed::Yes { opened: Opened::Email(second.email_id), user_id: ada.user_id, registered: false }
+    );
     let known = store.find_address(&second.address.key(), at(2)).await.unwrap().unwrap();
     assert!(known.verified && known.owner.user_id == ada.user_id && known.owner.email_id == second.email_id);
     let pending = sign_in(Some(known.owner), "second@example.org", 2, at(3));
     assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
     assert!(opens(&*store, &pending.code, 3).await);
-    assert!(found(&*store, &pending).await.unwrap().verified);
+    assert!(found(&*store, &pending).await.unwrap().is_verified());
 }
 
 pub async fn a_sign_in_to_an_address_that_was_only_added_is_stale(subject: &impl Subject) {
@@ -79,7 +89,7 @@ pub async fn an_addition_to_addresses_that_have_changed_is_stale(subject: &impl 
     assert!(!opens(&*store, &late.code, 2).await);
     assert_eq!(store.claim_mails(at(2), at(30), 10).await.unwrap().len(), 3, "nothing of it was stored");
 
-    assert_eq!(store.delete_user(ada.user_id).await.unwrap(), Applied::Yes);
+    assert_eq!(deletes(&*store, ada.user_id).await, Changed::Yes);
     let too_late = email_addition(ada.user_id, &[], "third@example.org", at(2));
     assert_eq!(store.add_email(&too_late).await.unwrap(), Applied::Stale);
 }
@@ -150,22 +160,22 @@ pub async fn a_code_is_refused_to_anybody_but_the_owner_and_not_used_up(subject:
     let ada = account(&*store, "ada", "ada@example.org").await;
     let bob = account(&*store, "bob", "bob@example.org").await;
     let second = added(&*store, &ada, "second@example.org", 1).await;
-    let guess = right_guess(&second.code);
+    let guess = right_guess(&second.code, at(2));
     for _ in 0..10 {
-        let wrong = store.redeem_code(&wrong_guess(&second.code), Some(bob.user_id), at(2)).await.unwrap();
+        let wrong = store.redeem_code(&guessed_by(bob.user_id, wrong_guess(&second.code, at(2)))).await.unwrap();
         assert_eq!(wrong, Redeemed::Refused);
     }
-    assert_eq!(store.redeem_code(&guess, Some(bob.user_id), at(2)).await.unwrap(), Redeemed::Refused);
-    assert!(matches!(store.redeem_code(&guess, Some(ada.user_id), at(2)).await.unwrap(), Redeemed::Yes { .. }));
+    assert_eq!(store.redeem_code(&guessed_by(bob.user_id, guess.clone())).await.unwrap(), Redeemed::Refused);
+    assert!(matches!(store.redeem_code(&guessed_by(ada.user_id, guess)).await.unwrap(), Redeemed::Yes { .. }));
 }
 
 pub async fn a_code_opens_nothing_but_what_it_is_for(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let second = added(&*store, &ada, "second@example.org", 1).await;
-    let mut as_sign_in = right_guess(&second.code);
+    let mut as_sign_in = right_guess(&second.code, at(2));
     as_sign_in.purpose = auth_domain::CodePurpose::SignIn;
-    assert_eq!(store.redeem_code(&as_sign_in, None, at(2)).await.unwrap(), Redeemed::Refused);
+    assert_eq!(store.redeem_code(&as_sign_in).await.unwrap(), Redeemed::Refused);
     assert!(opens(&*store, &second.code, 2).await);
 }
 
@@ -236,7 +246,7 @@ pub async fn removing_an_address_takes_its_codes_along_and_leaves_sessions_alone
     let change = email_change(ada.user_id, &emails(&*store, ada.user_id).await, to_second.email_id, at(3));
     assert_eq!(store.remove_email(&change).await.unwrap(), Applied::Yes);
     assert_eq!(emails(&*store, ada.user_id).await.len(), 1);
-    assert!(found(&*store, &live).await.unwrap().verified);
+    assert!(found(&*store, &live).await.unwrap().is_verified());
     assert!(!opens(&*store, &waiting.code, 3).await);
     assert!(store.find_address(&live.code.address, at(3)).await.unwrap().is_none());
     assert_eq!(store.remove_email(&change).await.unwrap(), Applied::Stale);
@@ -248,7 +258,7 @@ pub async fn an_account_that_is_disabled_verifies_nothing(subject: &impl Subject
     let ada = account(&*store, "ada", "ada@example.org").await;
     let second = added(&*store, &ada, "second@example.org", 1).await;
     subject.disable(ada.user_id);
-    assert_eq!(store.redeem_code(&right_guess(&second.code), None, at(2)).await.unwrap(), Redeemed::Refused);
+    assert_eq!(store.redeem_code(&right_guess(&second.code, at(2))).await.unwrap(), Redeemed::Refused);
     assert!(!emails(&*store, ada.user_id).await[1].verified);
 }
 

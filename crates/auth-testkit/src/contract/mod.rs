@@ -10,6 +10,8 @@
 
 #![expect(missing_docs, reason = "a sentence's name is all there is to say of it")]
 
+mod accounts;
+mod audit;
 mod codes;
 mod emails;
 mod key_pairs;
@@ -18,12 +20,18 @@ mod purge;
 mod registration;
 mod sessions;
 mod sign_in;
+mod supervision;
 mod users;
 
 use std::sync::Arc;
 
-use auth_domain::{Applied, Redeemed, Registered, Registration, Session, SessionOwner, Store, Timestamp, UserId};
+use auth_domain::{
+    Applied, Changed, EventKind, KeyPairId, Redeemed, Registered, Registration, Session, SessionId, SessionOwner,
+    Store, Timestamp, UserId,
+};
 
+pub use accounts::*;
+pub use audit::*;
 pub use codes::*;
 pub use emails::*;
 pub use key_pairs::*;
@@ -32,9 +40,10 @@ pub use purge::*;
 pub use registration::*;
 pub use sessions::*;
 pub use sign_in::*;
+pub use supervision::*;
 pub use users::*;
 
-use crate::samples::{at, registration as sample_registration, right_guess};
+use crate::samples::{at, event, registration as sample_registration, right_guess};
 
 /// An empty store to be put to the test.
 pub trait Subject: Send + Sync {
@@ -151,6 +160,39 @@ sentences! { $
         deleting_a_user_twice_is_stale,
         a_deleted_users_address_and_alias_are_free_again,
     ],
+    administering: [
+        every_field_of_an_account_comes_back,
+        an_address_that_an_administrator_gave_signs_in_and_is_proved_by_that,
+        an_account_is_not_made_over_another,
+        an_account_replaces_a_registration_for_its_address,
+        accounts_are_listed_in_pages_oldest_first,
+        accounts_are_filtered_by_role_and_by_whether_they_are_enabled,
+        roles_and_groups_are_given_and_taken_and_kept_in_order,
+        disabling_or_unverifying_ends_sessions_and_key_pairs_and_is_undone_without_them,
+        a_user_who_was_unverified_is_verified_by_the_next_code,
+        the_last_administrator_cannot_be_lost,
+        of_administrators_who_remove_each_other_at_once_one_is_left,
+    ],
+    supervising: [
+        sessions_of_accounts_are_listed_in_pages_newest_first_and_decoys_never,
+        a_session_that_is_given_is_live_at_once,
+        a_waiting_session_is_verified_and_any_session_closed_whosever_it_is,
+        all_sessions_of_a_user_are_closed_at_once,
+        key_pairs_are_listed_in_pages_verified_and_deleted_whosever_they_are,
+        an_address_is_vouched_for_only_while_nobody_else_has_it,
+        an_unverified_address_of_the_account_itself_can_be_vouched_for,
+        an_address_is_verified_without_a_code,
+        usage_of_a_given_session_is_recorded,
+    ],
+    auditing: [
+        a_fact_that_happens_is_told_and_one_that_does_not_is_not,
+        every_field_of_an_event_comes_back,
+        signing_in_and_failing_to_are_told_and_garbage_is_not,
+        a_decoy_registration_leaves_no_more_trace_than_a_real_one,
+        events_outlive_whom_they_concern,
+        events_are_listed_newest_first_and_from_any_of_them_on,
+        old_events_are_purged,
+    ],
     mailing: [
         a_claimed_mail_is_nobody_elses_until_its_lease_ends,
         only_the_latest_attempt_settles_a_mail,
@@ -178,7 +220,7 @@ sentences! { $
 async fn account(store: &dyn Store, alias: &str, address: &str) -> Registration {
     let registration = sample_registration(alias, address, at(0));
     assert_eq!(store.register_user(&registration).await.unwrap(), Registered::Yes);
-    let redeemed = store.redeem_code(&right_guess(&registration.sign_in.code), None, at(0)).await.unwrap();
+    let redeemed = store.redeem_code(&right_guess(&registration.sign_in.code, at(0))).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
     registration
 }
@@ -191,11 +233,36 @@ fn owner(registration: &Registration) -> SessionOwner {
 async fn live_session(store: &dyn Store, to: &Registration, network: u8, now: Timestamp) -> auth_domain::PendingSignIn {
     let sign_in = crate::samples::sign_in(Some(owner(to)), to.address.as_str(), network, now);
     assert_eq!(store.open_session(&sign_in).await.unwrap(), Applied::Yes);
-    let redeemed = store.redeem_code(&right_guess(&sign_in.code), None, now).await.unwrap();
+    let redeemed = store.redeem_code(&right_guess(&sign_in.code, now)).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
     sign_in
 }
 
 async fn found(store: &dyn Store, sign_in: &auth_domain::PendingSignIn) -> Option<Session> {
     store.find_session(&sign_in.session.digest).await.unwrap().map(|live| live.session)
+}
+
+/// Whether a session is closed on behalf of a user.
+async fn closes(store: &dyn Store, id: SessionId, of: UserId, second: u64) -> bool {
+    let closed = store.close_session(id, Some(of), &event(EventKind::SessionClosed, at(second))).await.unwrap();
+    assert!(closed.is_none_or(|owner| owner == of));
+    closed.is_some()
+}
+
+/// How many live sessions of a user are closed along with everything but `keep`.
+async fn closes_others(store: &dyn Store, user: UserId, keep: SessionId, second: u64) -> u64 {
+    let event = event(EventKind::OtherSessionsClosed, at(second));
+    store.close_sessions(user, Some(keep), &event).await.unwrap()
+}
+
+/// Whether a key pair is deleted on behalf of a user.
+async fn deletes_key(store: &dyn Store, id: KeyPairId, of: UserId, second: u64) -> bool {
+    let deleted = store.delete_key_pair(id, Some(of), &event(EventKind::KeyPairDeleted, at(second))).await.unwrap();
+    assert!(deleted.is_none_or(|owner| owner == of));
+    deleted.is_some()
+}
+
+/// What comes of deleting a user.
+async fn deletes(store: &dyn Store, user: UserId) -> Changed {
+    store.delete_user(user, &event(EventKind::UserDeleted, at(1)).about(user)).await.unwrap()
 }

@@ -96,7 +96,7 @@ pub async fn an_abandoned_mail_does_not_come_back(subject: &impl Subject) {
     let mail = claim(&*store, 0).await.remove(0);
     assert_eq!(settle(&*store, &mail, Settlement::Abandoned, 1).await, Applied::Yes);
     assert!(claim(&*store, 10_000).await.is_empty());
-    let redeemed = store.redeem_code(&right_guess(&pending.code), None, at(3599)).await.unwrap();
+    let redeemed = store.redeem_code(&right_guess(&pending.code, at(3599))).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }), "its code lives on: some servers refuse what they delivered");
 }
 
@@ -106,7 +106,7 @@ pub async fn delivery_starts_the_codes_last_ten_minutes(subject: &impl Subject) 
         let pending = one_mail(&*store).await;
         let mail = claim(&*store, 50).await.remove(0);
         assert_eq!(settle(&*store, &mail, Settlement::Delivered, 100).await, Applied::Yes);
-        let redeemed = store.redeem_code(&right_guess(&pending.code), None, at(guessed_at)).await.unwrap();
+        let redeemed = store.redeem_code(&right_guess(&pending.code, at(guessed_at))).await.unwrap();
         assert_eq!(matches!(redeemed, Redeemed::Yes { .. }), accepted);
     }
 }
@@ -118,9 +118,9 @@ pub async fn delivery_never_prolongs_a_code(subject: &impl Subject) {
     let mail = claim(&*store, late).await.remove(0);
     assert_eq!(settle(&*store, &mail, Settlement::Delivered, late).await, Applied::Yes);
     let end = at(0).plus(CodeState::LIFE_AT_MOST);
-    assert_eq!(store.redeem_code(&right_guess(&pending.code), None, end).await.unwrap(), Redeemed::Refused);
+    assert_eq!(store.redeem_code(&right_guess(&pending.code, end)).await.unwrap(), Redeemed::Refused);
     let just_before = end.minus(Duration::from_millis(1));
-    let redeemed = store.redeem_code(&right_guess(&pending.code), None, just_before).await.unwrap();
+    let redeemed = store.redeem_code(&right_guess(&pending.code, just_before)).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
 }
 

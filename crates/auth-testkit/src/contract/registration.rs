@@ -20,15 +20,18 @@ pub async fn a_registration_is_no_user_until_its_code_is_redeemed(subject: &impl
 
     assert_eq!(store.find_user(ada.user_id).await.unwrap(), None);
     let waiting = store.find_session(&ada.sign_in.session.digest).await.unwrap().unwrap();
-    assert!(!waiting.session.verified && !waiting.user.verified);
+    assert!(!waiting.session.is_verified() && !waiting.user.verified);
     let known = store.find_address(&ada.address_key(), at(1)).await.unwrap().unwrap();
     assert!(!known.verified && known.owner == owner(&ada) && known.address == ada.address);
 
-    let redeemed = store.redeem_code(&right_guess(&ada.sign_in.code), None, at(1)).await.unwrap();
-    assert_eq!(redeemed, Redeemed::Yes { opened: Opened::Session(ada.sign_in.session.id), user_id: ada.user_id });
+    let redeemed = store.redeem_code(&right_guess(&ada.sign_in.code, at(1))).await.unwrap();
+    assert_eq!(
+        redeemed,
+        Redeemed::Yes { opened: Opened::Session(ada.sign_in.session.id), user_id: ada.user_id, registered: true }
+    );
     assert!(store.find_user(ada.user_id).await.unwrap().unwrap().verified);
     let live = store.find_session(&ada.sign_in.session.digest).await.unwrap().unwrap();
-    assert!(live.session.verified && live.user.verified);
+    assert!(live.session.is_verified() && live.user.verified);
     assert!(store.find_address(&ada.address_key(), at(1)).await.unwrap().unwrap().verified);
 }
 
@@ -81,8 +84,8 @@ pub async fn an_exhausted_code_frees_the_alias(subject: &impl Subject) {
     let ada = registration("ada", "ada@example.org", at(0));
     assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
     for _ in 0..CodeState::TRIES {
-        let refused = store.redeem_code(&wrong_guess(&ada.sign_in.code), None, at(1)).await.unwrap();
-        assert_eq!(refused, Redeemed::Refused);
+        let refused = store.redeem_code(&wrong_guess(&ada.sign_in.code, at(1))).await.unwrap();
+        assert_eq!(refused, Redeemed::Wrong { owner: Some(ada.user_id) });
     }
     let other = registration("ada", "other@example.org", at(2));
     assert_eq!(store.register_user(&other).await.unwrap(), Registered::Yes);
@@ -96,11 +99,11 @@ pub async fn registering_again_replaces_the_pending_registration_alias_included(
     assert_eq!(store.register_user(&first).await.unwrap(), Registered::Yes);
     assert_eq!(store.register_user(&second).await.unwrap(), Registered::Yes);
 
-    let refused = store.redeem_code(&right_guess(&first.sign_in.code), None, at(2)).await.unwrap();
+    let refused = store.redeem_code(&right_guess(&first.sign_in.code, at(2))).await.unwrap();
     assert_eq!(refused, Redeemed::Refused, "the first registration is gone");
     let bob = registration("first", "bob@example.org", at(2));
     assert_eq!(store.register_user(&bob).await.unwrap(), Registered::Yes, "its alias is free");
-    let redeemed = store.redeem_code(&right_guess(&second.sign_in.code), None, at(2)).await.unwrap();
+    let redeemed = store.redeem_code(&right_guess(&second.sign_in.code, at(2))).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
 }
 
@@ -152,7 +155,7 @@ pub async fn a_refused_registration_leaves_everything_as_it_was(subject: &impl S
 
     assert!(store.find_session(&refused.sign_in.session.digest).await.unwrap().is_none());
     assert_eq!(store.claim_mails(at(2), at(2), 10).await.unwrap().len(), mails);
-    let redeemed = store.redeem_code(&right_guess(&pending.sign_in.code), None, at(3)).await.unwrap();
+    let redeemed = store.redeem_code(&right_guess(&pending.sign_in.code, at(3))).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
 }
 

@@ -54,7 +54,7 @@ macro_rules! for_each_table {
     };
 }
 
-for_each_table!(Users Emails Sessions KeyPairs Codes Outbox MailAttempts);
+for_each_table!(Users Emails Sessions KeyPairs Codes Outbox MailAttempts Events);
 
 fn page_of<R: Record>(records: &[R], after: Option<Position>, limit: usize) -> Vec<R> {
     let behind = records.iter().filter(|record| after.is_none_or(|after| record.position() > after));

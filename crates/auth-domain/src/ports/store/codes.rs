@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::{CodeGuess, EmailId, KeyPairId, SessionId, Timestamp, UserId};
+use crate::{CodeGuess, EmailId, KeyPairId, SessionId, UserId};
 
 /// What became of a guess at a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,11 +13,21 @@ pub enum Redeemed {
         opened: Opened,
         /// Whose it is.
         user_id: UserId,
+        /// Whether it made an account of a registration.
+        registered: bool,
     },
     /// It was right and would have opened a session, but the account is disabled. The code is used, nothing else
     /// changed.
-    Disabled,
-    /// It was wrong, or there was nothing to guess at. A wrong guess has been counted.
+    Disabled {
+        /// Whose account it is.
+        user_id: UserId,
+    },
+    /// It was wrong, and has been counted.
+    Wrong {
+        /// Whom the code leads to; nobody, for a decoy.
+        owner: Option<UserId>,
+    },
+    /// There was nothing to guess at.
     Refused,
 }
 
@@ -35,11 +45,12 @@ pub enum Opened {
 /// Verification codes.
 #[async_trait]
 pub trait Codes: Send + Sync {
-    /// Judges a guess by [`judge`](crate::rules::judge) and stores the outcome, in one transaction.
+    /// Judges a guess by [`judge`](crate::rules::judge) at `guess.at` and stores the outcome, in one transaction. The
+    /// audit log gets what [`rules`](crate::rules) says of it; a refused guess leaves nothing there.
     ///
-    /// `by` is who guesses, where that is known: a code that leads to anybody else is refused, with nothing changed.
+    /// If `guess.by` is a known user, a code that leads to anybody else is refused, with nothing changed.
     /// Refused, with nothing changed, when the session or key pair that the code opens has ended, is open already or is
-    /// gone. Refused, with the code used, when the address has meanwhile been verified by somebody else, and for
-    /// an address or a key pair of an account that is disabled or not verified.
-    async fn redeem_code(&self, guess: &CodeGuess, by: Option<UserId>, now: Timestamp) -> Result<Redeemed, StoreError>;
+    /// gone. Refused, with the code used, when the address has meanwhile got another owner, and for an address or a key pair
+    /// of an account that is disabled or not verified.
+    async fn redeem_code(&self, guess: &CodeGuess) -> Result<Redeemed, StoreError>;
 }

@@ -1,7 +1,19 @@
 use async_trait::async_trait;
 
 use super::{Applied, StoreError};
-use crate::{Email, EmailAddition, EmailChange, EmailRenewal, UserId};
+use crate::{Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Event, UserId, VouchedEmail};
+
+/// What became of an address that an administrator speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Vouched {
+    /// It is stored.
+    Yes,
+    /// It has another owner; nothing was stored.
+    Taken,
+    /// There is no such address, or what this builds on has changed; nothing was stored.
+    Stale,
+}
 
 /// The addresses of an account.
 #[async_trait]
@@ -10,11 +22,11 @@ pub trait Emails: Send + Sync {
     async fn list_emails(&self, user: UserId) -> Result<Vec<Email>, StoreError>;
 
     /// Adds an address with its code, and queues the mails. Stale when the account's addresses are no longer those that
-    /// were seen, or when the address has found or lost a verified owner elsewhere.
+    /// were seen, or when the address has found or lost an owner elsewhere. Records the event, as all of these do.
     async fn add_email(&self, addition: &EmailAddition) -> Result<Applied, StoreError>;
 
     /// Stores a new code for an unverified address, ends the older ones, and queues the mail. Stale when the address
-    /// is not the account's any more, is verified, or has found or lost a verified owner elsewhere.
+    /// is not the account's any more, is verified, or has found or lost an owner elsewhere.
     async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Applied, StoreError>;
 
     /// Makes an address the preferred one, and queues the notices. Stale when the account's addresses are no longer
@@ -24,4 +36,15 @@ pub trait Emails: Send + Sync {
     /// Removes an address with its codes, and queues the notices. Sessions that its codes opened live on; what waits for
     /// one of its codes can no longer be completed. Stale when the account's addresses are no longer those that were seen.
     async fn remove_email(&self, change: &EmailChange) -> Result<Applied, StoreError>;
+
+    /// Gives an account an address that an administrator vouches for, or vouches for one that the account has; registrations
+    /// for the address go. Stale when the account's addresses are no longer those that were seen.
+    async fn vouch_for_email(&self, vouched: &VouchedEmail) -> Result<Vouched, StoreError>;
+
+    /// Makes an address a verified one, and records `event` with its owner as the subject. One that is verified already stays
+    /// so.
+    async fn verify_email(&self, id: EmailId, event: &Event) -> Result<Vouched, StoreError>;
+
+    /// Whose the address is; `None` when there is none, or it is that of a registration.
+    async fn find_email_owner(&self, id: EmailId) -> Result<Option<UserId>, StoreError>;
 }

@@ -1,7 +1,9 @@
 use async_trait::async_trait;
 
 use super::{Applied, StoreError};
-use crate::{KeyPair, KeyPairId, LiveKeyPair, PendingKeyPair, Timestamp, TokenDigest, UserId};
+use crate::{
+    Event, KeyPair, KeyPairId, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair, Timestamp, TokenDigest, UserId,
+};
 
 /// Key pairs.
 #[async_trait]
@@ -15,10 +17,33 @@ pub trait KeyPairs: Send + Sync {
     /// still be redeemed.
     async fn list_key_pairs(&self, user: UserId, now: Timestamp) -> Result<Vec<KeyPair>, StoreError>;
 
-    /// Stores a key pair with its code, and queues the mail. Stale when the address that the code goes to is not a
-    /// verified one of the user any more.
+    /// One page of the key pairs that [`list_key_pairs`](Self::list_key_pairs) would return, of `user` or of everybody, newest
+    /// first.
+    async fn page_key_pairs(
+        &self,
+        user: Option<UserId>,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Paged<KeyPair>, StoreError>;
+
+    /// Stores a key pair with its code, queues the mail, and records the event. Stale when the address that the code goes to
+    /// is not a verified one of the user any more.
     async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Applied, StoreError>;
 
-    /// Deletes a key pair that [`list_key_pairs`](Self::list_key_pairs) would return for `user`; stale when there is none.
-    async fn delete_key_pair(&self, user: UserId, id: KeyPairId, now: Timestamp) -> Result<Applied, StoreError>;
+    /// Stores a key pair that works at once, and records `event`. Stale when its user is not there, not verified or disabled.
+    async fn create_live_key_pair(&self, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, StoreError>;
+
+    /// Makes a key pair that ends after `event.at` work, and records `event` with its owner as the subject. Returns whose it
+    /// is; `None` when there is none.
+    async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Option<UserId>, StoreError>;
+
+    /// Deletes a key pair that [`list_key_pairs`](Self::list_key_pairs) would return at `event.at`, if it is `of` the user
+    /// given or nobody in particular is, and records `event` with its owner as the subject. Returns whose it was; `None` when
+    /// there is none.
+    async fn delete_key_pair(
+        &self,
+        id: KeyPairId,
+        of: Option<UserId>,
+        event: &Event,
+    ) -> Result<Option<UserId>, StoreError>;
 }

@@ -1,5 +1,7 @@
 //! The port to whatever remembers, a trait per subject.
 
+mod accounts;
+mod audit;
 mod codes;
 mod emails;
 mod key_pairs;
@@ -10,8 +12,10 @@ mod users;
 
 use std::sync::Arc;
 
+pub use accounts::{Accounts, Changed, Created};
+pub use audit::Audit;
 pub use codes::{Codes, Opened, Redeemed};
-pub use emails::Emails;
+pub use emails::{Emails, Vouched};
 pub use key_pairs::KeyPairs;
 pub use outbox::Outbox;
 pub use sessions::Sessions;
@@ -25,9 +29,9 @@ pub use users::{Registered, Users};
 ///
 /// Absence is an answer (`None`, [`Applied::Stale`]), failure is a [`StoreError`], and no implementation turns one
 /// into the other: a database that is down must not look like a signed-out user.
-pub trait Store: Users + Emails + Sessions + KeyPairs + Codes + Outbox + Upkeep {}
+pub trait Store: Users + Accounts + Emails + Sessions + KeyPairs + Codes + Audit + Outbox + Upkeep {}
 
-impl<T: Users + Emails + Sessions + KeyPairs + Codes + Outbox + Upkeep + ?Sized> Store for T {}
+impl<T: Users + Accounts + Emails + Sessions + KeyPairs + Codes + Audit + Outbox + Upkeep + ?Sized> Store for T {}
 
 /// Why a store could not answer.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -1,7 +1,10 @@
 use async_trait::async_trait;
 
 use super::{Applied, StoreError};
-use crate::{CredentialId, LiveSession, PendingSignIn, Session, SessionId, Timestamp, TokenDigest, UserId};
+use crate::{
+    CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId, Timestamp,
+    TokenDigest, UserId,
+};
 
 /// Sessions.
 #[async_trait]
@@ -14,10 +17,19 @@ pub trait Sessions: Send + Sync {
     /// The user's verified sessions that end after `now`, newest first.
     async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
 
+    /// One page of the sessions that end after `now`, live or waiting for their code, of `user` or of every account, newest
+    /// first.
+    async fn page_sessions(
+        &self,
+        user: Option<UserId>,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Paged<Session>, StoreError>;
+
     /// Stores a sign-in that waits for its code, in one transaction:
     ///
     /// 1. Registrations for the address that have ended go, so that the new code does not revive them.
-    /// 2. It is stale when the owner no longer has that address, as a verified one or as that of a registration.
+    /// 2. It is stale when the owner no longer has that address: verified, vouched for, or as that of a registration.
     /// 3. Of the sign-in codes alive for the address, those that [`superseded`](crate::rules::superseded) names end.
     /// 4. Session, code and mail are stored.
     async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Applied, StoreError>;
@@ -27,12 +39,26 @@ pub trait Sessions: Send + Sync {
     async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp)
     -> Result<Applied, StoreError>;
 
-    /// Closes one session of `user` that ends after `now`, waiting for its code or live; stale when there is none.
-    async fn close_session(&self, user: UserId, id: SessionId, now: Timestamp) -> Result<Applied, StoreError>;
+    /// Stores a session of `user` that is live at once, and records `event`. Stale when the user is not there, not verified or disabled.
+    async fn open_live_session(&self, user: UserId, session: &NewSession, event: &Event)
+    -> Result<Applied, StoreError>;
 
-    /// Closes all sessions of `user` but `keep`, those waiting for their code included. Returns how many of the
-    /// closed ones were live at `now`.
-    async fn close_other_sessions(&self, user: UserId, keep: SessionId, now: Timestamp) -> Result<u64, StoreError>;
+    /// Makes a session of an account that ends after `event.at` live, and records `event` with its owner as the subject.
+    /// Returns whose it is; `None` when there is none.
+    async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Option<UserId>, StoreError>;
+
+    /// Closes a session that ends after `event.at`, waiting for its code or live, if it is `of` the user given or nobody in
+    /// particular is, and records `event` with its owner as the subject. Returns whose it was; `None` when there is none.
+    async fn close_session(
+        &self,
+        id: SessionId,
+        of: Option<UserId>,
+        event: &Event,
+    ) -> Result<Option<UserId>, StoreError>;
+
+    /// Closes all sessions of `user`, those waiting for their code included, but `keep` if that is given, and records `event`
+    /// if there was one. Returns how many of the closed ones were live at `event.at`.
+    async fn close_sessions(&self, user: UserId, keep: Option<SessionId>, event: &Event) -> Result<u64, StoreError>;
 
     /// Moves the last use of each session and key pair forward, never backwards; those that are gone are passed over.
     /// Each one's is a fact of its own: a failure may leave some of them recorded.

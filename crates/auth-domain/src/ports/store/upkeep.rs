@@ -10,7 +10,7 @@ pub trait Upkeep: Send + Sync {
     async fn check_ready(&self) -> Result<(), StoreError>;
 
     /// Deletes up to `limit` each of: sessions and key pairs that ended, sign-ins, registrations and key pairs that
-    /// nobody can complete any more, codes past `now` by themselves, and mails settled a week ago or earlier. Returns how
-    /// many went, not counting what went along with them.
-    async fn purge(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
+    /// nobody can complete any more, codes past `now` by themselves, mails settled a week ago or earlier, and events of
+    /// `events_until` or earlier. Returns how many went, not counting what went along with them.
+    async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

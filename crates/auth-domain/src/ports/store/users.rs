@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{Applied, StoreError};
+use super::StoreError;
 use crate::{AddressKey, KnownAddress, Registration, Timestamp, User, UserId};
 
 /// What became of a registration.
@@ -21,21 +21,17 @@ pub trait Users: Send + Sync {
     /// The user `id`, verified or not. Registrations nobody completed are no users yet.
     async fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError>;
 
-    /// Whom `address` leads to: its verified owner, else a registration waiting for it that has not ended by `now`.
+    /// Whom `address` leads to: its owner, verified or vouched for, else a registration waiting for it that has not ended by `now`.
     /// Decoys lead nowhere.
     async fn find_address(&self, address: &AddressKey, now: Timestamp) -> Result<Option<KnownAddress>, StoreError>;
 
     /// Stores a registration at `registration.sign_in.code.created_at`, in one transaction:
     ///
     /// 1. The alias is judged by [`judge_alias`](crate::rules::judge_alias); a taken one ends it here.
-    /// 2. The address has a verified owner exactly if the registration is a decoy, else it is stale.
+    /// 2. The address has an owner exactly if the registration is a decoy, else it is stale.
     /// 3. Registrations that it replaces (for the same address, or holding the alias past their end) go, with all
     ///    that hangs on them.
     /// 4. User, address, session, code and mail are stored, the codes that it supersedes end, as in
     ///    [`open_session`](super::Sessions::open_session).
     async fn register_user(&self, registration: &Registration) -> Result<Registered, StoreError>;
-
-    /// Deletes the user with addresses, sessions, key pairs and codes, so that their code mails are given up. Stale when there is
-    /// no such user; a registration that nobody completed is none.
-    async fn delete_user(&self, id: UserId) -> Result<Applied, StoreError>;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_domain::Policy;
+use auth_domain::{Policy, RoleName};
 use serde_json::{Value, json};
 
 use super::{ADA, BOB, app, journeys};
@@ -101,7 +101,8 @@ async fn a_key_pair_is_refused_until_it_is_verified_and_after_it_has_ended(backe
 }
 
 async fn roles_narrow_a_key_pair(backend: Backend) {
-    let policy = Policy { new_user_roles: ["auditor", "user"].map(str::to_owned).to_vec(), ..Policy::default() };
+    let roles = ["auditor", "user"].map(|role| RoleName::parse(role).unwrap()).to_vec();
+    let policy = Policy { new_user_roles: roles, ..Policy::default() };
     let app = TestApp::on(backend, Setup { policy, ..Setup::default() }).await;
     let session = app.registered("ada", ADA).await;
     for (fields, expected) in [

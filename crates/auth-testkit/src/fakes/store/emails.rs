@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CodePurpose, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, StoreError, UserId,
+    Applied, CodePurpose, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, Event, StoreError, UserId,
+    Vouched, VouchedEmail,
 };
 
 use super::{
@@ -18,7 +19,7 @@ impl Emails for InMemoryStore {
         let mut state = self.transaction()?;
         let is_as_seen = state.standing(addition.user_id) == Some(Standing::Account)
             && state.emails_of(addition.user_id) == addition.seen
-            && state.has_verified_owner(&addition.address.key()) == addition.foreign;
+            && state.has_owner(&addition.address.key(), Some(addition.user_id)) == addition.foreign;
         if !is_as_seen {
             return Ok(Applied::Stale);
         }
@@ -27,12 +28,14 @@ impl Emails for InMemoryStore {
             user_id: addition.user_id,
             address: addition.address.clone(),
             verified: false,
+            vouched: false,
             preferred: false,
         });
         state.store_code(&addition.code, Opens::Email, Some(addition.email_id));
         for mail in &addition.mails {
             state.store_mail(mail);
         }
+        state.events.push(addition.event.clone());
         Ok(Applied::Yes)
     }
 
@@ -43,7 +46,7 @@ impl Emails for InMemoryStore {
             .iter()
             .find(|row| row.id == renewal.email_id && row.user_id == renewal.user_id && !row.verified);
         let Some(address) = pending.map(|row| row.address.key()) else { return Ok(Applied::Stale) };
-        if state.has_verified_owner(&address) != renewal.foreign {
+        if state.has_owner(&address, Some(renewal.user_id)) != renewal.foreign {
             return Ok(Applied::Stale);
         }
         state.end_email_codes(renewal.email_id);
@@ -63,6 +66,7 @@ impl Emails for InMemoryStore {
         for mail in &change.notices {
             state.store_mail(mail);
         }
+        state.events.push(change.event.clone());
         Ok(Applied::Yes)
     }
 
@@ -76,7 +80,62 @@ impl Emails for InMemoryStore {
         for mail in &change.notices {
             state.store_mail(mail);
         }
+        state.events.push(change.event.clone());
         Ok(Applied::Yes)
+    }
+
+    async fn vouch_for_email(&self, vouched: &VouchedEmail) -> Result<Vouched, StoreError> {
+        let mut state = self.transaction()?;
+        let (user, address) = (vouched.user_id, vouched.address.key());
+        if state.standing(user) != Some(Standing::Account) || state.emails_of(user) != vouched.seen {
+            return Ok(Vouched::Stale);
+        }
+        if state.has_owner(&address, Some(user)) {
+            return Ok(Vouched::Taken);
+        }
+        for registration in state.registrations_for(&address) {
+            state.remove_user(registration);
+        }
+        match state.emails.iter_mut().find(|row| row.id == vouched.email_id) {
+            Some(row) => row.vouched = true,
+            None => state.emails.push(EmailRow {
+                id: vouched.email_id,
+                user_id: user,
+                address: vouched.address.clone(),
+                verified: false,
+                vouched: true,
+                preferred: false,
+            }),
+        }
+        for mail in &vouched.notices {
+            state.store_mail(mail);
+        }
+        state.events.push(vouched.event.clone());
+        Ok(Vouched::Yes)
+    }
+
+    async fn verify_email(&self, id: EmailId, event: &Event) -> Result<Vouched, StoreError> {
+        let mut state = self.transaction()?;
+        let Some(position) = state.emails.iter().position(|row| row.id == id) else { return Ok(Vouched::Stale) };
+        let (owner, address) = (state.emails[position].user_id, state.emails[position].address.key());
+        if state.standing(owner) != Some(Standing::Account) {
+            return Ok(Vouched::Stale);
+        }
+        if state.has_owner(&address, Some(owner)) {
+            return Ok(Vouched::Taken);
+        }
+        state.emails[position].verified = true;
+        for registration in state.registrations_for(&address) {
+            state.remove_user(registration);
+        }
+        state.events.push(event.clone().about(owner));
+        Ok(Vouched::Yes)
+    }
+
+    async fn find_email_owner(&self, id: EmailId) -> Result<Option<UserId>, StoreError> {
+        let state = self.transaction()?;
+        let owner = state.emails.iter().find(|row| row.id == id).map(|row| row.user_id);
+        Ok(owner.filter(|owner| state.standing(*owner) == Some(Standing::Account)))
     }
 }
 

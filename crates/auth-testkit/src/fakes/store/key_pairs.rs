@@ -1,10 +1,12 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, PendingKeyPair, StoreError, Timestamp, TokenDigest, UserId,
+    Applied, Event, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair, StoreError,
+    Timestamp, TokenDigest, UserId,
 };
 
 use super::{
     InMemoryStore,
+    accounts::paged,
     state::{KeyPairRow, Opens, State},
 };
 
@@ -39,18 +41,57 @@ impl KeyPairs for InMemoryStore {
         state.key_pairs.push(KeyPairRow { new: pending.key_pair.clone(), verified: false, last_used_at: None });
         state.store_code(&pending.code, Opens::KeyPair(pending.key_pair.id), Some(pending.email_id));
         state.store_mail(&pending.mail);
+        state.events.push(pending.event.clone());
         Ok(Applied::Yes)
     }
 
-    async fn delete_key_pair(&self, user: UserId, id: KeyPairId, now: Timestamp) -> Result<Applied, StoreError> {
+    async fn page_key_pairs(
+        &self,
+        user: Option<UserId>,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Paged<KeyPair>, StoreError> {
+        let state = self.transaction()?;
+        let wanted = |row: &&KeyPairRow| user.is_none_or(|user| row.new.user_id == user) && state.stands(row, now);
+        let mut listed: Vec<_> = state.key_pairs.iter().filter(wanted).map(as_key_pair).collect();
+        listed.sort_by_key(|key_pair| std::cmp::Reverse(key_pair.id));
+        Ok(paged(listed, page))
+    }
+
+    async fn create_live_key_pair(&self, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, StoreError> {
         let mut state = self.transaction()?;
-        let theirs = |row: &&KeyPairRow| row.new.id == id && row.new.user_id == user;
-        if !state.key_pairs.iter().filter(theirs).any(|row| state.stands(row, now)) {
+        if !state.is_active(key_pair.user_id) {
             return Ok(Applied::Stale);
         }
+        state.key_pairs.push(KeyPairRow { new: key_pair.clone(), verified: true, last_used_at: None });
+        state.events.push(event.clone());
+        Ok(Applied::Yes)
+    }
+
+    async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Option<UserId>, StoreError> {
+        let mut state = self.transaction()?;
+        let standing = |row: &&mut KeyPairRow| row.new.id == id && event.at < row.new.expires_at;
+        let Some(row) = state.key_pairs.iter_mut().find(standing) else { return Ok(None) };
+        row.verified = true;
+        let owner = row.new.user_id;
+        state.events.push(event.clone().about(owner));
+        Ok(Some(owner))
+    }
+
+    async fn delete_key_pair(
+        &self,
+        id: KeyPairId,
+        of: Option<UserId>,
+        event: &Event,
+    ) -> Result<Option<UserId>, StoreError> {
+        let mut state = self.transaction()?;
+        let wanted = |row: &&KeyPairRow| row.new.id == id && of.is_none_or(|of| row.new.user_id == of);
+        let found = state.key_pairs.iter().filter(wanted).find(|row| state.stands(row, event.at));
+        let Some(owner) = found.map(|row| row.new.user_id) else { return Ok(None) };
         state.key_pairs.retain(|row| row.new.id != id);
         state.remove_orphans();
-        Ok(Applied::Yes)
+        state.events.push(event.clone().about(owner));
+        Ok(Some(owner))
     }
 }
 

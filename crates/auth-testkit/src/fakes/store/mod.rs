@@ -1,5 +1,7 @@
 //! The store port in memory. One lock is one transaction, so every fact is as atomic as a database makes it.
 
+mod accounts;
+mod audit;
 mod codes;
 mod emails;
 mod key_pairs;

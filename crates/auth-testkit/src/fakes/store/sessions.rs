@@ -1,11 +1,12 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CredentialId, LiveSession, PendingSignIn, Session, SessionId, Sessions, StoreError, Timestamp,
-    TokenDigest, UserId,
+    Applied, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId, Sessions,
+    StoreError, Timestamp, TokenDigest, UserId,
 };
 
 use super::{
     InMemoryStore,
+    accounts::paged,
     state::{SessionRow, Standing},
 };
 
@@ -26,7 +27,7 @@ impl Sessions for InMemoryStore {
             .sessions
             .iter()
             .filter_map(as_session)
-            .filter(|session| session.user_id == user && session.verified && now < session.expires_at)
+            .filter(|session| session.user_id == user && session.verified_at.is_some() && now < session.expires_at)
             .collect();
         sessions.sort_by_key(|session| std::cmp::Reverse((session.created_at, session.id)));
         Ok(sessions)
@@ -41,7 +42,7 @@ impl Sessions for InMemoryStore {
                 email.id == owner.email_id
                     && email.user_id == owner.user_id
                     && email.address.key() == sign_in.code.address
-                    && (email.verified || registering)
+                    && (email.verified || email.vouched || registering)
             });
             if !still_theirs {
                 return Ok(Applied::Stale);
@@ -58,27 +59,85 @@ impl Sessions for InMemoryStore {
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
         let mut state = self.transaction()?;
-        let alive = |row: &&mut SessionRow| row.new.id == id && row.verified && now < row.expires_at;
+        let alive = |row: &&mut SessionRow| row.new.id == id && row.verified_at.is_some() && now < row.expires_at;
         let Some(row) = state.sessions.iter_mut().find(alive) else { return Ok(Applied::Stale) };
         row.expires_at = row.expires_at.max(expires_at);
         Ok(Applied::Yes)
     }
 
-    async fn close_session(&self, user: UserId, id: SessionId, now: Timestamp) -> Result<Applied, StoreError> {
+    async fn page_sessions(
+        &self,
+        user: Option<UserId>,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Paged<Session>, StoreError> {
+        let state = self.transaction()?;
+        let of_account = |row: &&SessionRow| row.user_id.and_then(|id| state.standing(id)) == Some(Standing::Account);
+        let mut sessions: Vec<_> = state.sessions.iter().filter(of_account).filter_map(as_session).collect();
+        sessions.retain(|session| user.is_none_or(|user| session.user_id == user) && now < session.expires_at);
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.id));
+        Ok(paged(sessions, page))
+    }
+
+    async fn open_live_session(
+        &self,
+        user: UserId,
+        session: &NewSession,
+        event: &Event,
+    ) -> Result<Applied, StoreError> {
         let mut state = self.transaction()?;
-        let theirs = |row: &SessionRow| row.new.id == id && belongs_to(row, user) && now < row.expires_at;
-        if !state.sessions.iter().any(theirs) {
+        if !state.is_active(user) {
             return Ok(Applied::Stale);
         }
-        state.remove_sessions(theirs);
+        state.sessions.push(SessionRow {
+            new: session.clone(),
+            user_id: Some(user),
+            verified_at: Some(session.created_at),
+            expires_at: session.expires_at,
+            last_used_at: None,
+        });
+        state.events.push(event.clone());
         Ok(Applied::Yes)
     }
 
-    async fn close_other_sessions(&self, user: UserId, keep: SessionId, now: Timestamp) -> Result<u64, StoreError> {
+    async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Option<UserId>, StoreError> {
         let mut state = self.transaction()?;
-        let others = |row: &SessionRow| row.new.id != keep && belongs_to(row, user);
-        let live = state.sessions.iter().filter(|row| others(row) && row.verified && now < row.expires_at).count();
-        state.remove_sessions(others);
+        let found = state.sessions.iter().position(|row| row.new.id == id && event.at < row.expires_at);
+        let Some((position, owner)) = found.and_then(|at| Some((at, state.sessions[at].user_id?))) else {
+            return Ok(None);
+        };
+        if state.standing(owner) != Some(Standing::Account) {
+            return Ok(None);
+        }
+        state.sessions[position].verified_at.get_or_insert(event.at);
+        state.events.push(event.clone().about(owner));
+        Ok(Some(owner))
+    }
+
+    async fn close_session(
+        &self,
+        id: SessionId,
+        of: Option<UserId>,
+        event: &Event,
+    ) -> Result<Option<UserId>, StoreError> {
+        let mut state = self.transaction()?;
+        let open = state.sessions.iter().find(|row| row.new.id == id && event.at < row.expires_at);
+        let owner = open.and_then(|row| row.user_id).filter(|owner| of.is_none_or(|of| of == *owner));
+        let Some(owner) = owner else { return Ok(None) };
+        state.remove_sessions(|row| row.new.id == id);
+        state.events.push(event.clone().about(owner));
+        Ok(Some(owner))
+    }
+
+    async fn close_sessions(&self, user: UserId, keep: Option<SessionId>, event: &Event) -> Result<u64, StoreError> {
+        let mut state = self.transaction()?;
+        let goes = |row: &SessionRow| Some(row.new.id) != keep && row.user_id == Some(user);
+        let is_live = |row: &SessionRow| row.verified_at.is_some() && event.at < row.expires_at;
+        let live = state.sessions.iter().filter(|row| goes(row) && is_live(row)).count();
+        if state.sessions.iter().any(goes) {
+            state.events.push(event.clone());
+        }
+        state.remove_sessions(goes);
         Ok(u64::try_from(live).expect("a count of rows"))
     }
 
@@ -101,16 +160,12 @@ impl Sessions for InMemoryStore {
     }
 }
 
-fn belongs_to(row: &SessionRow, user: UserId) -> bool {
-    row.new.owner.is_some_and(|owner| owner.user_id == user)
-}
-
 fn as_session(row: &SessionRow) -> Option<Session> {
     Some(Session {
         id: row.new.id,
-        user_id: row.new.owner?.user_id,
+        user_id: row.user_id?,
         kind: row.new.kind.clone(),
-        verified: row.verified,
+        verified_at: row.verified_at,
         created_at: row.new.created_at,
         expires_at: row.expires_at,
         last_used_at: row.last_used_at,

@@ -1,6 +1,6 @@
 use auth_domain::{
-    AddressKey, CodeId, CodePurpose, CodeState, Email, EmailAddress, EmailId, KeyPairId, LivingCode, MailClass, MailId,
-    NewCode, NewKeyPair, NewSession, QueuedMail, SealedMail, SessionId, Timestamp, User, UserId, rules,
+    AddressKey, CodeId, CodePurpose, CodeState, Email, EmailAddress, EmailId, Event, KeyPairId, LivingCode, MailClass,
+    MailId, NewCode, NewKeyPair, NewSession, QueuedMail, SealedMail, SessionId, Timestamp, User, UserId, rules,
 };
 
 #[derive(Debug, Default)]
@@ -11,6 +11,7 @@ pub(super) struct State {
     pub key_pairs: Vec<KeyPairRow>,
     pub codes: Vec<CodeRow>,
     pub mails: Vec<MailRow>,
+    pub events: Vec<Event>,
 }
 
 #[derive(Debug)]
@@ -32,13 +33,16 @@ pub(super) struct EmailRow {
     pub user_id: UserId,
     pub address: EmailAddress,
     pub verified: bool,
+    pub vouched: bool,
     pub preferred: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct SessionRow {
     pub new: NewSession,
-    pub verified: bool,
+    /// Whose it is; nobody's if it is a decoy.
+    pub user_id: Option<UserId>,
+    pub verified_at: Option<Timestamp>,
     pub expires_at: Timestamp,
     pub last_used_at: Option<Timestamp>,
 }
@@ -129,19 +133,23 @@ impl State {
                 id: row.id,
                 address: row.address.clone(),
                 verified: row.verified,
+                vouched: row.vouched,
                 preferred: row.preferred,
             })
             .collect()
     }
 
-    pub(super) fn has_verified_owner(&self, address: &AddressKey) -> bool {
-        self.emails.iter().any(|email| email.verified && email.address.key() == *address)
+    /// Whether somebody has the address for good: an account other than `but`.
+    pub(super) fn has_owner(&self, address: &AddressKey, but: Option<UserId>) -> bool {
+        self.emails.iter().any(|email| {
+            (email.verified || email.vouched) && email.address.key() == *address && Some(email.user_id) != but
+        })
     }
 
     pub(super) fn remove_user(&mut self, id: UserId) {
         self.users.retain(|row| row.user.id != id);
         self.emails.retain(|email| email.user_id != id);
-        self.sessions.retain(|row| row.new.owner.is_none_or(|owner| owner.user_id != id));
+        self.sessions.retain(|row| row.user_id != Some(id));
         self.key_pairs.retain(|row| row.new.user_id != id);
         self.remove_orphans();
     }
@@ -181,7 +189,8 @@ impl State {
         }
         self.sessions.push(SessionRow {
             new: sign_in.session.clone(),
-            verified: false,
+            user_id: sign_in.session.owner.map(|owner| owner.user_id),
+            verified_at: None,
             expires_at: sign_in.session.expires_at,
             last_used_at: None,
         });

@@ -14,7 +14,7 @@ impl Upkeep for InMemoryStore {
         self.transaction().map(drop)
     }
 
-    async fn purge(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let mut state = self.transaction()?;
         let limit = usize::try_from(limit).expect("a small number");
         let before = rows(&state);
@@ -25,7 +25,7 @@ impl Upkeep for InMemoryStore {
             .filter(|row| {
                 let opens = Opens::Session(row.new.id);
                 let waits = state.codes.iter().any(|code| code.opens == opens && code.state().is_living_at(now));
-                row.expires_at <= now || !(row.verified || waits)
+                row.expires_at <= now || !(row.verified_at.is_some() || waits)
             })
             .map(|row| row.new.id)
             .take(limit)
@@ -54,11 +54,17 @@ impl Upkeep for InMemoryStore {
 
         let a_week_ago = now.minus(Duration::from_hours(7 * 24));
         state.codes.retain(|code| now < code.expires_at);
+        state.events.retain(|event| event.at > events_until);
         state.mails.retain(|mail| mail.settled_at.is_none_or(|at| at > a_week_ago));
         Ok(u64::try_from(before - rows(&state)).expect("a count of rows"))
     }
 }
 
 fn rows(state: &State) -> usize {
-    state.users.len() + state.sessions.len() + state.key_pairs.len() + state.codes.len() + state.mails.len()
+    state.users.len()
+        + state.sessions.len()
+        + state.key_pairs.len()
+        + state.codes.len()
+        + state.mails.len()
+        + state.events.len()
 }

@@ -1,7 +1,6 @@
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, Applied, KnownAddress, Registered, Registration, SessionOwner, StoreError, Timestamp, User, UserId,
-    Users,
+    AddressKey, KnownAddress, Registered, Registration, SessionOwner, StoreError, Timestamp, User, UserId, Users,
     rules::{AliasHolder, AliasVerdict, judge_alias},
 };
 
@@ -24,16 +23,17 @@ impl Users for InMemoryStore {
         let leads_somewhere = |email: &&EmailRow| {
             email.address.key() == *address
                 && match state.standing(email.user_id) {
-                    Some(Standing::Account) => email.verified,
+                    Some(Standing::Account) => email.verified || email.vouched,
                     Some(Standing::Registration) => registration_lives,
                     Some(Standing::Decoy) | None => false,
                 }
         };
-        let known = state.emails.iter().filter(leads_somewhere).max_by_key(|email| email.verified);
+        let known = state.emails.iter().filter(leads_somewhere).max_by_key(|email| email.verified || email.vouched);
         Ok(known.map(|email| KnownAddress {
             owner: SessionOwner { user_id: email.user_id, email_id: email.id },
             address: email.address.clone(),
             verified: email.verified,
+            vouched: email.vouched,
         }))
     }
 
@@ -46,7 +46,7 @@ impl Users for InMemoryStore {
         if verdict == AliasVerdict::Taken {
             return Ok(Registered::AliasTaken);
         }
-        if state.has_verified_owner(&address) != registration.decoy {
+        if state.has_owner(&address, None) != registration.decoy {
             return Ok(Registered::Stale);
         }
         if let (AliasVerdict::Replace, Some((user, _))) = (verdict, holder) {
@@ -59,18 +59,9 @@ impl Users for InMemoryStore {
         state.store_sign_in(&registration.sign_in);
         Ok(Registered::Yes)
     }
-
-    async fn delete_user(&self, id: UserId) -> Result<Applied, StoreError> {
-        let mut state = self.transaction()?;
-        if state.standing(id) != Some(Standing::Account) {
-            return Ok(Applied::Stale);
-        }
-        state.remove_user(id);
-        Ok(Applied::Yes)
-    }
 }
 
-fn alias_holder(state: &State, alias_key: &str, now: Timestamp) -> Option<(UserId, AliasHolder)> {
+pub(super) fn alias_holder(state: &State, alias_key: &str, now: Timestamp) -> Option<(UserId, AliasHolder)> {
     let row = state.users.iter().find(|row| row.user.alias.key() == alias_key)?;
     let email = state.emails.iter().find(|email| email.user_id == row.user.id);
     let holder = match (row.standing, email) {
@@ -103,6 +94,7 @@ fn store_user(state: &mut State, registration: &Registration, now: Timestamp) {
         user_id: registration.user_id,
         address: registration.address.clone(),
         verified: false,
+        vouched: false,
         preferred: true,
     });
 }

@@ -1,0 +1,180 @@
+use std::{sync::Arc, time::Duration};
+
+use auth_domain::{
+    AccountFilter, Accounts, Audit, Changed, Created, EventKind, Membership, Page, RoleName, Sessions, Store,
+    UserChange, UserId,
+};
+use auth_testkit::{
+    postgres::execute,
+    samples::{account as sample_account, at, event, sign_in},
+};
+
+use crate::{account, connect, database, delete_user, replicas};
+
+fn administrators() -> Membership {
+    Membership::Role(RoleName::users_admin())
+}
+
+async fn change(store: &dyn Store, user: UserId, change: &UserChange) -> Changed {
+    store.change_user(user, change, &event(EventKind::UserDisabled, at(2)).about(user)).await.unwrap()
+}
+
+/// An account that administers users.
+async fn administrator(store: &dyn Store, alias: &str) -> UserId {
+    let mut new = sample_account(alias, &format!("{alias}@example.org"), at(0));
+    new.roles.push(RoleName::users_admin().to_string());
+    assert_eq!(store.create_account(&new).await.unwrap(), Created::Yes);
+    new.user_id
+}
+
+/// Every way in which a user can stop administering users; `None` stands for deleting them.
+fn ways() -> [Option<UserChange>; 4] {
+    let revoke = UserChange::Revoke(administrators());
+    [Some(revoke), Some(UserChange::Disable), Some(UserChange::Unverify), None]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_administrators_who_remove_each_other_on_two_replicas_at_once_leave_exactly_one() {
+    let replicas = replicas().await;
+    let mut left = administrator(&*replicas[0], "first").await;
+    let pairs = ways().into_iter().flat_map(|one| ways().map(|other| (one.clone(), other)));
+    for (round, (one, other)) in pairs.clone().chain(pairs).enumerate() {
+        let newcomer = administrator(&*replicas[0], &format!("admin{round}")).await;
+        let removing = [(left, one, 0), (newcomer, other, 1)].map(|(user, way, replica)| {
+            let store = Arc::clone(&replicas[replica]);
+            tokio::spawn(async move {
+                match way {
+                    Some(way) => change(&*store, user, &way).await,
+                    None => delete_user(&*store, user).await.unwrap(),
+                }
+            })
+        });
+        let mut outcomes = Vec::new();
+        for removing in removing {
+            outcomes.push(removing.await.unwrap());
+        }
+        left = match outcomes[..] {
+            [Changed::LastAdministrator, Changed::Yes] => left,
+            [Changed::Yes, Changed::LastAdministrator] => newcomer,
+            _ => panic!("round {round}: {outcomes:?}"),
+        };
+        let filter = AccountFilter { enabled: Some(true), role: Some(RoleName::users_admin()) };
+        let holders = replicas[1].page_accounts(&filter, Page::new(1, 100).unwrap()).await.unwrap().on_page;
+        let verified: Vec<_> = holders.iter().filter(|one| one.user.verified).map(|one| one.user.id).collect();
+        assert_eq!(verified, [left], "round {round}");
+    }
+}
+
+/// Waits until so many connections wait for `event`, or for as long as that could take.
+async fn until(url: &str, connections: u8, event: &str) {
+    let waiting = format!(
+        "DO $$ BEGIN ASSERT (SELECT count(*) = {connections} FROM pg_stat_activity \
+         WHERE datname = current_database() AND (wait_event = '{event}' OR wait_event_type = '{event}')); END $$"
+    );
+    for _ in 0..100 {
+        if execute(url, &waiting).await.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn disabling_somebody_misses_no_session_that_they_are_given_meanwhile() {
+    let url = database().await;
+    let store = connect(&url, 4);
+    for disabling_comes_first in [true, false] {
+        let ada = account(&*store, if disabling_comes_first { "ada" } else { "bob" }).await.user_id;
+        // Both queue for what another transaction holds. Should the machine be too slow for that, the outcome is the same.
+        let holding = "BEGIN; SELECT * FROM users FOR UPDATE; SELECT pg_sleep(1); COMMIT";
+        let holding = tokio::spawn({
+            let url = url.clone();
+            async move { execute(&url, holding).await.unwrap() }
+        });
+        until(&url, 1, "PgSleep").await;
+        let mut steps = [("disable", 1), ("give", 2)];
+        if !disabling_comes_first {
+            steps = [("give", 1), ("disable", 2)];
+        }
+        let mut facts = Vec::new();
+        for (step, waiting) in steps {
+            let store = Arc::clone(&store);
+            facts.push(tokio::spawn(async move {
+                if step == "disable" {
+                    assert_eq!(change(&*store, ada, &UserChange::Disable).await, Changed::Yes);
+                } else {
+                    let session = sign_in(None, "ada@example.org", 2, at(1)).session;
+                    let opened = event(EventKind::SessionOpened, at(1)).about(ada);
+                    let _first_or_stale = store.open_live_session(ada, &session, &opened).await.unwrap();
+                }
+            }));
+            until(&url, waiting, "Lock").await;
+        }
+        facts.push(holding);
+        for fact in facts {
+            fact.await.unwrap();
+        }
+        let sessions = store.page_sessions(Some(ada), at(1), Page::new(1, 20).unwrap()).await.unwrap();
+        assert_eq!(sessions.items, 0, "disabling came first: {disabling_comes_first}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn pages_of_accounts_hold_everybody_once_while_others_are_added() {
+    let replicas = replicas().await;
+    let mut before = Vec::new();
+    for n in 0..40 {
+        before.push(administrator(&*replicas[0], &format!("old{n}")).await);
+    }
+    let adding = {
+        let store = Arc::clone(&replicas[1]);
+        tokio::spawn(async move {
+            for n in 0..60 {
+                administrator(&*store, &format!("new{n}")).await;
+            }
+        })
+    };
+    let mut seen = Vec::new();
+    for number in 1..=14 {
+        let page = Page::new(number, 3).unwrap();
+        let paged = replicas[0].page_accounts(&AccountFilter::default(), page).await.unwrap();
+        seen.extend(paged.on_page.into_iter().map(|account| account.user.id));
+    }
+    while !adding.is_finished() {
+        let all = replicas[0].page_accounts(&AccountFilter::default(), Page::new(1, 100).unwrap()).await.unwrap();
+        assert_eq!(u64::try_from(all.on_page.len()).unwrap(), all.items, "page and count are of one moment");
+        assert!(all.on_page.iter().all(|account| account.emails.len() == 1), "and so are the addresses");
+    }
+    adding.await.unwrap();
+    assert_eq!(seen[..before.len()], before);
+    assert!(seen.is_sorted() && seen.len() <= 42, "nobody twice: {seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn administrators_roles_and_events_are_found_by_their_indexes() {
+    let url = database().await;
+    let store = connect(&url, 1);
+    let ada = administrator(&*store, "ada").await;
+    let crowd = "INSERT INTO users SELECT gen_random_uuid(), 'user' || n, 'user' || n, 'Sample', true, true, NULL, \
+                 ARRAY['user'], ARRAY['public'], now() FROM generate_series(1, 20000) AS n; \
+                 INSERT INTO events SELECT gen_random_uuid(), now(), 'session.signed-in', 'success', id, id, NULL, NULL, '' \
+                 FROM users; ANALYZE users, events";
+    execute(&url, crowd).await.unwrap();
+    // More often than PostgreSQL plans a prepared statement anew.
+    for _ in 0..8 {
+        assert_eq!(change(&*store, ada, &UserChange::Disable).await, Changed::LastAdministrator);
+        store.list_events(Some(ada), None, 20).await.unwrap();
+        let filter = AccountFilter { enabled: None, role: Some(RoleName::users_admin()) };
+        assert_eq!(store.page_accounts(&filter, Page::new(1, 20).unwrap()).await.unwrap().items, 1);
+    }
+    // A connection tells what it did when it ends.
+    drop(store);
+    let used = "DO $$ BEGIN ASSERT (SELECT min(idx_scan) >= 8 AND count(*) = 4 FROM pg_stat_user_indexes WHERE indexrelname \
+                IN ('users_administrators', 'users_roles', 'events_actor_id', 'events_subject_id')); END $$";
+    let mut patience = 100;
+    while let Err(unused) = execute(&url, used).await {
+        assert!(patience > 0, "{unused}");
+        patience -= 1;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

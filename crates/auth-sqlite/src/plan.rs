@@ -1,0 +1,22 @@
+//! How SQLite goes about a query, for the tests of those that must not read much.
+
+use diesel::{
+    QueryableByName, RunQueryDsl, debug_query, query_builder::QueryFragment, sql_query, sql_types::Text, sqlite::Sqlite,
+};
+
+use crate::SqliteStore;
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// The steps of `query`'s plan on a new database.
+pub(crate) fn plan(query: &impl QueryFragment<Sqlite>) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
+    let sql = debug_query::<Sqlite, _>(query).to_string();
+    let steps = store.read_here(|conn| Ok(sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load::<Step>(conn)?));
+    steps.unwrap().into_iter().map(|step| step.detail).collect()
+}
