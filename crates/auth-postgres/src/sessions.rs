@@ -237,10 +237,13 @@ async fn close_session(
     of: Option<UserId>,
     event: &Event,
 ) -> Result<Option<UserId>, Failure> {
+    // Whose it is never changes: read first, so that locks can be taken in their order.
     let open = sessions::table.filter(sessions::id.eq(id.uuid())).filter(sessions::expires_at.gt(stored(event.at)));
-    let owner: Option<Option<Uuid>> = open.select(sessions::user_id).for_update().get_result(conn).await.optional()?;
+    let owner: Option<Option<Uuid>> = open.select(sessions::user_id).get_result(conn).await.optional()?;
     let Some(owner) = owner.flatten().filter(|owner| of.is_none_or(|of| of.uuid() == *owner)) else { return Ok(None) };
-    diesel::delete(open).execute(conn).await?;
+    if lock_account(conn, owner).await?.is_none() || diesel::delete(open).execute(conn).await? == 0 {
+        return Ok(None);
+    }
     audit::record_about(conn, owner, event).await?;
     Ok(Some(owner.into()))
 }
@@ -260,11 +263,12 @@ async fn close_sessions(
         .returning((sessions::verified_at, sessions::expires_at))
         .get_results::<(Option<PgTimestamp>, PgTimestamp)>(conn)
         .await?;
-    // Those past their end were closed already, and only waited to be purged.
-    let open: Vec<_> = closed.iter().filter(|(_, ends_at)| event.at < moment(*ends_at)).collect();
-    if !open.is_empty() {
+    let is_live = |(verified_at, ends_at): &&(Option<PgTimestamp>, PgTimestamp)| {
+        verified_at.is_some() && event.at < moment(*ends_at)
+    };
+    let live = closed.iter().filter(is_live).count();
+    if live > 0 {
         audit::record(conn, event).await?;
     }
-    let live = open.iter().filter(|(verified_at, _)| verified_at.is_some()).count();
     Ok(u64::try_from(live).unwrap_or(u64::MAX))
 }

@@ -17,7 +17,7 @@ use diesel::{
 
 use crate::{
     SqliteStore, audit,
-    emails::list_emails,
+    emails::emails_of,
     error::Failure,
     key_pairs, outbox, pages, registrations,
     rows::{UserRow, as_json, bytes_of},
@@ -77,16 +77,19 @@ fn page_accounts(conn: &mut SqliteConnection, filter: &AccountFilter, page: Page
         .select(UserRow::as_select())
         .load(conn)?;
     let Paged { on_page, items } = pages::paged(rows, items, UserRow::into_user)?;
-    let on_page = on_page.into_iter().map(|user| with_emails(conn, user)).collect::<Result<_, _>>()?;
-    Ok(Paged { on_page, items })
+    Ok(Paged { on_page: with_emails(conn, on_page)?, items })
 }
 
 fn find_account(conn: &mut SqliteConnection, id: UserId) -> Result<Option<Account>, Failure> {
-    find_user(conn, id)?.map(|user| with_emails(conn, user)).transpose()
+    let Some(user) = find_user(conn, id)? else { return Ok(None) };
+    Ok(with_emails(conn, vec![user])?.pop())
 }
 
-fn with_emails(conn: &mut SqliteConnection, user: User) -> Result<Account, Failure> {
-    Ok(Account { emails: list_emails(conn, user.id)?, user })
+/// Users with their addresses, in the same order.
+fn with_emails(conn: &mut SqliteConnection, users: Vec<User>) -> Result<Vec<Account>, Failure> {
+    let mut emails = emails_of(conn, &users.iter().map(|user| user.id).collect::<Vec<_>>())?;
+    let account = |user: User| Account { emails: emails.remove(&user.id).unwrap_or_default(), user };
+    Ok(users.into_iter().map(account).collect())
 }
 
 fn create_account(conn: &mut SqliteConnection, account: &NewAccount) -> Result<Created, Failure> {

@@ -1,5 +1,7 @@
 //! The addresses of an account.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use auth_domain::{
     AddressKey, Applied, Email, EmailAddition, EmailAddress, EmailChange, EmailId, EmailRenewal, Emails, Event,
@@ -61,13 +63,28 @@ impl Emails for SqliteStore {
     }
 }
 
-pub(crate) fn list_emails(conn: &mut SqliteConnection, user: UserId) -> Result<Vec<Email>, Failure> {
+fn list_emails(conn: &mut SqliteConnection, user: UserId) -> Result<Vec<Email>, Failure> {
     let theirs = emails::table
         .filter(emails::user_id.eq(bytes_of(user.uuid())))
         .order((emails::created_at, emails::id))
         .select(EmailRow::as_select())
         .load(conn)?;
     Ok(theirs.into_iter().map(EmailRow::into_email).collect::<Result<_, _>>()?)
+}
+
+/// The addresses of each of these users, oldest first.
+pub(crate) fn emails_of(conn: &mut SqliteConnection, users: &[UserId]) -> Result<HashMap<UserId, Vec<Email>>, Failure> {
+    let theirs: Vec<EmailRow> = emails::table
+        .filter(emails::user_id.eq_any(users.iter().map(|user| bytes_of(user.uuid()))))
+        .order((emails::created_at, emails::id))
+        .select(EmailRow::as_select())
+        .load(conn)?;
+    let mut emails = HashMap::<UserId, Vec<Email>>::new();
+    for row in theirs {
+        let owner = id("emails", &row.id, &row.user_id)?;
+        emails.entry(owner).or_default().push(row.into_email()?);
+    }
+    Ok(emails)
 }
 
 fn add_email(conn: &mut SqliteConnection, addition: &EmailAddition) -> Result<Applied, Failure> {

@@ -219,14 +219,12 @@ fn close_sessions(
         .select((sessions::id, sessions::verified_at, sessions::expires_at))
         .load(conn)?;
     let keep = keep.map(|keep| bytes_of(keep.uuid()));
-    let (mut open, mut live) = (0, 0);
+    let mut live = 0;
     for (id, verified_at, expires_at) in theirs.into_iter().filter(|(id, ..)| keep.as_ref() != Some(id)) {
-        let ends_later = expires_at > event.at.unix_millis();
-        open += u64::from(ends_later);
-        live += u64::from(ends_later && verified_at.is_some());
+        live += u64::from(verified_at.is_some() && expires_at > event.at.unix_millis());
         diesel::delete(sessions::table.filter(sessions::id.eq(id))).execute(conn)?;
     }
-    if open > 0 {
+    if live > 0 {
         audit::record(conn, event)?;
     }
     Ok(live)

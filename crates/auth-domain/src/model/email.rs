@@ -9,7 +9,8 @@ pub struct Email {
     pub address: EmailAddress,
     /// Whether its owner proved that they read its mail: then it can sign in.
     pub verified: bool,
-    /// Whether an administrator vouches for it: then it can sign in although nobody has proved it yet.
+    /// Whether an administrator has vouched for it: then it can sign in although nobody has proved it yet. Stays true once it
+    /// has been proved.
     pub vouched: bool,
     /// Whether codes for key pairs and notices go to it. One address of an account is.
     pub preferred: bool,

@@ -106,6 +106,31 @@ pub async fn signing_in_and_failing_to_are_told_and_garbage_is_not(subject: &imp
     assert_eq!(store.list_events(None, None, 100).await.unwrap().len(), before + 1);
 }
 
+pub async fn a_wrong_guess_at_a_decoy_registration_is_told_about_nobody(subject: &impl Subject) {
+    let store = subject.store();
+    account(&*store, "ada", "ada@example.org").await;
+    let decoy = decoy_registration("y", "ada@example.org", at(1));
+    assert_eq!(store.register_user(&decoy).await.unwrap(), Registered::Yes);
+    let wrong = store.redeem_code(&wrong_guess(&decoy.sign_in.code, at(2))).await.unwrap();
+    assert_eq!(wrong, Redeemed::Wrong { owner: None });
+    let newest = store.list_events(None, None, 1).await.unwrap().remove(0);
+    assert_eq!((newest.kind, newest.actor, newest.subject), (EventKind::CodeFailed, None, None));
+}
+
+pub async fn closing_all_sessions_is_told_exactly_if_one_of_them_was_live(subject: &impl Subject) {
+    let store = subject.store();
+    let ada = account(&*store, "ada", "ada@example.org").await;
+    let keep = ada.sign_in.session.id;
+    let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
+    assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
+    let closing = |second| event(EventKind::OtherSessionsClosed, at(second)).about(ada.user_id);
+    assert_eq!(store.close_sessions(ada.user_id, Some(keep), &closing(2)).await.unwrap(), 0);
+    assert_eq!(kinds(&*store, ada.user_id).await, ["user.registered"], "one that waits for its code is not live");
+    assert_eq!(store.close_sessions(ada.user_id, None, &closing(3)).await.unwrap(), 1);
+    assert_eq!(store.close_sessions(ada.user_id, None, &closing(4)).await.unwrap(), 0);
+    assert_eq!(kinds(&*store, ada.user_id).await, ["user.registered", "session.others-closed"]);
+}
+
 pub async fn a_decoy_registration_leaves_no_more_trace_than_a_real_one(subject: &impl Subject) {
     let store = subject.store();
     account(&*store, "ada", "ada@example.org").await;

@@ -188,6 +188,8 @@ sentences! { $
         a_fact_that_happens_is_told_and_one_that_does_not_is_not,
         every_field_of_an_event_comes_back,
         signing_in_and_failing_to_are_told_and_garbage_is_not,
+        a_wrong_guess_at_a_decoy_registration_is_told_about_nobody,
+        closing_all_sessions_is_told_exactly_if_one_of_them_was_live,
         a_decoy_registration_leaves_no_more_trace_than_a_real_one,
         events_outlive_whom_they_concern,
         events_are_listed_newest_first_and_from_any_of_them_on,

@@ -94,9 +94,14 @@ pub async fn a_waiting_session_is_verified_and_any_session_closed_whosever_it_is
     let unfinished = registration("x", "x@example.org", at(1));
     assert_eq!(store.register_user(&unfinished).await.unwrap(), Registered::Yes);
     let unknown = SessionId::from(Uuid::from_u128(u128::MAX));
+    let before = store.list_events(None, None, 100).await.unwrap();
     for id in [nobody.session.id, unfinished.sign_in.session.id, unknown] {
         assert_eq!(store.verify_session(id, &event(EventKind::SessionVerified, at(2))).await.unwrap(), None);
+        assert_eq!(store.close_session(id, None, &closing(2)).await.unwrap(), None);
     }
+    assert_eq!(store.list_events(None, None, 100).await.unwrap(), before);
+    let completed = store.redeem_code(&right_guess(&unfinished.sign_in.code, at(3))).await.unwrap();
+    assert!(matches!(completed, Redeemed::Yes { .. }), "nobody but its owner ends a registration");
 }
 
 fn verifying_again(event: &auth_domain::Event) -> auth_domain::Event {
@@ -200,6 +205,8 @@ pub async fn an_unverified_address_of_the_account_itself_can_be_vouched_for(subj
 
     let redeemed = store.redeem_code(&right_guess(&added.code, at(3))).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }), "its owner can still prove it");
+    let proved = store.list_emails(ada.user_id).await.unwrap().pop().unwrap();
+    assert!(proved.verified && proved.vouched, "what an administrator has said stays said");
 }
 
 pub async fn an_address_is_verified_without_a_code(subject: &impl Subject) {
@@ -209,9 +216,13 @@ pub async fn an_address_is_verified_without_a_code(subject: &impl Subject) {
     let added = email_addition(ada.user_id, &seen, "second@example.org", at(1));
     assert_eq!(store.add_email(&added).await.unwrap(), Applied::Yes);
     assert_eq!(store.find_email_owner(added.email_id).await.unwrap(), Some(ada.user_id));
+    let waiting = registration("w", "second@example.org", at(1));
+    assert_eq!(store.register_user(&waiting).await.unwrap(), Registered::Yes);
     let verifying = event(EventKind::EmailVerified, at(2));
     assert_eq!(store.verify_email(added.email_id, &verifying).await.unwrap(), Vouched::Yes);
     assert!(store.find_address(&added.address.key(), at(2)).await.unwrap().unwrap().verified);
+    let refused = store.redeem_code(&right_guess(&waiting.sign_in.code, at(2))).await.unwrap();
+    assert_eq!(refused, Redeemed::Refused, "the registration for it is gone");
 
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let change = email_change(ada.user_id, &seen, added.email_id, at(3));

@@ -4,7 +4,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use auth_domain::{Language, Mail, MailError, MailId, Mailer, VerificationCode};
+use auth_domain::{Language, Mail, MailContent, MailError, MailId, Mailer, VerificationCode};
 
 /// Keeps the mails it is handed.
 #[derive(Debug, Default)]
@@ -29,6 +29,8 @@ pub struct SentMail {
     pub language: Language,
     /// The code in it; empty when it carries none.
     pub code: String,
+    /// The page that it links to; empty when there is none.
+    pub portal: String,
 }
 
 impl RecordingMailer {
@@ -60,7 +62,15 @@ impl Mailer for RecordingMailer {
             template: mail.content.template(),
             language: mail.language.clone(),
             code: mail.content.code().map_or("", VerificationCode::expose).to_owned(),
+            portal: portal_in(&mail.content).to_owned(),
         });
         Ok("250 kept".to_owned())
+    }
+}
+
+fn portal_in(content: &MailContent) -> &str {
+    match content {
+        MailContent::Invitation(portal) => portal.as_str(),
+        MailContent::Code(..) | MailContent::Notice(_) => "",
     }
 }

@@ -24,7 +24,7 @@ pub enum Redeemed {
     },
     /// It was wrong, and has been counted.
     Wrong {
-        /// Whom the code leads to; nobody, for a decoy.
+        /// Whom the code leads to; nobody, for a decoy, be it a sign-in or a registration.
         owner: Option<UserId>,
     },
     /// There was nothing to guess at.

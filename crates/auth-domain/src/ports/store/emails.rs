@@ -41,8 +41,8 @@ pub trait Emails: Send + Sync {
     /// for the address go. Stale when the account's addresses are no longer those that were seen.
     async fn vouch_for_email(&self, vouched: &VouchedEmail) -> Result<Vouched, StoreError>;
 
-    /// Makes an address a verified one, and records `event` with its owner as the subject. One that is verified already stays
-    /// so.
+    /// Makes an address of an account a verified one, and records `event` with its owner as the subject; registrations for the
+    /// address go. One that is verified already stays so.
     async fn verify_email(&self, id: EmailId, event: &Event) -> Result<Vouched, StoreError>;
 
     /// Whose the address is; `None` when there is none, or it is that of a registration.

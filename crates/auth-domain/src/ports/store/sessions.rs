@@ -39,7 +39,8 @@ pub trait Sessions: Send + Sync {
     async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp)
     -> Result<Applied, StoreError>;
 
-    /// Stores a session of `user` that is live at once, and records `event`. Stale when the user is not there, not verified or disabled.
+    /// Stores a session of `user` that is live at once, and records `event`. Stale when the user is not there, not verified or
+    /// disabled.
     async fn open_live_session(&self, user: UserId, session: &NewSession, event: &Event)
     -> Result<Applied, StoreError>;
 
@@ -47,8 +48,9 @@ pub trait Sessions: Send + Sync {
     /// Returns whose it is; `None` when there is none.
     async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Option<UserId>, StoreError>;
 
-    /// Closes a session that ends after `event.at`, waiting for its code or live, if it is `of` the user given or nobody in
-    /// particular is, and records `event` with its owner as the subject. Returns whose it was; `None` when there is none.
+    /// Closes a session of an account that ends after `event.at`, waiting for its code or live, if it is `of` the user given
+    /// or nobody in particular is, and records `event` with its owner as the subject. Returns whose it was; `None` when there
+    /// is none.
     async fn close_session(
         &self,
         id: SessionId,
@@ -56,8 +58,8 @@ pub trait Sessions: Send + Sync {
         event: &Event,
     ) -> Result<Option<UserId>, StoreError>;
 
-    /// Closes all sessions of `user`, those waiting for their code included, but `keep` if that is given, and records `event`
-    /// if there was one. Returns how many of the closed ones were live at `event.at`.
+    /// Closes all sessions of `user`, those waiting for their code included, but `keep` if that is given. Returns how many of
+    /// the closed ones were live at `event.at`, and records `event` exactly if any was.
     async fn close_sessions(&self, user: UserId, keep: Option<SessionId>, event: &Event) -> Result<u64, StoreError>;
 
     /// Moves the last use of each session and key pair forward, never backwards; those that are gone are passed over.

@@ -72,7 +72,10 @@ impl State {
     /// Whose is what a code opens; nobody's if it is a decoy.
     fn leads_to(&self, opens: Opens, email_id: Option<EmailId>) -> Option<UserId> {
         match opens {
-            Opens::Session(id) => self.sessions.iter().find(|row| row.new.id == id)?.user_id,
+            Opens::Session(id) => {
+                let owner = self.sessions.iter().find(|row| row.new.id == id)?.user_id;
+                owner.filter(|owner| self.standing(*owner) != Some(Standing::Decoy))
+            }
             Opens::KeyPair(id) => self.key_pairs.iter().find(|row| row.new.id == id).map(|row| row.new.user_id),
             Opens::Email => self.emails.iter().find(|row| Some(row.id) == email_id).map(|row| row.user_id),
         }

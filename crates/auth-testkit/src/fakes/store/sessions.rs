@@ -123,6 +123,7 @@ impl Sessions for InMemoryStore {
         let mut state = self.transaction()?;
         let open = state.sessions.iter().find(|row| row.new.id == id && event.at < row.expires_at);
         let owner = open.and_then(|row| row.user_id).filter(|owner| of.is_none_or(|of| of == *owner));
+        let owner = owner.filter(|owner| state.standing(*owner) == Some(Standing::Account));
         let Some(owner) = owner else { return Ok(None) };
         state.remove_sessions(|row| row.new.id == id);
         state.events.push(event.clone().about(owner));
@@ -134,7 +135,7 @@ impl Sessions for InMemoryStore {
         let goes = |row: &SessionRow| Some(row.new.id) != keep && row.user_id == Some(user);
         let is_live = |row: &SessionRow| row.verified_at.is_some() && event.at < row.expires_at;
         let live = state.sessions.iter().filter(|row| goes(row) && is_live(row)).count();
-        if state.sessions.iter().any(goes) {
+        if live > 0 {
             state.events.push(event.clone());
         }
         state.remove_sessions(goes);
