@@ -94,7 +94,7 @@ impl ApiError {
             }
             AuthError::AccountDisabled => Self::new(StatusCode::FORBIDDEN, "the account is disabled"),
             AuthError::NotFound => Self::new(StatusCode::NOT_FOUND, "no such resource"),
-            AuthError::RoleLacking => Self::new(StatusCode::FORBIDDEN, "a role that this takes is lacking"),
+            AuthError::RoleLacking => Self::new(StatusCode::FORBIDDEN, "you lack a role that this takes"),
             AuthError::StepUpRequired => {
                 let refused = Self::new(StatusCode::FORBIDDEN, "this takes a recent sign-in: sign in again");
                 Self { kind: STEP_UP_REQUIRED, ..refused }

@@ -20,6 +20,9 @@ use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+/// What a caller is told whose sign-in is not recent enough.
+pub(crate) const STEP_UP: &str = "this takes a recent sign-in: sign in again";
+
 /// What a journey runs on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Backend {
@@ -151,17 +154,22 @@ impl TestApp {
 
     /// Delivers what is due, and returns the newest mail to `email` that was not read before.
     pub(crate) async fn read_mail(&self, email: &str) -> Option<SentMail> {
+        self.read_newest(email, |_any| true).await
+    }
+
+    /// The code in the newest mail to `email` that has one and was not read before.
+    pub(crate) async fn read_code(&self, email: &str) -> String {
+        self.read_newest(email, |mail| !mail.code.is_empty()).await.unwrap().code
+    }
+
+    async fn read_newest(&self, email: &str, wanted: impl Fn(&SentMail) -> bool) -> Option<SentMail> {
         for claimed in self.courier.claim(100).await.unwrap() {
             self.courier.deliver(&claimed).await.unwrap();
         }
         let mut unread = self.unread.lock().unwrap();
         unread.extend(self.world.mailer.take());
-        let newest = unread.iter().rposition(|mail| mail.to.eq_ignore_ascii_case(email))?;
+        let newest = unread.iter().rposition(|mail| mail.to.eq_ignore_ascii_case(email) && wanted(mail))?;
         Some(unread.remove(newest))
-    }
-
-    pub(crate) async fn read_code(&self, email: &str) -> String {
-        self.read_mail(email).await.unwrap().code
     }
 
     /// Registers and verifies; returns the session.
@@ -307,7 +315,7 @@ impl Answer {
         assert_eq!((self.status, self.header("x-error")), (status, detail), "{}", self.text());
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
@@ -321,8 +329,10 @@ impl Answer {
         let (error, id) = (self.header("x-error"), self.header("x-error-id"));
         assert!(!error.is_empty() && error.bytes().all(|b| (0x20..0x7f).contains(&b)), "{error:?}");
         assert_eq!(self.header("content-type"), "application/problem+json");
+        // One kind of problem has a remedy that a program can know; of all others, the status says it all.
+        let is_step_up = self.status == 403 && error == STEP_UP;
         let expected = json!({
-            "type": "about:blank",
+            "type": if is_step_up { "urn:auth:problem:step-up-required" } else { "about:blank" },
             "title": status.canonical_reason().unwrap(),
             "status": self.status,
             "detail": error,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::app::{Backend, Setup, TestApp, outside};
 
@@ -65,6 +65,55 @@ async fn every_operation_has_a_name_an_example_and_its_errors() {
     for scheme in ["bearer", "apiKey", "apiSecret"] {
         assert!(description["components"]["securitySchemes"][scheme].is_object(), "{scheme}");
     }
+}
+
+#[tokio::test]
+async fn every_operation_of_the_administration_takes_both_credentials_and_can_refuse_either() {
+    let description = description().await;
+    let mut operations = 0;
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let place = format!("{method} {path}");
+            let is_of_administrators = path.contains("/admin/");
+            assert_eq!(operation["tags"] == json!(["Administration"]), is_of_administrators, "{place}");
+            if !is_of_administrators {
+                continue;
+            }
+            operations += 1;
+            assert_eq!(operation["security"], json!([{"bearer": []}, {"apiKey": [], "apiSecret": []}]), "{place}");
+            let responses = operation["responses"].as_object().unwrap();
+            for status in ["400", "401", "403", "503"] {
+                assert!(responses.contains_key(status), "{place}: {status}");
+            }
+            assert_eq!(responses.contains_key("404"), path.contains('{') || path.ends_with("/preferred"), "{place}");
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            for parameter in &parameters {
+                assert!(parameter["description"].is_string() && parameter["schema"].is_object(), "{place}");
+            }
+            let named = |kind: &str| parameters.iter().filter(|parameter| parameter["in"] == kind).count();
+            assert_eq!(named("path"), path.matches('{').count(), "{place}");
+            assert_eq!(named("query") > 0, path.ends_with('s') && !path.contains('{'), "{place}");
+        }
+    }
+    assert_ne!(operations, 0);
+}
+
+#[tokio::test]
+async fn every_text_and_number_in_a_body_has_an_example_or_says_what_it_is() {
+    /// Whether a value of this schema says for itself what it looks like.
+    fn is_shown(schema: &Value) -> bool {
+        let says = ["example", "examples", "format", "pattern", "enum", "$ref", "oneOf"];
+        says.into_iter().any(|keyword| !schema[keyword].is_null())
+            || schema["type"].as_str().is_some_and(|kind| kind == "object")
+            || (schema["type"] == "array" && is_shown(&schema["items"]))
+    }
+    let description = description().await;
+    let mut silent = Vec::new();
+    for (name, schema) in description["components"]["schemas"].as_object().unwrap() {
+        let fields = schema["properties"].as_object().into_iter().flatten();
+        silent.extend(fields.filter(|(_, schema)| !is_shown(schema)).map(|(field, _)| format!("{name}.{field}")));
+    }
+    assert_eq!(silent, [""; 0]);
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ pub(crate) struct PageOfKeyPairs<'a> {
 
 /// List key pairs, newest first: those that work, and those that wait for their code.
 #[utoipa::path(get, path = "/admin/keypairs", tag = "Administration", operation_id = "adminListKeyPairs",
-    params(("page" = Option<i64>, Query, minimum = 1, maximum = 1_000_000, description = "Which page, from 1."),
+    params(("page" = Option<i64>, Query, minimum = 1, maximum = 4_294_967_295_u32, description = "Which page, from 1."),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "How many items a page has; 20 if absent."),
         ("user" = Option<Uuid>, Query, description = "Only those of this user.")),
     security(("bearer" = []), ("apiKey" = [], "apiSecret" = [])),

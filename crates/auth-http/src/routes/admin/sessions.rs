@@ -116,7 +116,7 @@ pub(crate) struct PageOfSessions<'a> {
 
 /// List sessions, newest first: those that are live, and those that wait for their code.
 #[utoipa::path(get, path = "/admin/sessions", tag = "Administration", operation_id = "adminListSessions",
-    params(("page" = Option<i64>, Query, minimum = 1, maximum = 1_000_000, description = "Which page, from 1."),
+    params(("page" = Option<i64>, Query, minimum = 1, maximum = 4_294_967_295_u32, description = "Which page, from 1."),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "How many items a page has; 20 if absent."),
         ("user" = Option<Uuid>, Query, description = "Only those of this user.")),
     security(("bearer" = []), ("apiKey" = [], "apiSecret" = [])),

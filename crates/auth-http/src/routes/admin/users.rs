@@ -33,7 +33,6 @@ pub(crate) struct NewUser {
     #[schema(example = json!(["user"]))]
     roles: Option<Vec<String>>,
     /// Whether they are invited by mail, rather than given a key pair.
-    #[serde(default)]
     #[schema(example = true)]
     notify: Option<bool>,
     /// The page that the invitation links to.
@@ -50,9 +49,11 @@ pub(crate) struct Created<'a> {
     #[serde(rename = "userID")]
     user_id: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 32, max_length = 32, pattern = "^auk_[0-9A-Za-z]{28}$")]
     api_key: Option<&'a str>,
-    /// The secret half, shown this once.
+    /// The secret half, shown this once: 64 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 64, max_length = 64, pattern = "^aus_[0-9A-Za-z]{60}$")]
     api_secret: Option<&'a str>,
     #[serde(rename = "keyID", skip_serializing_if = "Option::is_none")]
     key_id: Option<Uuid>,
@@ -178,7 +179,7 @@ pub(crate) struct PageOfUsers<'a> {
 
 /// List users, oldest first.
 #[utoipa::path(get, path = "/admin/users", tag = "Administration", operation_id = "adminListUsers",
-    params(("page" = Option<i64>, Query, minimum = 1, maximum = 1_000_000, description = "Which page, from 1."),
+    params(("page" = Option<i64>, Query, minimum = 1, maximum = 4_294_967_295_u32, description = "Which page, from 1."),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "How many items a page has; 20 if absent."),
         ("enabled" = Option<bool>, Query, description = "Only those that are enabled, or only those that are not."),
         ("role" = Option<String>, Query, pattern = "^[a-z0-9_.-]{1,64}$", description = "Only those that hold this role.")),

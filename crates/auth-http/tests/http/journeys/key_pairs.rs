@@ -117,7 +117,7 @@ async fn roles_narrow_a_key_pair(backend: Backend) {
     }
     let wish = json!({"name": "x", "days": 1, "roles": ["user", "users_admin"]});
     let call = post("/keypair").bearer(&session).json(&wish);
-    app.send(call).await.refused(403, "you lack a role that the key asks for");
+    app.send(call).await.refused(403, "you lack a role that this takes");
 }
 
 async fn half_a_pair_or_a_mixed_one_is_401(backend: Backend) {

@@ -1,11 +1,15 @@
 //! Journeys through the API, each on every backend.
 
+mod administration;
+mod audit;
 mod emails;
+mod gateway;
 mod key_pairs;
 mod outage;
 mod requests;
 mod sessions;
 mod signing_in;
+mod step_up;
 mod users;
 
 use crate::app::{Backend, Setup, TestApp};
@@ -28,6 +32,12 @@ use journeys;
 
 const ADA: &str = "ada@example.org";
 const BOB: &str = "bob@example.org";
+const ROOT: &str = "root@example.org";
+
+/// What a request is told whose credential is not valid, that names what is not there, or that takes a role.
+const INVALID: &str = "the credential is not valid";
+const MISSING: &str = "no such resource";
+const LACKING: &str = "you lack a role that this takes";
 
 async fn app(backend: Backend) -> TestApp {
     TestApp::on(backend, Setup::default()).await

@@ -49,6 +49,20 @@ async fn a_store_that_is_away_makes_every_answer_503_and_none_401() {
         app.send(call.key_pair(&pair)).await.refused(503, detail);
     }
     app.send(put("/email/verification").json(&redeem)).await.refused(503, detail);
+    // What asks for more than a credential says no more of it than the rest does.
+    let granted = json!({"role": "user"});
+    for call in [
+        || get("/authorize"),
+        || get("/authorize?role=users_admin"),
+        || get("/admin/users"),
+        || get("/admin/events"),
+        || delete("/admin/user/not-a-uuid"),
+    ] {
+        app.send(call().bearer(&session)).await.refused(503, detail);
+        app.send(call().key_pair(&pair)).await.refused(503, detail);
+    }
+    let call = post(&format!("/admin/user/{id}/roles")).bearer(&session).json(&granted);
+    app.send(call).await.refused(503, detail);
     app.send(outside(Method::GET, "/readyz")).await.refused(503, "the store is not ready");
     assert_eq!(app.send(outside(Method::GET, "/healthz")).await.status, 200);
     let invented = json!({"bearer": format!("aub_{}", "x".repeat(60))});
