@@ -209,11 +209,10 @@ async fn what_the_database_does_not_keep_as_it_was_is_found_and_rolled_back() {
 async fn a_text_that_postgresql_does_not_know_is_told_with_its_row() {
     let url = database().await;
     let mut records = everything();
-    let attempts = records.iter_mut().find_map(|batch| match batch {
-        Batch::MailAttempts(attempts) => Some(attempts),
-        _ => None,
-    });
-    let attempts = attempts.unwrap();
+    let Some(Batch::MailAttempts(attempts)) = records.iter_mut().find(|batch| batch.table() == Table::MailAttempts)
+    else {
+        panic!("there are attempts");
+    };
     attempts.last_mut().unwrap().reply = "550 \0".to_owned();
     let archive = Box::new(begin(&url).await);
     let outcome = copy(&mut InMemoryArchive::holding(records), archive, &key_ids()).await;
