@@ -63,7 +63,7 @@ macro_rules! kinds {
 kinds! {
     /// A registration was completed: there is a new account, and a session with it.
     Registered = "user.registered",
-    /// An administrator made an account.
+    /// An administrator made an account; the detail names the key pair that was made along with it.
     UserCreated = "user.created",
     /// An administrator made an account and had it invited by mail.
     UserInvited = "user.invited",

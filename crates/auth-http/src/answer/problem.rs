@@ -103,7 +103,9 @@ impl ApiError {
             AuthError::AddressTaken => Self::new(StatusCode::CONFLICT, "the address belongs to another account"),
             AuthError::UserNotActive => Self::new(StatusCode::CONFLICT, "the user is not verified, or disabled"),
             AuthError::LastAdministrator => Self::new(StatusCode::CONFLICT, "the last administrator cannot be removed"),
-            AuthError::AddressVerified => Self::new(StatusCode::CONFLICT, "the address is yours and verified already"),
+            AuthError::AddressVerified => {
+                Self::new(StatusCode::CONFLICT, "the account has verified the address already")
+            }
             AuthError::AddressUnverified => Self::new(StatusCode::CONFLICT, "the address is not verified yet"),
             AuthError::AddressNeeded => {
                 Self::new(StatusCode::CONFLICT, "the preferred and the last verified address cannot be deleted")
@@ -123,7 +125,7 @@ impl ApiError {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemDetails<'a> {
-    /// `about:blank` when the status says it all; otherwise what a program can act on.
+    /// `about:blank` when the status says it all; `urn:auth:problem:step-up-required` when a new sign-in would help.
     #[schema(example = "about:blank")]
     r#type: &'static str,
     /// The status in words.

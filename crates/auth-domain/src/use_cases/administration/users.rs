@@ -104,6 +104,10 @@ impl Auth {
                 (verified, kind) = (false, EventKind::UserInvited);
             }
         }
+        let mut event = self.event(kind, administrator.actor(), now)?.about(user_id);
+        if let Some(pair) = &created {
+            event = event.detailed(pair.id.to_string());
+        }
         let roles = wish.roles.map(|roles| roles.iter().map(RoleName::to_string).collect());
         let account = NewAccount {
             user_id,
@@ -117,7 +121,7 @@ impl Auth {
             created_at: now,
             key_pair,
             mail,
-            event: self.event(kind, administrator.actor(), now)?.about(user_id),
+            event,
         };
         match self.ports.store.create_account(&account).await? {
             Created::Yes => {

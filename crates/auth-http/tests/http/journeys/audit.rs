@@ -117,7 +117,7 @@ async fn everything_that_happens_is_told_with_who_did_it_to_whom(backend: Backen
 
     let wish = json!({"email": BOB, "fullName": "Bob", "alias": "bob"});
     let bob = app.send(post("/admin/user").bearer(&root).json(&wish)).await.accepted();
-    assert_eq!(newest(&app, &root).await, done("user.created", by_root, &bob["userID"], &json!("")));
+    assert_eq!(newest(&app, &root).await, done("user.created", by_root, &bob["userID"], &bob["keyID"]));
     let mut invite = json!({"email": "eve@example.org", "fullName": "Eve", "alias": "eve", "notify": true});
     invite["portalURL"] = json!("https://app.example.org");
     let eve = app.send(post("/admin/user").bearer(&root).json(&invite)).await.accepted();

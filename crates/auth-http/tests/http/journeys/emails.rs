@@ -109,7 +109,7 @@ async fn ones_own_addresses_conflict_with_themselves(backend: Backend) {
     let session = app.registered("ada", ADA).await;
     let add = |address: &str| post("/email").bearer(&session).json(&json!({"address": address}));
     let renew = |address: &str| post("/email/verification").bearer(&session).json(&json!({"address": address}));
-    let mine = "the address is yours and verified already";
+    let mine = "the account has verified the address already";
     app.send(add("ADA@example.org")).await.refused(409, mine);
     app.send(renew(ADA)).await.refused(409, mine);
     app.send(renew(SECOND)).await.refused(404, "no such resource");

@@ -98,7 +98,7 @@ async fn an_address_that_is_taken_or_needed_is_409(backend: Backend) {
     let give =
         |user: &str, address: &str| post(&of_user(user, "/email")).bearer(&root).json(&json!({"address": address}));
     app.send(give(&adas, "BOB@example.org")).await.refused(409, "the address belongs to another account");
-    app.send(give(&adas, "ADA@example.org")).await.refused(409, "the address is yours and verified already");
+    app.send(give(&adas, "ADA@example.org")).await.refused(409, "the account has verified the address already");
     app.send(give(&adas, "ada")).await.refused(400, "not a valid e-mail address of at most 254 characters");
 
     let claimed = app.add_email(&bob, ADA).await;
