@@ -64,7 +64,7 @@ impl Database {
     }
 
     /// A connection on which every statement that would write fails.
-    fn connect_reader(&self) -> Result<SqliteConnection, StoreError> {
+    pub(crate) fn connect_reader(&self) -> Result<SqliteConnection, StoreError> {
         let mut connection = self.connect()?;
         connection.batch_execute("PRAGMA query_only = ON").map_err(Failure::from)?;
         Ok(connection)

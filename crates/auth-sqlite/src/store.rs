@@ -8,7 +8,7 @@ use diesel::SqliteConnection;
 use crate::{
     connections::{Database, Readers},
     error::{Failure, OpenError},
-    migrations,
+    migrations::{self, check_layout, innermost},
     writer::Writer,
 };
 
@@ -29,6 +29,21 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let database = Database::at(path)?;
         migrations::prepare(&database)?;
+        Self::on(database, path)
+    }
+
+    /// Opens the database in the file `path` as it is: it must exist and have the layout of this build. Nothing is made and
+    /// nothing migrated.
+    pub fn open_existing(path: &Path) -> Result<Self, OpenError> {
+        let database = Database::at(path)?;
+        // SQLite's own words for it would be that it is unable to open the file.
+        path.metadata().map_err(OpenError::io(path))?;
+        let check = || check_layout(&mut database.connect_reader()?);
+        check().map_err(|failure| OpenError::inaccessible(path, &innermost(&failure.into())))?;
+        Self::on(database, path)
+    }
+
+    fn on(database: Database, path: &Path) -> Result<Self, OpenError> {
         let connection = database.connect().map_err(|error| OpenError::inaccessible(path, &error))?;
         let writer = Writer::start(database.clone(), connection).map_err(OpenError::io(path))?;
         // Checks read on the thread that asks, so as many can be under way as there are threads.

@@ -136,3 +136,26 @@ async fn a_store_is_ready_only_with_the_layout_it_expects() {
         assert!(matches!(store.check_ready().await, Err(StoreError::Unavailable(_))), "{change}");
     }
 }
+
+#[tokio::test]
+async fn a_database_that_must_exist_is_opened_as_it_is_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/auth.db");
+    let refused = || SqliteStore::open_existing(&path).err().expect("this must not open");
+    is_one_clear_line(&refused(), &path);
+    assert!(!path.parent().unwrap().exists());
+
+    drop(SqliteStore::open(&path).unwrap());
+    let store = SqliteStore::open_existing(&path).unwrap();
+    store.check_ready().await.unwrap();
+    drop(store);
+    for (change, told) in [
+        ("INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000000')", "29991231000000 is unknown"),
+        ("DELETE FROM __diesel_schema_migrations WHERE version >= '20261125'", " is missing"),
+    ] {
+        connect(&path).batch_execute(change).unwrap();
+        let error = refused();
+        is_one_clear_line(&error, &path);
+        assert!(error.to_string().contains(told), "{error}");
+    }
+}
