@@ -9,7 +9,7 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    compose, copying,
+    admin, compose, copying,
     error_chain::chain,
     health, logging, openapi, server,
     settings::{SecretText, Settings},
@@ -45,6 +45,8 @@ enum Command {
     },
     /// Ask the service that runs with these settings whether it is ready; the exit status tells.
     Health,
+    /// Administer accounts, while the service runs or before it ever did.
+    Admin(admin::Arguments),
     /// Print the API's description (OpenAPI 3.1, JSON) and exit.
     Openapi,
 }
@@ -82,6 +84,10 @@ fn execute(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::Copy { from, to } => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             Ok(runtime.block_on(copying::copy(&settings, &from, &to, &mut io::stdout()))?)
+        }
+        Command::Admin(arguments) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            Ok(runtime.block_on(admin::administer(settings, arguments, &mut io::stdout()))?)
         }
         Command::Migrate => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -10,7 +10,7 @@ use std::{
 
 use actix_web::web;
 use auth_domain::{
-    Auth, Clock, Courier, Entropy, KeyId, Mailer, Ports, ServerKeys, Store, StoreError,
+    Auth, Clock, Courier, Entropy, KeyId, Mailer, NoServerKey, Ports, ServerKeys, Store, StoreError, Upkeep,
     archive::{ArchiveSource, ArchiveTarget},
     system::{SystemClock, SystemEntropy},
 };
@@ -42,6 +42,16 @@ pub struct Parts {
     pub preparing: Preparing,
 }
 
+/// What a command does about the installation that it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Installation {
+    /// It has to be there, and to have the layout of this build: nothing is made by accident, and nothing is migrated under
+    /// a service that runs.
+    Existing,
+    /// It is made if there is none, and brought up to date.
+    MadeIfMissing,
+}
+
 /// A database on its way to being ready.
 type Preparing = Pin<Box<dyn Future<Output = Result<(), ComposeError>> + Send>>;
 
@@ -70,6 +80,14 @@ pub enum ComposeError {
     /// The database server does not let everything be written in one go.
     #[error("database {database}")]
     Archive {
+        /// The database.
+        database: String,
+        /// Why.
+        source: StoreError,
+    },
+    /// The database server is away, or its layout is not the one of this build.
+    #[error("database {database} is away, or not brought up to date by auth-http migrate")]
+    NotReady {
         /// The database.
         database: String,
         /// Why.
@@ -133,6 +151,39 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
     warn!("there are no guessing budgets and no throttles yet: do not expose this version to the internet");
     let (senders, events_kept) = (settings.mail_senders, settings.events_kept);
     Ok(Parts { service, work: Work { store, courier, bell, senders, events_kept }, preparing })
+}
+
+/// The use cases for a command that mints no credential, checks none and sends no mail. A server that is away is not waited
+/// for.
+pub async fn auth_for_a_command(settings: Settings, installation: Installation) -> Result<Auth, ComposeError> {
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+    let (store, keys): (Arc<dyn Store>, _) = match (&settings.database, installation) {
+        (Database::Sqlite(path), Installation::Existing) => {
+            let store = SqliteStore::open_existing(path)?;
+            (Arc::new(store), server_keys(settings.server_keys, &settings.database, entropy.as_ref())?)
+        }
+        (Database::Sqlite(path), Installation::MadeIfMissing) => {
+            // In the order of a first start: a database without its keys would be taken for one that has lost them.
+            let keys = server_keys(settings.server_keys, &settings.database, entropy.as_ref())?;
+            (Arc::new(SqliteStore::open(path)?), keys)
+        }
+        (Database::Postgres(url), installation) => {
+            let store = PostgresStore::new((**url).clone(), PoolOptions { size: 1, ..settings.pool })?;
+            let database = url.to_string();
+            match installation {
+                Installation::Existing => {
+                    store.check_ready().await.map_err(|source| ComposeError::NotReady { database, source })?;
+                }
+                Installation::MadeIfMissing => {
+                    store.migrate().await.map_err(|source| ComposeError::Migrate { database, source })?;
+                }
+            }
+            // Nothing will hang on the keys, so whoever administers a server need not be trusted with them.
+            (Arc::new(store), settings.server_keys.map_or_else(|| throwaway_keys(entropy.as_ref()), Ok)?)
+        }
+    };
+    let ports = Ports { store, clock, entropy, bell: Arc::new(Bell::default()) };
+    Ok(Auth::new(ports, settings.policy, Arc::new(keys)))
 }
 
 /// Brings the database up to date, and returns the names of the migrations that it took.
@@ -222,6 +273,13 @@ fn server_keys(
         (None, Database::Sqlite(path)) => Ok(key_file::of_database(path, entropy)?),
         (None, Database::Postgres(_)) => Err(ComposeError::NoKeys),
     }
+}
+
+/// Server keys that nobody will ever have again.
+fn throwaway_keys(entropy: &dyn Entropy) -> Result<ServerKeys, ComposeError> {
+    let mut secret = [0; 32];
+    entropy.fill(&mut secret).map_err(KeyFileError::from)?;
+    Ok(ServerKeys::new([secret]).unwrap_or_else(|NoServerKey| unreachable!("there is one")))
 }
 
 fn templates(settings: &Settings) -> Result<Templates, InvalidTemplates> {

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`cli`] | the command line |
+//! | [`admin`] | the command that administers accounts |
 //! | [`settings`] | defaults, file, environment; what each setting means |
 //! | [`compose`] | the wiring: the only place that names an adapter |
 //! | [`copying`] | moving everything from an embedded file to a database server |
@@ -17,6 +18,7 @@
 //!
 //! The binary is `main.rs`: it parses the command line and hands over to [`cli::run`].
 
+pub mod admin;
 mod answer;
 pub mod cli;
 pub mod compose;

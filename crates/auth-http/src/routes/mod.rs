@@ -1,6 +1,6 @@
 //! The REST API: each handler parses, calls one use case, and renders.
 
-mod admin;
+pub(crate) mod admin;
 mod authorize;
 mod docs;
 mod email;

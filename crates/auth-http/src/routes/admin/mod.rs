@@ -2,10 +2,10 @@
 
 pub(super) mod emails;
 pub(super) mod events;
-pub(super) mod key_pairs;
+pub(crate) mod key_pairs;
 pub(super) mod memberships;
-pub(super) mod sessions;
-pub(super) mod users;
+pub(crate) mod sessions;
+pub(crate) mod users;
 
 use serde::Deserialize;
 use uuid::Uuid;
@@ -43,6 +43,6 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 /// Whose things are wanted; everybody's, if nobody is named.
 #[derive(Debug, Deserialize)]
-pub(super) struct Of {
+pub(crate) struct Of {
     user: Option<Uuid>,
 }
