@@ -11,6 +11,7 @@ mod administrators;
 mod app;
 mod copying;
 mod description;
+mod gateways;
 mod journeys;
 mod mail;
 mod postgres;
