@@ -23,12 +23,12 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The program, and the Debian package that it is in.
-    fn program(self) -> (&'static str, &'static str) {
+    /// The program, and the package of Debian that it is in.
+    fn program(self) -> &'static str {
         match self {
-            Self::Nginx => ("nginx", "nginx-light"),
-            Self::Caddy => ("caddy", "caddy"),
-            Self::HaProxy => ("haproxy", "haproxy"),
+            Self::Nginx => "nginx",
+            Self::Caddy => "caddy",
+            Self::HaProxy => "haproxy",
         }
     }
 
@@ -73,10 +73,10 @@ impl Kind {
 fn nginx_main(folder: &Path) -> String {
     let folder = folder.display();
     let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let temporary: String = kinds.iter().map(|kind| format!("{kind}_temp_path {folder}/{kind};\n")).collect();
+    let temporary = kinds.map(|kind| format!("{kind}_temp_path {folder}/{kind};")).join("\n");
     format!(
         "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nevents {{}}\n\
-         http {{\naccess_log off;\n{temporary}include {folder}/gateway.conf;\n}}\n"
+         http {{\naccess_log off;\n{temporary}\ninclude {folder}/gateway.conf;\n}}\n"
     )
 }
 
@@ -93,10 +93,10 @@ impl Proxy {
         let (folder, address) = (TempDir::new().unwrap(), free_place());
         let arguments = kind.configure(folder.path(), address, service, upstream);
         let log = File::create(folder.path().join("log")).unwrap();
-        let (program, package) = kind.program();
+        let package = kind.program();
         // Not on everybody's path.
-        let in_sbin = format!("/usr/sbin/{program}");
-        let program = if Path::new(&in_sbin).exists() { &in_sbin } else { program };
+        let in_sbin = format!("/usr/sbin/{package}");
+        let program = if Path::new(&in_sbin).exists() { &in_sbin } else { package };
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&folder).env("HOME", folder.path());
         command.env("XDG_DATA_HOME", folder.path()).env("XDG_CONFIG_HOME", folder.path());

@@ -1,4 +1,4 @@
-//! What is protected: a server that answers everything with 200 and remembers what it was asked.
+//! What is protected: a server that answers everything with 200 and what it was asked, and remembers it.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -15,6 +15,8 @@ pub(super) struct Seen {
     /// Names in lower case, in the order in which they came.
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: String,
+    /// All of it but the body, in lower case.
+    head: String,
 }
 
 impl Seen {
@@ -39,7 +41,12 @@ impl Seen {
         }
         let headers = lines.iter().skip(1).filter_map(|line| line.split_once(':'));
         let headers = headers.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned())).collect();
-        let mut seen = Self { request_line: lines.first()?.clone(), headers, body: String::new() };
+        let mut seen = Self {
+            request_line: lines.first()?.clone(),
+            headers,
+            body: String::new(),
+            head: lines.join("\n").to_lowercase(),
+        };
         let length = seen.values("content-length").first().map_or(0, |length| length.parse().unwrap());
         reader.take(length).read_to_string(&mut seen.body).ok()?;
         Some(seen)
@@ -79,12 +86,14 @@ impl Upstream {
 }
 
 fn serve(mut stream: TcpStream, sink: &Mutex<Vec<Seen>>) {
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     while let Some(seen) = Seen::read(&mut reader) {
+        let asked = if seen.request_line.starts_with("HEAD ") { "" } else { &seen.head.clone() };
         sink.lock().unwrap().push(seen);
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nprotected";
-        if stream.write_all(answer).is_err() {
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{asked}", asked.len());
+        if stream.write_all(answer.as_bytes()).is_err() {
             return;
         }
     }

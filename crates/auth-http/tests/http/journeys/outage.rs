@@ -27,6 +27,8 @@ async fn a_store_that_is_away_makes_every_answer_503_and_none_401() {
     let (prefer, redeem) =
         (json!({"emailID": session["sessionID"]}), json!({"verificationCodeID": session["sessionID"], "code": "1"}));
     for call in [
+        get("/authorize"),
+        get("/authorize?role=user"),
         get("/sessions"),
         put("/session/extend"),
         delete("/sessions"),
@@ -45,7 +47,7 @@ async fn a_store_that_is_away_makes_every_answer_503_and_none_401() {
     ] {
         app.send(call.bearer(&session)).await.refused(503, detail);
     }
-    for call in [get("/keypair"), delete("/user"), get("/user/by-email?email=ada@example.org")] {
+    for call in [get("/keypair"), get("/authorize"), delete("/user"), get("/user/by-email?email=ada@example.org")] {
         app.send(call.key_pair(&pair)).await.refused(503, detail);
     }
     app.send(put("/email/verification").json(&redeem)).await.refused(503, detail);
