@@ -14,7 +14,7 @@ fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
 }
 
 /// Whether `text` contains the parts of `pattern` in order, where `…` stands for anything. Returns what follows.
-fn after<'a>(text: &'a str, pattern: &str) -> Option<&'a str> {
+pub(crate) fn after<'a>(text: &'a str, pattern: &str) -> Option<&'a str> {
     pattern.split('…').try_fold(text, |rest, part| rest.find(part).and_then(|at| rest.get(at + part.len()..)))
 }
 

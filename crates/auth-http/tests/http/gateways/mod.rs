@@ -8,6 +8,7 @@ mod guide;
 mod passing;
 mod proxy;
 mod upstream;
+mod walk;
 
 /// Makes tests of sentences, one for each proxy.
 macro_rules! sentences {
