@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use auth_domain::{CodeMail, Language, Mail, MailContent, Mailer, Notice};
+use auth_domain::{CodeMail, Language, Mail, MailContent, Mailer, Notice, PortalUrl};
 use auth_smtp::{FileMailer, Templates};
 use tempfile::TempDir;
 
@@ -15,7 +15,11 @@ fn language(tag: &str) -> Language {
 /// Every content there is, with the code 654321 where it has one.
 fn contents() -> impl Iterator<Item = MailContent> {
     let codes = CodeMail::ALL.map(|mail| MailContent::Code(mail, known_code()));
-    codes.into_iter().chain(Notice::ALL.map(MailContent::Notice))
+    codes.into_iter().chain(Notice::ALL.map(MailContent::Notice)).chain([invitation()])
+}
+
+fn invitation() -> MailContent {
+    MailContent::Invitation(PortalUrl::parse("https://app.example.org/?from=mail&to=you").unwrap())
 }
 
 /// A folder of templates.
@@ -131,10 +135,15 @@ async fn a_language_can_be_added_if_it_is_complete() {
     let mut folder = Folder::new();
     let mut missing = Vec::new();
     for content in contents() {
-        let (name, gap) = (content.template(), content.code().map_or("", |_| "{code}"));
+        let name = content.template();
+        let (subject, gap) = match content {
+            MailContent::Code(..) => ("{code}", "{code}"),
+            MailContent::Notice(_) => ("", ""),
+            MailContent::Invitation(_) => ("", "{url}"),
+        };
         missing.extend([format!("pt-BR/{name}.txt"), format!("pt-BR/{name}.html")]);
         folder = folder
-            .with(&format!("pt-BR/{name}.txt"), &format!("Subject: Olá {gap}\n\nOlá {gap}\n"))
+            .with(&format!("pt-BR/{name}.txt"), &format!("Subject: Olá {subject}\n\nOlá {gap}\n"))
             .with(&format!("pt-BR/{name}.html"), &format!("<p>Olá {gap}</p>\n"));
     }
     let templates = folder.read();
@@ -148,6 +157,20 @@ async fn a_language_can_be_added_if_it_is_complete() {
         let told = folder.refused(&file);
         assert_eq!(told, " is missing: a language that is not built in takes every mail, as .txt and as .html");
         folder = folder.with(&file, &content);
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_links_to_its_page_in_text_and_html() {
+    for tag in ["en", "es"] {
+        let mail = Mail { language: language(tag), ..mail(invitation()) };
+        let raw = written(Templates::built_in(), &mail).await;
+        let parts = parts(&raw);
+        let plain = parts[0].replace("=\r\n", "").replace("=3D", "=");
+        let html = parts[1].replace("=\r\n", "").replace("=3D", "=");
+        assert!(plain.contains("\r\nhttps://app.example.org/?from=mail&to=you\r\n"), "{tag}: {plain}");
+        assert!(html.contains("href=\"https://app.example.org/?from=mail&amp;to=you\""), "{tag}: {html}");
+        assert!(long_digit_runs(&raw).is_empty(), "{tag}");
     }
 }
 
@@ -174,7 +197,7 @@ fn a_flawed_file_is_named_with_what_is_wrong_with_it() {
         (
             "es/address-added.html",
             "<p>{code}</p>",
-            ": {code} stands for nothing here: there is only {code}, in mails that carry one",
+            ": {code} stands for nothing here: there is only {code}, in mails that carry one, and {url} in invitations",
         ),
         ("es/address-added.html", "", ": there is no text in it"),
         (
