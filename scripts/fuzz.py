@@ -3,7 +3,8 @@
 
 Every operation gets the credentials that its description asks for, and each credential is of an account of its own, so
 that what ends one leaves the others alone. What ends the credential that it is called with comes last. Whatever
-Schemathesis finds fails the run, and so does a warning that it could not do its work.
+Schemathesis finds fails the run, and so does a warning that it could not do its work, or a credential that is no longer
+good after a stage that was to leave it alone.
 
 Run by scripts/schemathesis, with the Python that Schemathesis is installed for.
 """
@@ -29,13 +30,24 @@ REPORT = TARGET / "schemathesis-report"
 SEED = os.environ.get("SCHEMATHESIS_SEED", "20261124")
 # Of each operation, in each stage that it is part of; at least 50, or it proves little.
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "100")
-# Seconds, for anything that is waited for and for all stages together; these take about one minute.
+# Seconds, for anything that is waited for and for all stages together; these take a minute and a half.
 PATIENCE = 20
 DONE_WITHIN = int(os.environ.get("SCHEMATHESIS_SECONDS", "600"))
 
 # Operations that may end the credential they are called with.
 CLOSING = ["closeSession", "closeOtherSessions", "deleteKeyPair"]
 ENDING = [*CLOSING, "deleteAccount"]
+# Operations of administrators that may end the credential of anybody whose ids they have seen.
+TAKING = [
+    "adminDeleteUser",
+    "adminDisableUser",
+    "adminUnverifyUser",
+    "adminRevokeRole",
+    "adminCloseSession",
+    "adminDeleteKeyPair",
+]
+# What shows them the ids of accounts, sessions and key pairs that were made for them to end, and of nothing else.
+MAKING = ["adminCreateUser", "adminGrantRole", "adminOpenSession", "adminCreateKeyPair"]
 
 
 @dataclasses.dataclass
@@ -47,24 +59,35 @@ class Stage:
     credentials: dict
     # What one operation answers is sent to another one.
     chained: bool = False
+    # The credentials are good afterwards as well.
+    sparing: bool = True
 
 
 def stages(service):
     """All of them, in order. A further kind of caller is a further account and a further stage."""
     ada, bob, eve = bearer_of(service, "ada"), key_pair_of(service, "bob"), bearer_of(service, "eve")
+    root, machine = bearer_of(service, "root"), key_pair_of(service, "machine")
+    for alias in ("root", "machine"):
+        service.administer("grant", f"{alias}@example.org", "users_admin")
     described = service.get("/openapi.json")
-    either = [name for name in taking_either(described) if name not in ENDING]
+    administering = tagged(described, "Administration")
+    either = [name for name in taking_either(described) if name not in [*ENDING, *administering]]
+    giving = [name for name in administering if name not in TAKING]
     return [
-        Stage("all that leaves its credential alone", without(ENDING), ada | bob, chained=True),
+        Stage("all that leaves its credential alone", without([*ENDING, *administering]), ada | bob, chained=True),
         Stage("what takes either credential, with the key pair", only(either), bob),
         Stage(
             "what closes sessions and deletes key pairs, and makes some to be closed and deleted",
             only([*CLOSING, "checkSession", "createKeyPair"]),
             eve,
             chained=True,
+            sparing=False,
         ),
-        Stage("deleting the account, with the bearer", only(["deleteAccount"]), ada),
-        Stage("deleting the account, with the key pair", only(["deleteAccount"]), bob),
+        Stage("administration that takes nothing away, with the bearer", only(giving), root, chained=True),
+        Stage("administration that takes nothing away, with the key pair", only(giving), machine),
+        Stage("administration that takes away what it has made", only([*TAKING, *MAKING]), root, chained=True),
+        Stage("deleting the account, with the bearer", only(["deleteAccount"]), ada, sparing=False),
+        Stage("deleting the account, with the key pair", only(["deleteAccount"]), bob, sparing=False),
     ]
 
 
@@ -79,12 +102,20 @@ def without(operations):
 def taking_either(described):
     """The names of the operations that take a bearer as well as a key pair."""
     wanted = [{"bearer"}, {"apiKey", "apiSecret"}]
-    operations = [operation for item in described["paths"].values() for operation in item.values()]
     return [
         operation["operationId"]
-        for operation in operations
+        for operation in operations(described)
         if all(kind in [set(kinds) for kinds in operation.get("security", [])] for kind in wanted)
     ]
+
+
+def tagged(described, tag):
+    """The names of the operations with this tag."""
+    return [operation["operationId"] for operation in operations(described) if tag in operation.get("tags", [])]
+
+
+def operations(described):
+    return [operation for item in described["paths"].values() for operation in item.values()]
 
 
 class Service:
@@ -93,13 +124,14 @@ class Service:
     def __init__(self, folder, binary):
         self.folder = folder
         self.log = folder / "service.log"
-        environment = {
+        self.binary = binary
+        self.environment = {
             "AUTH__HTTP__BIND": "127.0.0.1:0",
             "AUTH__LIMITS__ENABLED": "false",
             "AUTH__LOG__FORMAT": "json",
         }
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([binary], cwd=folder, env=environment, stderr=log)
+            self.process = subprocess.Popen([binary], cwd=folder, env=self.environment, stderr=log)
 
     def start(self):
         self.address = until(self.listening, "the service does not say where it listens")
@@ -120,23 +152,37 @@ class Service:
         except subprocess.TimeoutExpired:
             self.process.kill()
 
+    def administer(self, *words):
+        """Runs `auth-http admin` beside the service."""
+        command = [self.binary, "admin", *words]
+        subprocess.run(command, cwd=self.folder, env=self.environment, check=True, timeout=PATIENCE)
+
     def get(self, path):
         """The JSON at a path outside of the API."""
-        return self.exchange("GET", path, None, {})
+        return self.fetch("GET", path, None, {})
 
     def call(self, method, path, body=None, headers=None):
         """The answer to a request of the API."""
         payload = None if body is None else json.dumps(body)
-        return self.exchange(method, BASE + path, payload, {"Content-Type": "application/json", **(headers or {})})
+        return self.fetch(method, BASE + path, payload, {"Content-Type": "application/json", **(headers or {})})
+
+    def passes(self, headers):
+        """Whether a gateway would let a request with these headers pass."""
+        status, _ = self.exchange("GET", f"{BASE}/authorize", None, headers)
+        return status == 200
+
+    def fetch(self, method, path, payload, headers):
+        """The JSON in the answer, which has to be one of success."""
+        status, text = self.exchange(method, path, payload, headers)
+        if status not in (200, 202):
+            sys.exit(f"{method} {path} is answered {status}: {text}")
+        return json.loads(text)
 
     def exchange(self, method, path, payload, headers):
         connection = http.client.HTTPConnection(self.address, timeout=PATIENCE)
         connection.request(method, path, payload, headers)
         answer = connection.getresponse()
-        text = answer.read().decode()
-        if answer.status not in (200, 202):
-            sys.exit(f"{method} {path} is answered {answer.status}: {text}")
-        return json.loads(text)
+        return answer.status, answer.read().decode()
 
     def code(self, address, after=0):
         """The code in the mail to this address, once more than `after` have arrived."""
@@ -201,6 +247,15 @@ def configuration(credentials):
     return "\n".join(lines) + "\n"
 
 
+def are_good(credentials, service):
+    """Whether the service takes each kind of these credentials by itself."""
+    kinds = [{"Authorization": f"Bearer {credentials['bearer']['bearer']}"}] if "bearer" in credentials else []
+    if "apiKey" in credentials:
+        secrets = {"api-key": credentials["apiKey"]["api_key"], "api-secret": credentials["apiSecret"]["api_key"]}
+        kinds.append(secrets)
+    return all(service.passes(headers) for headers in kinds)
+
+
 def passes(stage, service, deadline):
     """Whether Schemathesis, with all of its checks, is done by `deadline` and finds nothing."""
     print(f"\n-- {stage.name} (seed {SEED}, {EXAMPLES} examples)", flush=True)
@@ -214,10 +269,14 @@ def passes(stage, service, deadline):
     command += ["--generation-database", "none", *stage.options]
     try:
         left = max(1, deadline - time.monotonic())
-        return subprocess.run(command, cwd=service.folder, timeout=left, check=False).returncode == 0
+        found_nothing = subprocess.run(command, cwd=service.folder, timeout=left, check=False).returncode == 0
     except subprocess.TimeoutExpired:
         print(f"not done within {DONE_WITHIN} seconds")
         return False
+    spared = not stage.sparing or are_good(stage.credentials, service)
+    if not spared:
+        print("a credential that was to be left alone is no longer good")
+    return found_nothing and spared
 
 
 def main(binary):

@@ -3,12 +3,26 @@
 use utoipa::openapi::{RefOr, link::Link, path::Operation};
 
 /// An operation, the id in its answer, and the operation whose path takes that id.
-const LINKS: [(&str, &str, &str); 5] = [
+const LINKS: [(&str, &str, &str); 19] = [
     ("checkSession", "userID", "publicUser"),
     ("checkSession", "sessionID", "closeSession"),
     ("checkKeyPair", "userID", "publicUserById"),
     ("addEmail", "emailID", "deleteEmail"),
     ("createKeyPair", "keyID", "deleteKeyPair"),
+    ("adminCreateUser", "userID", "adminGetUser"),
+    ("adminCreateUser", "userID", "adminGrantRole"),
+    ("adminCreateUser", "userID", "adminGrantGroup"),
+    ("adminCreateUser", "userID", "adminOpenSession"),
+    ("adminCreateUser", "userID", "adminCreateKeyPair"),
+    ("adminCreateUser", "userID", "adminAddEmail"),
+    ("adminCreateUser", "userID", "adminDisableUser"),
+    ("adminCreateUser", "userID", "adminDeleteUser"),
+    ("adminOpenSession", "sessionID", "adminVerifySession"),
+    ("adminOpenSession", "sessionID", "adminCloseSession"),
+    ("adminCreateKeyPair", "keyID", "adminVerifyKeyPair"),
+    ("adminCreateKeyPair", "keyID", "adminDeleteKeyPair"),
+    ("adminAddEmail", "emailID", "adminVerifyEmail"),
+    ("adminAddEmail", "emailID", "adminDeleteEmail"),
 ];
 
 /// Adds to an operation's answers where to go from there.

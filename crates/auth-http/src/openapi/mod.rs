@@ -1,5 +1,6 @@
 //! The API's description, made from the handlers' own: OpenAPI 3.1 with every error and both kinds of credential.
 
+mod bodies;
 mod links;
 mod problems;
 
@@ -44,11 +45,13 @@ fn document(kinds: &SessionKinds) -> utoipa::openapi::OpenApi {
     for (name, scheme) in credentials() {
         components.add_security_scheme(name, scheme);
     }
+    let schemas = components.schemas.clone();
     document.components = Some(components);
     for item in document.paths.paths.values_mut() {
         for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten() {
             problems::complete(operation);
             links::complete(operation);
+            bodies::complete(operation, &schemas);
         }
     }
     document
@@ -87,6 +90,26 @@ impl PartialSchema for EmailAddressText {
             .max_length(Some(254))
             .pattern(Some(r"^[A-Za-z0-9_+-]{1,32}@([a-z][a-z0-9]{0,20}\.){1,3}[a-z]{2,10}$"))
             .examples([serde_json::json!("ada@example.org")])
+            .into()
+    }
+}
+
+/// A role, where several are sent.
+pub(crate) struct RoleNameText;
+
+impl ToSchema for RoleNameText {
+    fn name() -> Cow<'static, str> {
+        "RoleName".into()
+    }
+}
+
+impl PartialSchema for RoleNameText {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .description(Some("What somebody may do. Which names there are, the operator decides."))
+            .pattern(Some("^[a-z0-9_.-]{1,64}$"))
+            .examples([serde_json::json!("user")])
             .into()
     }
 }

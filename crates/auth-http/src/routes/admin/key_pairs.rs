@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Of;
 use crate::{
     answer::{Acknowledged, ApiResult, accepted, acknowledged},
-    extract::{Administering, Body, Id, Paging, Query},
+    extract::{Administering, Body, Id, Paging, Query, Whole},
     routes::key_pair::Created,
     service::Service,
 };
@@ -24,8 +24,8 @@ pub(crate) struct Wish {
     )]
     name: String,
     /// How long it lives.
-    #[schema(minimum = 1, maximum = 3650, example = 30)]
-    days: i64,
+    #[schema(value_type = i64, minimum = 1, maximum = 3650, example = 30)]
+    days: Whole,
 }
 
 /// Make a key pair for a user.
@@ -38,7 +38,7 @@ pub(crate) struct Wish {
     responses((status = 202, description = "The key pair.", body = Created), (status = 403), (status = 404), (status = 409)))]
 pub(crate) async fn give(service: web::Data<Service>, request: Administering<(Id, Body<Wish>)>) -> ApiResult {
     let (Id(id), Body(body)) = &request.input;
-    let (name, life) = (KeyName::parse(&body.name)?, KeyLife::of_days(body.days)?);
+    let (name, life) = (KeyName::parse(&body.name)?, KeyLife::of_days(body.days.0)?);
     let created = service.auth.give_key_pair(&request.administrator, (*id).into(), name, life).await?;
     Ok(accepted(&Created::from(&created)))
 }

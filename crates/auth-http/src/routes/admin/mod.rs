@@ -4,6 +4,7 @@ pub(super) mod emails;
 pub(super) mod events;
 pub(crate) mod key_pairs;
 pub(super) mod memberships;
+mod new_user;
 pub(crate) mod sessions;
 pub(crate) mod users;
 

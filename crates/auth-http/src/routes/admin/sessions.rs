@@ -42,7 +42,7 @@ pub(crate) struct Given<'a> {
 /// It is live at once. It counts as asked for by the administrator's client.
 #[utoipa::path(post, path = "/admin/user/{id}/session", tag = "Administration", operation_id = "adminOpenSession",
     params(("id" = Uuid, Path, description = "The user's id.")),
-    request_body = Option<Wish>,
+    request_body = Wish,
     security(("bearer" = []), ("apiKey" = [], "apiSecret" = [])),
     responses((status = 202, description = "The session.", body = Given), (status = 403), (status = 404), (status = 409)))]
 pub(crate) async fn give(service: web::Data<Service>, request: Administering<(Id, Body<Wish>)>) -> ApiResult {

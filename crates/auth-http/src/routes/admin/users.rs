@@ -1,45 +1,15 @@
 use actix_web::{HttpResponse, web};
-use auth_domain::{
-    Account, AccountFilter, AccountWish, Alias, EmailAddress, FullName, PortalUrl, RoleName, UserChange, Welcome,
-};
+use auth_domain::{Account, AccountFilter, RoleName, UserChange};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::new_user::{DescribedNewUser, NewUser};
 use crate::{
-    answer::{Acknowledged, ApiError, ApiResult, accepted, acknowledged},
+    answer::{Acknowledged, ApiResult, accepted, acknowledged},
     extract::{Administering, Body, Id, Paging, Query},
-    openapi::EmailAddressText,
     service::Service,
 };
-
-/// Who gets an account.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = AdminNewUser)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct NewUser {
-    #[schema(value_type = EmailAddressText)]
-    email: String,
-    #[schema(
-        min_length = 1,
-        max_length = 128,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$",
-        example = "Grace Hopper"
-    )]
-    full_name: String,
-    #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9._-]+$", example = "grace")]
-    alias: String,
-    /// What they may do; what new users may, if absent.
-    #[schema(example = json!(["user"]))]
-    roles: Option<Vec<String>>,
-    /// Whether they are invited by mail, rather than given a key pair.
-    #[schema(example = true)]
-    notify: Option<bool>,
-    /// The page that the invitation links to.
-    #[serde(rename = "portalURL")]
-    #[schema(max_length = 512, example = "https://app.example.org")]
-    portal_url: Option<String>,
-}
 
 /// The account that was made; with a key pair unless its user was invited.
 #[derive(Serialize, ToSchema)]
@@ -68,25 +38,12 @@ pub(crate) struct Created<'a> {
 /// Its address signs in from the beginning. With `notify` its user is invited by a mail that links to `portalURL`; otherwise
 /// the answer holds a key pair that works at once.
 #[utoipa::path(post, path = "/admin/user", tag = "Administration", operation_id = "adminCreateUser",
-    request_body = NewUser,
+    request_body = DescribedNewUser,
     security(("bearer" = []), ("apiKey" = [], "apiSecret" = [])),
     responses((status = 202, description = "The account.", body = Created), (status = 403), (status = 409)))]
 pub(crate) async fn create(service: web::Data<Service>, request: Administering<Body<NewUser>>) -> ApiResult {
     let Body(body) = &request.input;
-    let roles = body.roles.as_ref().map(|roles| roles.iter().map(|role| RoleName::parse(role)).collect());
-    let welcome = match (body.notify.unwrap_or(false), &body.portal_url) {
-        (true, Some(portal)) => Welcome::Invitation(PortalUrl::parse(portal)?),
-        (true, None) => return Err(ApiError::bad_request("an invitation takes a portalURL")),
-        (false, _) => Welcome::KeyPair,
-    };
-    let wish = AccountWish {
-        email: EmailAddress::parse(&body.email)?,
-        full_name: FullName::parse(&body.full_name)?,
-        alias: Alias::parse(&body.alias)?,
-        roles: roles.transpose()?,
-        welcome,
-    };
-    let created = service.auth.create_account(&request.administrator, wish, &request.language).await?;
+    let created = service.auth.create_account(&request.administrator, body.wish()?, &request.language).await?;
     let pair = created.key_pair.as_ref();
     Ok(accepted(&Created {
         user_id: created.user_id.uuid(),

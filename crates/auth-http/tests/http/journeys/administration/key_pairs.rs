@@ -127,4 +127,13 @@ async fn a_wish_for_a_key_pair_that_does_not_parse_is_400(backend: Backend) {
     }
     assert_eq!(app.send(post(&path).bearer(&root).json(&json!({"name": "x", "days": "1"}))).await.status, 400);
     app.send(post(&path).bearer(&root)).await.refused(400, "the field name is missing");
+    let spelled = |days: &str| {
+        let body = format!(r#"{{"name":"x","days":{days}}}"#);
+        post(&path).bearer(&root).header("Content-Type", "application/json").body(body.as_bytes())
+    };
+    for ten in ["10", "10.0", "1e1"] {
+        let pair = app.send(spelled(ten)).await.accepted();
+        assert_eq!(pair["expireAt"], BEGINNING + 10 * 86_400, "{ten}");
+    }
+    assert_eq!(app.send(spelled("1.5")).await.status, 400);
 }
