@@ -35,7 +35,7 @@ impl Paging {
     }
 }
 
-/// The roles behind the `?` of which the caller must hold one: `role=a&role=b`.
+/// The roles behind the `?` of which the caller must hold one: `role=a&role=b`, and nothing else.
 pub(crate) struct RolesAsked(pub Vec<RoleName>);
 
 impl FromRequest for RolesAsked {
@@ -54,8 +54,16 @@ fn roles_asked(query: &str) -> Result<Vec<RoleName>, ApiError> {
     }
     let pairs = web::Query::<Vec<(String, String)>>::from_query(query);
     let pairs = pairs.map_err(|_quoting| ApiError::bad_request("a query parameter is malformed"))?;
-    let roles = pairs.iter().filter(|(name, _)| name == "role").map(|(_, role)| RoleName::parse(role));
-    Ok(roles.collect::<Result<_, _>>()?)
+    pairs.iter().map(|(name, value)| role_asked(name, value)).collect()
+}
+
+/// A misspelt parameter must not be ignored: the rule that asks for a role would let everybody pass.
+fn role_asked(name: &str, value: &str) -> Result<RoleName, ApiError> {
+    if name == "role" {
+        Ok(RoleName::parse(value)?)
+    } else {
+        Err(ApiError::bad_request("the only query parameter is role"))
+    }
 }
 
 #[cfg(test)]
@@ -63,11 +71,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn roles_are_asked_for_one_by_one_and_a_malformed_one_is_refused() {
+    fn roles_are_asked_for_one_by_one_and_whatever_else_is_there_is_refused() {
         for (query, expected) in [
             ("", Some("")),
             ("role=a", Some("a")),
-            ("role=a&x=y&role=b.c", Some("a b.c")),
+            ("role=a&role=b.c", Some("a b.c")),
+            ("&role=a&", Some("a")),
+            ("r%6fle=a", Some("a")),
+            ("role=a&x=y&role=b.c", None),
+            ("x=y", None),
+            ("x", None),
+            ("=", None),
+            ("roles=a", None),
+            ("Role=a", None),
+            ("role[]=a", None),
+            ("role%3Da", None),
+            ("role=a%26role=b", None),
+            ("role=%ff", None),
             ("role", None),
             ("role=", None),
             ("role=A", None),

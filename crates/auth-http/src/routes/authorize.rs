@@ -12,6 +12,7 @@ use super::endpoint::Endpoint;
 use crate::{
     answer::{ApiError, ApiResult},
     extract::{RolesAsked, Signed},
+    openapi::RoleNameText,
     service::Service,
 };
 
@@ -23,9 +24,9 @@ pub(super) fn check() -> Endpoint {
 /// Ask whether a request may pass.
 ///
 /// For the sub-request of a reverse proxy, which passes the identity headers on. With roles asked for, the caller must hold
-/// one of them. 503 means that nothing is known: let nothing pass.
+/// one of them; any other query parameter is 400. 503 means that nothing is known: let nothing pass.
 #[utoipa::path(get, path = "/authorize", tag = "Gateway", operation_id = "authorize",
-    params(("role" = Option<Vec<String>>, Query, explode = true,
+    params(("role" = Option<Vec<RoleNameText>>, Query, explode = true,
         description = "A role; may be there several times, and any of them is enough.")),
     security(("bearer" = []), ("apiKey" = [], "apiSecret" = [])),
     responses(
