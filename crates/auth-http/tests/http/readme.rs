@@ -1,8 +1,15 @@
 //! What the documentation says is what happens.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
 
 use crate::process::Running;
+
+/// Those that link to others.
+const PAGES: [&str; 6] =
+    ["README.md", "CHANGELOG.md", "docs/api.md", "docs/architecture.md", "docs/gateway.md", "docs/operations.md"];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
@@ -18,14 +25,14 @@ pub(crate) fn after<'a>(text: &'a str, pattern: &str) -> Option<&'a str> {
     pattern.split('…').try_fold(text, |rest, part| rest.find(part).and_then(|at| rest.get(at + part.len()..)))
 }
 
-/// Runs `script` against a service of its own and holds what it prints to the lines behind `#=>` in it.
+/// Runs `script` against a service of its own, with the binary on its path, and holds what it prints to the lines behind `#=>` in it.
 fn holds(page: &str, script: &str) {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(folder.path());
     let moved = script.replace("127.0.0.1:8080", &running.address.to_string());
     assert_ne!(moved, script);
 
-    let output = Command::new("bash").args(["-euo", "pipefail", "-c", &moved]).current_dir(&folder).output().unwrap();
+    let output = run(&moved, folder.path());
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
 
@@ -33,6 +40,13 @@ fn holds(page: &str, script: &str) {
     for pattern in script.lines().filter_map(|line| line.strip_prefix("#=> ")) {
         rest = after(rest, pattern).unwrap_or_else(|| panic!("{page} promises {pattern}, but what is left is {rest}"));
     }
+}
+
+/// What bash makes of `script` in `folder`, with the binary on its path.
+pub(crate) fn run(script: &str, folder: &Path) -> Output {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_auth-http"));
+    let on_path = format!("export PATH='{}':\"$PATH\"\n{script}", binary.parent().unwrap().display());
+    Command::new("bash").args(["-euo", "pipefail", "-c", &on_path]).current_dir(folder).output().unwrap()
 }
 
 #[test]
@@ -93,7 +107,7 @@ fn settings_that_containers_are_given_exist() {
 
 #[test]
 fn links_between_pages_lead_somewhere() {
-    for page in ["README.md", "docs/api.md", "docs/architecture.md", "docs/operations.md", "CHANGELOG.md"] {
+    for page in PAGES {
         let text = read(page);
         let folder = Path::new(page).parent().unwrap();
         for target in text.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap()) {
