@@ -4,12 +4,14 @@ mod bell;
 mod clock;
 mod entropy;
 mod mailer;
+mod revocations;
 mod store;
 
 pub use bell::{NoBell, OutboxBell};
 pub use clock::Clock;
 pub use entropy::{Entropy, EntropyError};
 pub use mailer::{MailError, Mailer};
+pub use revocations::{NoMemory, Revocations};
 pub use store::{
     Accounts, Applied, Audit, Changed, Codes, Created, Duplicate, Emails, KeyPairs, Opened, Outbox, Redeemed,
     Registered, Sessions, Store, StoreError, Upkeep, Users, Vouched,

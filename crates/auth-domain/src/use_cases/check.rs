@@ -1,22 +1,63 @@
 use super::Auth;
-use crate::{AuthError, Bearer, CredentialId, LiveSession, rules::session_is_accepted};
+use crate::{
+    ApiKey, ApiSecret, AuthError, Bearer, CredentialId, LiveKeyPair, LiveSession, Timestamp, TokenDigest,
+    rules::{key_pair_is_accepted, session_is_accepted},
+};
 
+/// The check, whole and in its steps. A check has one of three answers, and callers can rely on it:
+///
+/// | answer | meaning |
+/// |---|---|
+/// | `Ok` | valid: a completed look-up found a live, verified credential of an enabled user |
+/// | [`AuthError::InvalidCredential`] | invalid: refused by arithmetic, or a completed look-up found nothing live |
+/// | [`AuthError::Store`] | unknown: the look-up could not be completed |
+///
+/// The steps are for those who remember what a look-up found: recognise, look up unless it is remembered, note the use.
 impl Auth {
     /// Who holds `bearer`, and what they may do.
-    ///
-    /// One of three things, and callers can rely on it:
-    ///
-    /// | answer | meaning |
-    /// |---|---|
-    /// | `Ok` | valid: a completed look-up found a live, verified session of an enabled user |
-    /// | [`AuthError::InvalidCredential`] | invalid: refused by arithmetic, or a completed look-up found nothing live |
-    /// | [`AuthError::Store`] | unknown: the look-up could not be completed |
     pub async fn check_session(&self, bearer: &str) -> Result<LiveSession, AuthError> {
-        let bearer = Bearer::parse(bearer, &self.keys).ok_or(AuthError::InvalidCredential)?;
-        let found = self.ports.store.find_session(&bearer.digest()).await?;
-        let now = self.now();
-        let live = found.filter(|found| session_is_accepted(found, now)).ok_or(AuthError::InvalidCredential)?;
-        self.usage.note(CredentialId::Session(live.session.id), now);
+        let live = self.look_up_session(&self.recognise_bearer(bearer)?).await?;
+        self.note_use(CredentialId::Session(live.session.id), self.now());
         Ok(live)
+    }
+
+    /// Who holds this key pair, and what they may do.
+    pub async fn check_key_pair(&self, api_key: &str, api_secret: &str) -> Result<LiveKeyPair, AuthError> {
+        let (key, secret) = self.recognise_key_pair(api_key, api_secret)?;
+        let live = self.look_up_key_pair(&key, &secret).await?;
+        self.note_use(CredentialId::KeyPair(live.key_pair.id), self.now());
+        Ok(live)
+    }
+
+    /// What the store knows `bearer` by. An invented one is refused here, by arithmetic alone.
+    pub fn recognise_bearer(&self, bearer: &str) -> Result<TokenDigest, AuthError> {
+        Bearer::parse(bearer, &self.keys).map(|bearer| bearer.digest()).ok_or(AuthError::InvalidCredential)
+    }
+
+    /// What the store knows the halves of a key pair by. Invented ones are refused here, by arithmetic alone.
+    pub fn recognise_key_pair(&self, api_key: &str, api_secret: &str) -> Result<(ApiKey, TokenDigest), AuthError> {
+        let key = ApiKey::parse(api_key, &self.keys).ok_or(AuthError::InvalidCredential)?;
+        let secret = ApiSecret::parse(api_secret, &self.keys).ok_or(AuthError::InvalidCredential)?;
+        Ok((key, secret.digest()))
+    }
+
+    /// The session that the store knows by `bearer`, if it is accepted now.
+    pub async fn look_up_session(&self, bearer: &TokenDigest) -> Result<LiveSession, AuthError> {
+        let found = self.ports.store.find_session(bearer).await?;
+        let now = self.now();
+        found.filter(|found| session_is_accepted(found, now)).ok_or(AuthError::InvalidCredential)
+    }
+
+    /// The key pair that the store knows by `secret`, if its public half is `key` and it is accepted now.
+    pub async fn look_up_key_pair(&self, key: &ApiKey, secret: &TokenDigest) -> Result<LiveKeyPair, AuthError> {
+        let found = self.ports.store.find_key_pair(secret).await?;
+        let now = self.now();
+        let accepted = |found: &LiveKeyPair| found.key_pair.api_key == *key && key_pair_is_accepted(found, now);
+        found.filter(accepted).ok_or(AuthError::InvalidCredential)
+    }
+
+    /// Notes that a credential was used, to be written down with the next batch.
+    pub fn note_use(&self, credential: CredentialId, now: Timestamp) {
+        self.usage.note(credential, now);
     }
 }

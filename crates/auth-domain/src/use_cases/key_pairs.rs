@@ -1,9 +1,9 @@
 use super::{ATTEMPTS, Auth, audit::tell, contended, minting::CodeRequest};
 use crate::{
-    Actor, ApiKey, ApiSecret, Applied, AuthError, Caller, Client, CodeId, CodeMail, CodePurpose, CredentialId,
-    EventKind, KeyLife, KeyName, KeyPair, KeyPairId, Language, LiveKeyPair, LiveSession, MailClass, MailContent,
-    NewKeyPair, PendingKeyPair, Timestamp, UserId,
-    rules::{judge_freshness, judge_roles, key_pair_is_accepted},
+    Actor, ApiKey, ApiSecret, Applied, AuthError, Caller, Client, CodeId, CodeMail, CodePurpose, EventKind, KeyLife,
+    KeyName, KeyPair, KeyPairId, Language, LiveSession, MailClass, MailContent, NewKeyPair, PendingKeyPair, Timestamp,
+    UserId,
+    rules::{judge_freshness, judge_roles},
 };
 
 /// A key pair as its owner wants it.
@@ -35,19 +35,6 @@ pub struct CreatedKeyPair {
 }
 
 impl Auth {
-    /// Who holds this key pair, and what they may do. It has three answers, as
-    /// [`check_session`](Self::check_session) has: valid, invalid, unknown.
-    pub async fn check_key_pair(&self, api_key: &str, api_secret: &str) -> Result<LiveKeyPair, AuthError> {
-        let api_key = ApiKey::parse(api_key, &self.keys).ok_or(AuthError::InvalidCredential)?;
-        let secret = ApiSecret::parse(api_secret, &self.keys).ok_or(AuthError::InvalidCredential)?;
-        let found = self.ports.store.find_key_pair(&secret.digest()).await?;
-        let now = self.now();
-        let accepted = |found: &LiveKeyPair| found.key_pair.api_key == api_key && key_pair_is_accepted(found, now);
-        let live = found.filter(accepted).ok_or(AuthError::InvalidCredential)?;
-        self.usage.note(CredentialId::KeyPair(live.key_pair.id), now);
-        Ok(live)
-    }
-
     /// Makes a key pair that waits for a code, which is mailed to the caller's preferred address in `language`.
     ///
     /// # Errors

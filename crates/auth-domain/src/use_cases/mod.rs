@@ -62,7 +62,8 @@ impl Auth {
         self.ports.store.check_ready().await
     }
 
-    fn now(&self) -> Timestamp {
+    /// The time, by this service's clock.
+    pub fn now(&self) -> Timestamp {
         self.ports.clock.now()
     }
 

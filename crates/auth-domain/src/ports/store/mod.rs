@@ -27,6 +27,10 @@ pub use users::{Registered, Users};
 /// One method is one fact and one transaction: when it returns `Ok`, all of it is durable; when it returns `Err`,
 /// either all of it or nothing of it happened. Dropping the returned future never leaves half of it behind.
 ///
+/// A fact that ends or changes a credential, or what its user may do, is told to the store's
+/// [`Revocations`](crate::Revocations) before the method returns: closing and extending sessions, deleting key pairs and
+/// users, and every change to a user. Making something is not.
+///
 /// Absence is an answer (`None`, [`Applied::Stale`]), failure is a [`StoreError`], and no implementation turns one
 /// into the other: a database that is down must not look like a signed-out user.
 pub trait Store: Users + Accounts + Emails + Sessions + KeyPairs + Codes + Audit + Outbox + Upkeep {}
