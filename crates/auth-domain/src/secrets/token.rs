@@ -3,7 +3,7 @@ use std::{fmt, hint::black_box};
 use ring::{digest, hmac};
 use zeroize::Zeroizing;
 
-use super::{ServerKeys, base62, server_keys::KeyId};
+use super::{ApiKey, ServerKeys, base62, server_keys::KeyId};
 use crate::{Entropy, EntropyError};
 
 /// How one kind of token is made: its prefix, then random characters, then a keyed check over both.
@@ -91,6 +91,17 @@ impl TokenDigest {
     /// The digest's octets.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// A digest of this one and a public half together, by which the two are remembered as a pair.
+    #[must_use]
+    pub fn with(&self, key: &ApiKey) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&self.0);
+        context.update(key.as_str().as_bytes());
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(context.finish().as_ref());
+        Self(bytes)
     }
 }
 

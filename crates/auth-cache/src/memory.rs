@@ -1,0 +1,282 @@
+use std::{
+    array::from_fn,
+    ops::Deref,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use auth_domain::{CredentialId, Revocations, Timestamp, TokenDigest, UserId};
+
+use crate::{
+    Counts,
+    flights::{Flights, Found},
+    forgotten::{Epoch, Forgotten},
+    shard::{Shard, place},
+};
+
+/// How long a memory is believed that has heard nothing: what other processes revoke is refused within this time.
+pub const DEAF_AFTER: Duration = Duration::from_secs(1);
+
+/// So many checks can be under way without waiting for one another, at least.
+const SHARDS: usize = 64;
+
+/// How the memory hears what was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hearing {
+    /// Nobody but this process changes anything: what its store tells is all there is.
+    InProcess,
+    /// Others do too. The store proves now and then that it has told everything up to a moment; when it has not for
+    /// [`DEAF_AFTER`], the memory is not believed.
+    Proven,
+}
+
+/// What checks have found, up to a number of credentials. Told by a store what to forget.
+pub struct Memory<V> {
+    shards: [Mutex<Shard<V>>; SHARDS],
+    flights: Flights<V>,
+    forgotten: Forgotten,
+    hearing: Hearing,
+    /// Where moments are counted from.
+    began: Instant,
+    /// Up to when everything was heard, in milliseconds since it began, plus one; 0 for never.
+    heard_until: AtomicU64,
+    counts: Counts,
+}
+
+/// A credential that was found good, and what the program made of it.
+#[derive(Debug)]
+pub struct Remembered<V> {
+    pub(crate) digest: TokenDigest,
+    pub(crate) user: UserId,
+    pub(crate) credential: CredentialId,
+    pub(crate) ends_at: Timestamp,
+    pub(crate) epoch: Epoch,
+    /// When a use of it was last noted, in milliseconds since the Unix epoch.
+    pub(crate) noted_at: AtomicI64,
+    pub(crate) value: V,
+}
+
+impl<V> Deref for Remembered<V> {
+    type Target = V;
+
+    fn deref(&self) -> &V {
+        &self.value
+    }
+}
+
+impl<V: Send + Sync + 'static> Memory<V> {
+    /// An empty memory for about `capacity` credentials, those used last.
+    pub fn new(capacity: usize, hearing: Hearing) -> Self {
+        let room = capacity.div_ceil(2 * SHARDS);
+        Self {
+            shards: from_fn(|_| Mutex::new(Shard::new(room))),
+            flights: Flights::default(),
+            forgotten: Forgotten::default(),
+            hearing,
+            began: monotonic_now(),
+            heard_until: AtomicU64::new(0),
+            counts: Counts::default(),
+        }
+    }
+
+    /// What it was good for.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// How many credentials it holds, forgotten and ended ones that nobody has asked for since included.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| locked(shard).len()).sum()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The epoch now, to be taken before a look-up begins.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.forgotten.epoch()
+    }
+
+    /// What is remembered by `digest`, or else what `look_up` finds, which is remembered from here on.
+    pub(crate) async fn recall(
+        &self,
+        digest: TokenDigest,
+        now: Timestamp,
+        look_up: impl Fn() -> futures_util::future::BoxFuture<'static, Found<V>>,
+    ) -> Found<V> {
+        if !self.hears() {
+            self.counts.bypass();
+            return look_up().await;
+        }
+        let known = locked(self.shard(&digest)).get(&digest);
+        if let Some(known) = known {
+            if self.forgotten.believes(known.user, known.epoch) && now < known.ends_at {
+                self.counts.hit();
+                return Ok(known);
+            }
+            locked(self.shard(&digest)).remove(&digest);
+        }
+        self.counts.miss();
+        let found = self.flights.join(digest, &look_up).await?;
+        if self.forgotten.believes(found.user, found.epoch) {
+            locked(self.shard(&digest)).put(Arc::clone(&found));
+            return Ok(found);
+        }
+        // It may have begun before something that was over before this check began.
+        look_up().await
+    }
+
+    fn shard(&self, digest: &TokenDigest) -> &Mutex<Shard<V>> {
+        let [first, ..] = &self.shards;
+        let number = usize::try_from(place(digest) % SHARDS as u64).unwrap_or_default();
+        self.shards.get(number).unwrap_or(first)
+    }
+
+    /// Whether everything has been heard up to a moment that is recent enough.
+    fn hears(&self) -> bool {
+        match self.hearing {
+            Hearing::InProcess => true,
+            Hearing::Proven => {
+                let heard_until = self.heard_until.load(Ordering::SeqCst);
+                heard_until > 0 && self.since_beginning(monotonic_now()) < heard_until + as_millis(DEAF_AFTER)
+            }
+        }
+    }
+
+    /// Plus one, so that 0 is never.
+    fn since_beginning(&self, moment: Instant) -> u64 {
+        as_millis(moment.saturating_duration_since(self.began)) + 1
+    }
+}
+
+impl<V: Send + Sync + 'static> Revocations for Memory<V> {
+    fn forget_user(&self, user: UserId) {
+        self.forgotten.forget_user(user);
+    }
+
+    fn forget_everything(&self) {
+        self.forgotten.forget_everything();
+        for shard in &self.shards {
+            let mut shard = locked(shard);
+            *shard = Shard::new(shard.room());
+        }
+    }
+
+    fn heard_until(&self, moment: Instant) {
+        self.heard_until.fetch_max(self.since_beginning(moment), Ordering::SeqCst);
+    }
+}
+
+fn as_millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn locked<V>(shard: &Mutex<Shard<V>>) -> MutexGuard<'_, Shard<V>> {
+    // Each change under this lock is whole by itself.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Goes on while the process is stopped, and takes no steps back: the wall clock, which the domain asks, may do either.
+fn monotonic_now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "how long nothing was heard is no matter of the wall clock's")]
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const NOON: Timestamp = Timestamp::from_unix_millis(1_000_000);
+
+    fn digest() -> TokenDigest {
+        TokenDigest::from_stored([7; 32])
+    }
+
+    fn user() -> UserId {
+        Uuid::from_u128(1).into()
+    }
+
+    /// Recalls a credential that ends a second after noon; `asked` counts how often the store was.
+    async fn recall(memory: &Memory<u32>, now: Timestamp, asked: &AtomicU64) -> u32 {
+        let epoch = memory.epoch();
+        let look_up = || {
+            let number = u32::try_from(asked.fetch_add(1, Ordering::SeqCst)).unwrap();
+            let remembered = Remembered {
+                digest: digest(),
+                user: user(),
+                credential: CredentialId::Session(Uuid::from_u128(2).into()),
+                ends_at: NOON.plus(Duration::from_secs(1)),
+                epoch,
+                noted_at: AtomicI64::new(0),
+                value: number,
+            };
+            async move { Ok(Arc::new(remembered)) }.boxed()
+        };
+        memory.recall(digest(), now, look_up).await.unwrap().value
+    }
+
+    #[tokio::test]
+    async fn what_was_found_is_remembered_until_its_user_is_forgotten_or_its_time_has_come() {
+        let (memory, asked) = (Memory::new(100, Hearing::InProcess), AtomicU64::new(0));
+        for expected in [0, 0, 0] {
+            assert_eq!(recall(&memory, NOON, &asked).await, expected);
+        }
+        memory.forget_user(Uuid::from_u128(9).into());
+        assert_eq!(recall(&memory, NOON, &asked).await, 0, "somebody else was forgotten");
+        memory.forget_user(user());
+        assert_eq!(recall(&memory, NOON, &asked).await, 1);
+        memory.forget_everything();
+        assert!(memory.is_empty());
+        assert_eq!(recall(&memory, NOON, &asked).await, 2);
+        assert_eq!(recall(&memory, NOON.plus(Duration::from_secs(1)), &asked).await, 3, "its time has come");
+        let counts = memory.counts();
+        assert_eq!((counts.hits(), counts.misses(), counts.bypassed()), (3, 4, 0));
+    }
+
+    #[tokio::test]
+    async fn a_look_up_that_was_under_way_when_its_user_was_forgotten_is_not_believed_by_anybody_later() {
+        let (memory, asked) = (Memory::new(100, Hearing::InProcess), AtomicU64::new(0));
+        let epoch = memory.epoch();
+        // It has read the old state, and lands after its user was forgotten.
+        let old = Remembered {
+            digest: digest(),
+            user: user(),
+            credential: CredentialId::Session(Uuid::from_u128(2).into()),
+            ends_at: NOON.plus(Duration::from_secs(1)),
+            epoch,
+            noted_at: AtomicI64::new(0),
+            value: 99,
+        };
+        memory.forget_user(user());
+        locked(memory.shard(&digest())).put(Arc::new(old));
+        assert_eq!(recall(&memory, NOON, &asked).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_memory_that_has_heard_nothing_for_a_second_is_not_believed_until_it_hears_again() {
+        let (memory, asked) = (Memory::new(100, Hearing::Proven), AtomicU64::new(0));
+        assert_eq!(recall(&memory, NOON, &asked).await, 0, "it has never heard anything");
+        assert_eq!(recall(&memory, NOON, &asked).await, 1);
+        memory.heard_until(monotonic_now());
+        assert_eq!(recall(&memory, NOON, &asked).await, 2);
+        assert_eq!(recall(&memory, NOON, &asked).await, 2);
+        // As if the last proof were from a second ago.
+        memory.heard_until.store(1, Ordering::SeqCst);
+        let ago = monotonic_now() + DEAF_AFTER;
+        let is_deaf = memory.since_beginning(ago) >= 1 + as_millis(DEAF_AFTER);
+        assert!(is_deaf);
+        memory.heard_until.store(0, Ordering::SeqCst);
+        assert_eq!(recall(&memory, NOON, &asked).await, 3);
+        assert_eq!(memory.counts().bypassed(), 3);
+        memory.heard_until(monotonic_now());
+        assert_eq!(recall(&memory, NOON, &asked).await, 2, "what it has is good again: nothing was missed");
+    }
+}
