@@ -28,6 +28,8 @@ const SHARDS: usize = 64;
 pub enum Hearing {
     /// Nobody but this process changes anything: what its store tells is all there is.
     InProcess,
+    /// Nothing is told: nothing is remembered either.
+    Never,
     /// Others do too. The store proves now and then that it has told everything up to a moment; when it has not for
     /// [`DEAF_AFTER`], the memory is not believed.
     Proven,
@@ -57,6 +59,18 @@ pub struct Remembered<V> {
     /// When a use of it was last noted, in milliseconds since the Unix epoch.
     pub(crate) noted_at: AtomicI64,
     pub(crate) value: V,
+}
+
+impl<V> Remembered<V> {
+    /// Whose the credential is.
+    pub fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// Which one it is.
+    pub fn credential(&self) -> CredentialId {
+        self.credential
+    }
 }
 
 impl<V> Deref for Remembered<V> {
@@ -141,6 +155,7 @@ impl<V: Send + Sync + 'static> Memory<V> {
     fn hears(&self) -> bool {
         match self.hearing {
             Hearing::InProcess => true,
+            Hearing::Never => false,
             Hearing::Proven => {
                 let heard_until = self.heard_until.load(Ordering::SeqCst);
                 heard_until > 0 && self.since_beginning(monotonic_now()) < heard_until + as_millis(DEAF_AFTER)
@@ -271,7 +286,7 @@ mod tests {
         // As if the last proof were from a second ago.
         memory.heard_until.store(1, Ordering::SeqCst);
         let ago = monotonic_now() + DEAF_AFTER;
-        let is_deaf = memory.since_beginning(ago) >= 1 + as_millis(DEAF_AFTER);
+        let is_deaf = memory.since_beginning(ago) > as_millis(DEAF_AFTER);
         assert!(is_deaf);
         memory.heard_until.store(0, Ordering::SeqCst);
         assert_eq!(recall(&memory, NOON, &asked).await, 3);

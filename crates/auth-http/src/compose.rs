@@ -2,6 +2,8 @@
 //! adapter.
 
 use std::{
+    io,
+    num::NonZero,
     path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
@@ -9,8 +11,10 @@ use std::{
 };
 
 use actix_web::web;
+use auth_cache::{CachedChecks, Hearing, Memory};
 use auth_domain::{
-    Auth, Clock, Courier, Entropy, KeyId, Mailer, NoServerKey, Ports, ServerKeys, Store, StoreError, Upkeep,
+    Auth, Clock, Courier, Entropy, KeyId, Mailer, NoServerKey, Ports, Revocations, ServerKeys, Store, StoreError,
+    Upkeep,
     archive::{ArchiveSource, ArchiveTarget},
     system::{SystemClock, SystemEntropy},
 };
@@ -24,7 +28,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::{
-    ClientAddress,
+    Checked, ClientAddress,
     jobs::{Bell, Heartbeat, Work},
     key_file::{self, KeyFileError},
     openapi,
@@ -98,6 +102,9 @@ pub enum ComposeError {
         "setting secrets.key: PostgreSQL needs a server key of 64 hex digits, such as `openssl rand -hex 32` prints"
     )]
     NoKeys,
+    /// A thread cannot be started.
+    #[error("a thread cannot be started")]
+    Thread(#[source] io::Error),
     /// The server keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
@@ -125,7 +132,8 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
     let languages = templates.languages().cloned().collect();
     let mailer = mailer(&settings, templates)?;
     let keys = Arc::new(server_keys(settings.server_keys, &settings.database, entropy.as_ref())?);
-    let (store, preparing) = store(&settings.database, settings.pool)?;
+    let memory = Arc::new(memory(settings.remembered));
+    let (store, preparing) = store(&settings.database, settings.pool, memory.clone())?;
     let bell = Arc::new(Bell::default());
 
     let ports = Ports {
@@ -135,9 +143,11 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
         bell: bell.clone(),
     };
     let description = openapi::description(&settings.policy.session_kinds).into();
+    let auth = Arc::new(Auth::new(ports, settings.policy, Arc::clone(&keys)));
     let service = web::Data::new(Service {
         description,
-        auth: Auth::new(ports, settings.policy, Arc::clone(&keys)),
+        checks: CachedChecks::new(Arc::clone(&auth), memory, Checked::of_session, Checked::of_key_pair),
+        auth,
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
         client_address: ClientAddress {
@@ -225,10 +235,22 @@ pub fn keys_to_be(settings: &Settings, file: &Path) -> Result<(Vec<KeyId>, Optio
     Ok((keys.ids().collect(), Some(key_file::beside(file))))
 }
 
-fn store(database: &Database, pool: PoolOptions) -> Result<(Arc<dyn Store>, Preparing), ComposeError> {
+/// What checks are remembered in. Every store shares its database with others: the command line, if nobody else.
+fn memory(credentials: Option<NonZero<u32>>) -> Memory<Checked> {
+    match credentials {
+        Some(credentials) => Memory::new(usize::try_from(credentials.get()).unwrap_or(usize::MAX), Hearing::Proven),
+        None => Memory::new(0, Hearing::Never),
+    }
+}
+
+fn store(
+    database: &Database,
+    pool: PoolOptions,
+    revocations: Arc<dyn Revocations>,
+) -> Result<(Arc<dyn Store>, Preparing), ComposeError> {
     match database {
         Database::Sqlite(path) => {
-            let store = SqliteStore::open(path)?;
+            let store = SqliteStore::open(path)?.telling(revocations).map_err(ComposeError::Thread)?;
             info!(path = %path.display(), "database open");
             Ok((Arc::new(store), Box::pin(async { Ok(()) })))
         }

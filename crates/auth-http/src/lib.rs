@@ -36,4 +36,4 @@ pub mod service;
 pub mod settings;
 
 pub use extract::{ClientAddress, ForwardedHeader};
-pub use routes::{BASE, app, served};
+pub use routes::{BASE, Checked, app, served};

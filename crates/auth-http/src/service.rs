@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use actix_web::web;
+use auth_cache::CachedChecks;
 use auth_domain::{Auth, Clock, Entropy, EntropyError, Language, StoreError, mint_uuid};
 use uuid::Uuid;
 
-use crate::{extract::ClientAddress, jobs::Heartbeat};
+use crate::{extract::ClientAddress, jobs::Heartbeat, routes::Checked};
 
 /// How long a readiness probe waits for the store.
 const READY_WITHIN: Duration = Duration::from_secs(2);
@@ -14,7 +15,9 @@ const READY_WITHIN: Duration = Duration::from_secs(2);
 /// The use cases, and what the HTTP side needs besides.
 pub struct Service {
     /// The use cases.
-    pub auth: Auth,
+    pub auth: Arc<Auth>,
+    /// The checks, answered from memory where that can be believed.
+    pub checks: CachedChecks<Checked>,
     /// The time, for request ids.
     pub clock: Arc<dyn Clock>,
     /// Random octets, for request ids.

@@ -43,12 +43,12 @@ impl Accounts for SqliteStore {
 
     async fn change_user(&self, id: UserId, change: &UserChange, event: &Event) -> Result<Changed, StoreError> {
         let (change, event) = (change.clone(), event.clone());
-        self.write(move |conn| change_user(conn, id, &change, &event)).await
+        self.revoke(move |conn| Ok((change_user(conn, id, &change, &event)?, Some(id)))).await
     }
 
     async fn delete_user(&self, id: UserId, event: &Event) -> Result<Changed, StoreError> {
         let event = event.clone();
-        self.write(move |conn| delete_user(conn, id, &event)).await
+        self.revoke(move |conn| Ok((delete_user(conn, id, &event)?, Some(id)))).await
     }
 }
 

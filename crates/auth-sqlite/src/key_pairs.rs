@@ -64,7 +64,11 @@ impl KeyPairs for SqliteStore {
         event: &Event,
     ) -> Result<Option<UserId>, StoreError> {
         let event = event.clone();
-        self.write(move |conn| delete_key_pair(conn, id, of, &event)).await
+        let delete = move |conn: &mut SqliteConnection| {
+            let owner = delete_key_pair(conn, id, of, &event)?;
+            Ok((owner, owner))
+        };
+        self.revoke(delete).await
     }
 }
 

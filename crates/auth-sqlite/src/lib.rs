@@ -5,6 +5,7 @@
 //! | `store` | [`SqliteStore`]: opening it, and the way to its writer and its readers |
 //! | `writer` | the one connection that writes, on a thread of its own |
 //! | `connections` | how connections are set up, and the pool of those that read |
+//! | `others` | noticing what other processes write |
 //! | `migrations` | making the file and bringing its layout up to date |
 //! | `error` | [`OpenError`], and what SQLite's failures mean to the domain |
 //! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
@@ -39,6 +40,7 @@ mod emails;
 mod error;
 mod key_pairs;
 mod migrations;
+mod others;
 mod outbox;
 mod pages;
 #[cfg(test)]

@@ -14,7 +14,7 @@ use diesel::{
 
 use crate::{
     SqliteStore, audit,
-    error::Failure,
+    error::{Failure, corrupt},
     pages,
     rows::{SessionRow, UserRow, bytes_of, id, live_session},
     schema::{sessions, users},
@@ -53,7 +53,11 @@ impl Sessions for SqliteStore {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
-        self.write(move |conn| extend_session(conn, id, expires_at, now)).await
+        let extended = self.revoke(move |conn| {
+            let owner = extend_session(conn, id, expires_at, now)?;
+            Ok((owner, owner))
+        });
+        Ok(if extended.await?.is_some() { Applied::Yes } else { Applied::Stale })
     }
 
     async fn open_live_session(
@@ -78,12 +82,16 @@ impl Sessions for SqliteStore {
         event: &Event,
     ) -> Result<Option<UserId>, StoreError> {
         let event = event.clone();
-        self.write(move |conn| close_session(conn, id, of, &event)).await
+        let close = move |conn: &mut SqliteConnection| {
+            let owner = close_session(conn, id, of, &event)?;
+            Ok((owner, owner))
+        };
+        self.revoke(close).await
     }
 
     async fn close_sessions(&self, user: UserId, keep: Option<SessionId>, event: &Event) -> Result<u64, StoreError> {
         let event = event.clone();
-        self.write(move |conn| close_sessions(conn, user, keep, &event)).await
+        self.revoke(move |conn| Ok((close_sessions(conn, user, keep, &event)?, Some(user)))).await
     }
 
     async fn record_usage(&self, usage: &[(CredentialId, Timestamp)]) -> Result<(), StoreError> {
@@ -152,28 +160,30 @@ fn page_sessions(
     pages::paged(rows, items, SessionRow::into_session)
 }
 
+/// Returns whose session it is; `None` when there is none to extend.
 fn extend_session(
     conn: &mut SqliteConnection,
-    id: SessionId,
+    session: SessionId,
     expires_at: Timestamp,
     now: Timestamp,
-) -> Result<Applied, Failure> {
-    let id = bytes_of(id.uuid());
-    let alive: Vec<i64> = sessions::table
-        .filter(sessions::id.eq(&id))
+) -> Result<Option<UserId>, Failure> {
+    let row = bytes_of(session.uuid());
+    let alive: Vec<(i64, Option<Vec<u8>>)> = sessions::table
+        .filter(sessions::id.eq(&row))
         .filter(sessions::verified_at.is_not_null())
         .filter(sessions::expires_at.gt(now.unix_millis()))
-        .select(sessions::expires_at)
+        .select((sessions::expires_at, sessions::user_id))
         .load(conn)?;
-    let Some(ends_at) = alive.into_iter().next() else {
-        return Ok(Applied::Stale);
+    let Some((ends_at, owner)) = alive.into_iter().next() else {
+        return Ok(None);
     };
     if ends_at < expires_at.unix_millis() {
-        diesel::update(sessions::table.filter(sessions::id.eq(&id)))
+        diesel::update(sessions::table.filter(sessions::id.eq(&row)))
             .set(sessions::expires_at.eq(expires_at.unix_millis()))
             .execute(conn)?;
     }
-    Ok(Applied::Yes)
+    let owner = owner.ok_or_else(|| corrupt("sessions", session, "verified, and belongs to nobody"))?;
+    Ok(Some(id("sessions", &row, &owner)?))
 }
 
 /// Whose session `id` is, if it is one of an account's and ends after `now`.

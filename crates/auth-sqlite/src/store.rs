@@ -1,14 +1,15 @@
 //! The store: one writer, several readers.
 
-use std::{num::NonZero, path::Path, sync::Arc, thread};
+use std::{io, num::NonZero, path::Path, sync::Arc, thread};
 
-use auth_domain::StoreError;
+use auth_domain::{NoMemory, Revocations, StoreError, UserId};
 use diesel::SqliteConnection;
 
 use crate::{
     connections::{Database, Readers},
     error::{Failure, OpenError},
     migrations::{self, check_layout, innermost},
+    others,
     writer::Writer,
 };
 
@@ -19,6 +20,8 @@ use crate::{
 pub struct SqliteStore {
     writer: Writer,
     readers: Arc<Readers>,
+    /// Told of what revokes or changes a credential.
+    revocations: Arc<dyn Revocations>,
 }
 
 impl SqliteStore {
@@ -48,7 +51,8 @@ impl SqliteStore {
         let writer = Writer::start(database.clone(), connection).map_err(OpenError::io(path))?;
         // Checks read on the thread that asks, so as many can be under way as there are threads.
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        Ok(Self { writer, readers: Arc::new(Readers::new(database, threads.max(4))) })
+        let readers = Arc::new(Readers::new(database, threads.max(4)));
+        Ok(Self { writer, readers, revocations: Arc::new(NoMemory) })
     }
 
     /// Brings the database in the file `path` up to date, as [`open`](Self::open) does. Returns the names of the
@@ -57,12 +61,38 @@ impl SqliteStore {
         migrations::prepare(&Database::at(path)?)
     }
 
+    /// The same store, which tells `revocations` of everything that may make a remembered credential wrong: what it does
+    /// itself at once, and what other processes do to the file, such as the command line, within a fraction of a second.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn telling(mut self, revocations: Arc<dyn Revocations>) -> io::Result<Self> {
+        self.revocations = Arc::clone(&revocations);
+        others::watch(&self.writer, revocations)?;
+        Ok(self)
+    }
+
     /// Runs `fact` on the writer, in a transaction of its own.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         fact: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.writer.write(fact).await
+        self.writer.write(fact, |_outcome| {}).await
+    }
+
+    /// Runs a fact that revokes or changes credentials: it returns whose, and that is told before anybody is answered.
+    pub(crate) async fn revoke<T: Send + 'static>(
+        &self,
+        fact: impl FnOnce(&mut SqliteConnection) -> Result<(T, Option<UserId>), Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let revocations = Arc::clone(&self.revocations);
+        let tell = move |outcome: &Result<(T, Option<UserId>), StoreError>| match outcome {
+            Ok((_, Some(user))) => revocations.forget_user(*user),
+            Ok((_, None)) => {}
+            // Whether it was committed before it failed is not known.
+            Err(_) => revocations.forget_everything(),
+        };
+        Ok(self.writer.write(fact, tell).await?.0)
     }
 
     /// Runs `query` on a reader, off the runtime's threads.

@@ -7,6 +7,7 @@
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -58,10 +59,11 @@ impl Writer {
     /// true when it writes.
     ///
     /// A fact that nobody waits for any more, because the caller went away or was told that it took too long, is not
-    /// begun.
+    /// begun. One that was begun is followed by `then`, with what came of it, before anybody is answered.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         fact: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+        then: impl FnOnce(&Result<T, StoreError>) + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
@@ -69,6 +71,7 @@ impl Writer {
                 return Condition::Good;
             }
             let outcome = connection.and_then(|open| carry_out(open, fact));
+            then(&outcome);
             let condition = match outcome {
                 Err(StoreError::Unavailable(_)) => Condition::Doubtful,
                 _ => Condition::Good,
@@ -85,6 +88,36 @@ impl Writer {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(StoreError::unavailable("the writer did not answer in time")),
         }
+    }
+}
+
+impl Writer {
+    /// Calls `look` with the writing connection every so often, for as long as the writer lives. Several that wait behind a
+    /// long write come at once; one that cannot be had is left out.
+    pub(crate) fn watch(
+        &self,
+        every: Duration,
+        look: impl Fn(&mut SqliteConnection) + Send + Sync + 'static,
+    ) -> io::Result<()> {
+        let (queue, look) = (self.queue.downgrade(), Arc::new(look));
+        thread::Builder::new().name("auth-sqlite-watch".to_owned()).spawn(move || {
+            loop {
+                thread::sleep(every);
+                let look = Arc::clone(&look);
+                let job: Job = Box::new(move |connection| {
+                    if let Ok(open) = connection {
+                        look(open);
+                    }
+                    Condition::Good
+                });
+                // In this order: the thread must not keep the writer alive while it sleeps.
+                let sent = queue.upgrade().map(|queue| queue.blocking_send(job));
+                if !matches!(sent, Some(Ok(()))) {
+                    return;
+                }
+            }
+        })?;
+        Ok(())
     }
 }
 

@@ -44,12 +44,4 @@ impl Auth {
             Changed::Already | Changed::Missing => Err(AuthError::InvalidCredential),
         }
     }
-
-    /// Whether the caller may pass where any of these roles is asked for; anybody may where none is.
-    ///
-    /// # Errors
-    /// [`AuthError::RoleLacking`] when they hold none of them.
-    pub fn authorize(&self, caller: &Caller, any_of: &[RoleName]) -> Result<(), AuthError> {
-        judge_access(&caller.roles(), any_of)
-    }
 }

@@ -1,5 +1,5 @@
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
-use auth_domain::{Auth, Caller, LiveKeyPair, LiveSession};
+use auth_domain::{Auth, Caller, LiveSession};
 
 use super::{Extracting, service};
 use crate::answer::ApiError;
@@ -37,8 +37,7 @@ impl Credential for LiveSession {
     async fn check(presented: Presented<'_>, auth: &Auth) -> Result<Self, ApiError> {
         match presented {
             Presented::Bearer(bearer) => Ok(auth.check_session(bearer).await?),
-            Presented::KeyPair { .. } => Err(ApiError::unauthorized("this endpoint takes a bearer, not a key pair")),
-            Presented::Nothing => Err(ApiError::unauthorized("a bearer is required")),
+            other => Err(takes::a_bearer(&other)),
         }
     }
 }
@@ -53,25 +52,38 @@ impl Credential for Option<LiveSession> {
     }
 }
 
-/// For endpoints that take a key pair.
-impl Credential for LiveKeyPair {
-    async fn check(presented: Presented<'_>, auth: &Auth) -> Result<Self, ApiError> {
-        match presented {
-            Presented::KeyPair { key, secret } => Ok(auth.check_key_pair(key, secret).await?),
-            Presented::Bearer(_) => Err(ApiError::unauthorized("this endpoint takes a key pair, not a bearer")),
-            Presented::Nothing => Err(ApiError::unauthorized("a key pair is required")),
-        }
-    }
-}
-
 /// For endpoints that take either.
 impl Credential for Caller {
     async fn check(presented: Presented<'_>, auth: &Auth) -> Result<Self, ApiError> {
         match presented {
             Presented::Bearer(bearer) => Ok(Self::Session(auth.check_session(bearer).await?)),
             Presented::KeyPair { key, secret } => Ok(Self::KeyPair(auth.check_key_pair(key, secret).await?)),
-            Presented::Nothing => Err(ApiError::unauthorized("a bearer or a key pair is required")),
+            Presented::Nothing => Err(takes::either()),
         }
+    }
+}
+
+/// The refusals of what an endpoint does not take.
+pub(super) mod takes {
+    use super::Presented;
+    use crate::answer::ApiError;
+
+    pub(in crate::extract) fn a_bearer(instead: &Presented<'_>) -> ApiError {
+        ApiError::unauthorized(match instead {
+            Presented::KeyPair { .. } => "this endpoint takes a bearer, not a key pair",
+            Presented::Bearer(_) | Presented::Nothing => "a bearer is required",
+        })
+    }
+
+    pub(in crate::extract) fn a_key_pair(instead: &Presented<'_>) -> ApiError {
+        ApiError::unauthorized(match instead {
+            Presented::Bearer(_) => "this endpoint takes a key pair, not a bearer",
+            Presented::KeyPair { .. } | Presented::Nothing => "a key pair is required",
+        })
+    }
+
+    pub(in crate::extract) fn either() -> ApiError {
+        ApiError::unauthorized("a bearer or a key pair is required")
     }
 }
 

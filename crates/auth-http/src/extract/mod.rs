@@ -3,6 +3,7 @@
 mod administering;
 mod body;
 mod caller;
+mod checked;
 mod client_address;
 mod path;
 mod query;
@@ -13,6 +14,7 @@ mod whole;
 pub(crate) use administering::Administering;
 pub(crate) use body::Body;
 pub(crate) use caller::Signed;
+pub(crate) use checked::{CheckedCaller, CheckedKeyPair, CheckedSession};
 pub use client_address::{ClientAddress, ForwardedHeader};
 pub(crate) use path::{Id, NamedGroup, NamedRole};
 pub(crate) use query::{Paging, Query, RolesAsked};

@@ -4,17 +4,23 @@ use actix_web::{
         StatusCode,
         header::{HeaderName, HeaderValue},
     },
-    web,
 };
-use auth_domain::Caller;
+use auth_domain::{CredentialId, rules::judge_access};
+use uuid::Uuid;
 
 use super::endpoint::Endpoint;
 use crate::{
     answer::{ApiError, ApiResult},
-    extract::{RolesAsked, Signed},
+    extract::{CheckedCaller, RolesAsked},
     openapi::RoleNameText,
-    service::Service,
 };
+
+const USER_ID: HeaderName = HeaderName::from_static("x-auth-user-id");
+const ALIAS: HeaderName = HeaderName::from_static("x-auth-alias");
+const ROLES: HeaderName = HeaderName::from_static("x-auth-roles");
+const GROUPS: HeaderName = HeaderName::from_static("x-auth-groups");
+const METHOD: HeaderName = HeaderName::from_static("x-auth-method");
+const CREDENTIAL_ID: HeaderName = HeaderName::from_static("x-auth-credential-id");
 
 /// What a reverse proxy asks on every request.
 pub(super) fn check() -> Endpoint {
@@ -38,31 +44,28 @@ pub(super) fn check() -> Endpoint {
             ("x-auth-method" = String, description = "`session` or `keypair`."),
             ("x-auth-credential-id" = Uuid, description = "The id of the session or key pair."))),
         (status = 403)))]
-pub(super) async fn show(service: web::Data<Service>, signed: Signed<Caller, RolesAsked>) -> ApiResult {
-    let (caller, RolesAsked(asked)) = (signed.caller, signed.input);
-    service.auth.authorize(&caller, &asked)?;
-    let user = caller.user();
-    let method = match &caller {
-        Caller::Session(_) => "session",
-        Caller::KeyPair(_) => "keypair",
+pub(super) async fn show(request: CheckedCaller<RolesAsked>) -> ApiResult {
+    let CheckedCaller { checked, input: RolesAsked(asked) } = request;
+    judge_access(&checked.roles(), &asked)?;
+    let (alias, roles, groups) = checked.identity();
+    let (method, credential) = match checked.credential() {
+        CredentialId::Session(id) => ("session", id.uuid()),
+        CredentialId::KeyPair(id) => ("keypair", id.uuid()),
     };
     let mut response = HttpResponse::Ok().finish();
     let headers = response.headers_mut();
-    for (name, value) in [
-        ("x-auth-user-id", user.id.to_string()),
-        ("x-auth-alias", user.alias.as_str().to_owned()),
-        ("x-auth-roles", caller.roles().join(",")),
-        ("x-auth-groups", user.groups.join(",")),
-        ("x-auth-method", method.to_owned()),
-        ("x-auth-credential-id", caller.credential().uuid().to_string()),
-    ] {
-        headers.insert(HeaderName::from_static(name), header_value(value)?);
-    }
+    let mut buffer = Uuid::encode_buffer();
+    headers.insert(USER_ID, header_value(checked.user().uuid().hyphenated().encode_lower(&mut buffer))?);
+    headers.insert(ALIAS, header_value(alias)?);
+    headers.insert(ROLES, header_value(roles)?);
+    headers.insert(GROUPS, header_value(groups)?);
+    headers.insert(METHOD, HeaderValue::from_static(method));
+    headers.insert(CREDENTIAL_ID, header_value(credential.hyphenated().encode_lower(&mut buffer))?);
     Ok(response)
 }
 
 /// Ids, aliases and names are printable ASCII. Should one not be, the request must not pass without it.
-fn header_value(text: String) -> Result<HeaderValue, ApiError> {
+fn header_value(text: &str) -> Result<HeaderValue, ApiError> {
     let unprintable = |_never| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
-    HeaderValue::try_from(text).map_err(unprintable)
+    HeaderValue::from_str(text).map_err(unprintable)
 }

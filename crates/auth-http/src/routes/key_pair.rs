@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{endpoint::Endpoint, session::Verification};
 use crate::{
     answer::{Acknowledged, ApiResult, accepted, acknowledged},
-    extract::{Body, Id, Sender, Signed, Whole},
+    extract::{Body, CheckedKeyPair, Id, Sender, Signed, Whole},
     service::Service,
 };
 
@@ -78,8 +78,8 @@ impl<'a> From<&'a LiveKeyPair> for Check<'a> {
 #[utoipa::path(get, path = "/keypair", tag = "Key pairs", operation_id = "checkKeyPair",
     security(("apiKey" = [], "apiSecret" = [])),
     responses((status = 200, description = "The key pair and its user.", body = Check)))]
-pub(super) async fn show(signed: Signed<LiveKeyPair>) -> ApiResult {
-    Ok(HttpResponse::Ok().json(Check::from(&signed.caller)))
+pub(super) async fn show(CheckedKeyPair(checked): CheckedKeyPair) -> ApiResult {
+    Ok(checked.answer())
 }
 
 /// A key pair as its owner wants it.

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 mod authorize;
+mod checked;
 mod docs;
 mod email;
 mod endpoint;
@@ -26,6 +27,7 @@ use crate::{
     answer::{ApiError, contract},
     service::Service,
 };
+pub use checked::Checked;
 use endpoint::Endpoint;
 
 /// The path that the public API lives under.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::endpoint::Endpoint;
 use crate::{
     answer::{Acknowledged, ApiResult, accepted, acknowledged},
-    extract::{Body, Id, Sender, Signed},
+    extract::{Body, CheckedSession, Id, Sender, Signed},
     openapi::EmailAddressText,
     service::Service,
 };
@@ -217,8 +217,8 @@ pub(super) async fn verify(
 /// Who the bearer belongs to and what they may do. 401 means that the bearer is not valid; 503 that nothing is known.
 #[utoipa::path(get, path = "/session", tag = "Sessions", operation_id = "checkSession", security(("bearer" = [])),
     responses((status = 200, description = "The session and its user.", body = Check)))]
-pub(super) async fn show(signed: Signed<LiveSession>) -> ApiResult {
-    Ok(HttpResponse::Ok().json(Check::from(&signed.caller)))
+pub(super) async fn show(CheckedSession(checked): CheckedSession) -> ApiResult {
+    Ok(checked.answer())
 }
 
 /// The new end of a session.

@@ -53,6 +53,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Whether throttles and budgets are on.
     pub limits_enabled: bool,
+    /// How many credentials are remembered; `None` when none is.
+    pub remembered: Option<NonZero<u32>>,
     /// How long the audit log is kept.
     pub events_kept: Duration,
     /// Logging.
@@ -120,6 +122,7 @@ struct Raw {
     registration: RawRegistration,
     sessions: RawSessions,
     limits: RawLimits,
+    cache: RawCache,
     security: RawSecurity,
     audit: RawAudit,
     log: Log,
@@ -179,6 +182,13 @@ struct RawLimits {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RawCache {
+    enabled: bool,
+    credentials: NonZero<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawSecurity {
     fresh_for: SpanOrOff,
 }
@@ -234,6 +244,7 @@ impl TryFrom<Raw> for Settings {
             server_keys,
             policy,
             limits_enabled: raw.limits.enabled,
+            remembered: raw.cache.enabled.then_some(raw.cache.credentials),
             events_kept: raw.audit.keep.0,
             log: raw.log,
         })

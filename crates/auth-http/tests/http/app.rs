@@ -11,8 +11,9 @@ use actix_web::{
     http::{Method, StatusCode, header::HeaderMap},
     test, web,
 };
-use auth_domain::{Auth, Courier, NoBell, Policy, Ports, Store, UserId};
-use auth_http::{ClientAddress, jobs::Heartbeat, service::Service};
+use auth_cache::{CachedChecks, Hearing, Memory};
+use auth_domain::{Auth, Courier, NoBell, Policy, Ports, Revocations, Store, UserId};
+use auth_http::{Checked, ClientAddress, jobs::Heartbeat, service::Service};
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_sqlite::SqliteStore;
 use auth_testkit::{SentMail, World, postgres};
@@ -24,7 +25,7 @@ use tempfile::TempDir;
 pub(crate) const STEP_UP: &str = "this takes a recent sign-in: sign in again";
 
 /// What a journey runs on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
     Fakes,
     Sqlite,
@@ -43,6 +44,7 @@ pub(crate) struct TestApp {
     pub(crate) world: World,
     service: web::Data<Service>,
     cors_origins: Vec<String>,
+    memory: Arc<Memory<Checked>>,
     courier: Courier,
     unread: Mutex<Vec<SentMail>>,
     database: Behind,
@@ -74,12 +76,15 @@ pub(crate) struct Answer {
 impl TestApp {
     pub(crate) async fn on(backend: Backend, setup: Setup) -> Self {
         let world = World::new();
+        let memory =
+            Arc::new(Memory::new(1000, if backend == Backend::Postgres { Hearing::Never } else { Hearing::InProcess }));
+        world.store.tell(memory.clone());
         let (store, database): (Arc<dyn Store>, _) = match backend {
             Backend::Fakes => (world.store.clone(), Behind::Fake),
             Backend::Sqlite => {
                 let folder = tempfile::tempdir().unwrap();
                 let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
-                (Arc::new(store), Behind::Sqlite(folder))
+                (Arc::new(store.telling(memory.clone()).unwrap()), Behind::Sqlite(folder))
             }
             Backend::Postgres => {
                 let open = |url: &str| PostgresStore::new(url.parse().unwrap(), PoolOptions::default()).unwrap();
@@ -97,9 +102,12 @@ impl TestApp {
             bell: Arc::new(NoBell),
         };
         let description = auth_http::openapi::description(&setup.policy.session_kinds).into();
+        let auth = Arc::new(Auth::new(ports, setup.policy, world.keys.clone()));
+        let checks = CachedChecks::new(auth.clone(), memory.clone(), Checked::of_session, Checked::of_key_pair);
         let service = web::Data::new(Service {
             description,
-            auth: Auth::new(ports, setup.policy, world.keys.clone()),
+            auth,
+            checks,
             clock: world.clock.clone(),
             entropy: world.entropy.clone(),
             client_address: setup.client_address,
@@ -108,7 +116,7 @@ impl TestApp {
         });
         let courier = Courier { store, ..world.courier() };
         let cors_origins = setup.cors_origins;
-        Self { world, service, cors_origins, courier, unread: Mutex::default(), database }
+        Self { world, service, cors_origins, memory, courier, unread: Mutex::default(), database }
     }
 
     pub(crate) fn auth(&self) -> &Auth {
@@ -213,6 +221,7 @@ impl TestApp {
 
     /// Disables an account, behind the API's back.
     pub(crate) async fn disable(&self, user: UserId) {
+        self.memory.forget_everything();
         match &self.database {
             Behind::Fake => self.world.store.disable(user),
             Behind::Sqlite(folder) => {

@@ -53,6 +53,7 @@ impl Accounts for InMemoryStore {
         if changed == Changed::Yes {
             state.change(id, change);
             state.events.push(event.clone());
+            self.revoked(id);
         }
         Ok(changed)
     }
@@ -63,6 +64,7 @@ impl Accounts for InMemoryStore {
         if changed == Changed::Yes {
             state.remove_user(id);
             state.events.push(event.clone());
+            self.revoked(id);
         }
         Ok(changed)
     }

@@ -91,6 +91,7 @@ impl KeyPairs for InMemoryStore {
         state.key_pairs.retain(|row| row.new.id != id);
         state.remove_orphans();
         state.events.push(event.clone().about(owner));
+        self.revoked(owner);
         Ok(Some(owner))
     }
 }

@@ -12,22 +12,35 @@ mod upkeep;
 mod users;
 
 use std::sync::{
-    Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
-use auth_domain::{StoreError, UserId};
+use auth_domain::{Revocations, StoreError, UserId};
 
 use state::State;
 
 /// The whole store port, in memory.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct InMemoryStore {
     state: Mutex<State>,
     away: AtomicBool,
+    told: Mutex<Vec<Arc<dyn Revocations>>>,
 }
 
 impl InMemoryStore {
+    /// From now on `revocations` is told of what revokes or changes a credential.
+    pub fn tell(&self, revocations: Arc<dyn Revocations>) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(revocations);
+    }
+
+    /// Tells of a fact that has happened. The lock on the state is given back by now.
+    fn revoked(&self, user: UserId) {
+        for revocations in self.told.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            revocations.forget_user(user);
+        }
+    }
+
     /// From now on every call fails as if the database were out of reach; what is stored stays.
     pub fn go_away(&self) {
         self.away.store(true, Ordering::SeqCst);

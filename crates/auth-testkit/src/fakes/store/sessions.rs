@@ -62,6 +62,9 @@ impl Sessions for InMemoryStore {
         let alive = |row: &&mut SessionRow| row.new.id == id && row.verified_at.is_some() && now < row.expires_at;
         let Some(row) = state.sessions.iter_mut().find(alive) else { return Ok(Applied::Stale) };
         row.expires_at = row.expires_at.max(expires_at);
+        if let Some(owner) = row.user_id {
+            self.revoked(owner);
+        }
         Ok(Applied::Yes)
     }
 
@@ -127,6 +130,7 @@ impl Sessions for InMemoryStore {
         let Some(owner) = owner else { return Ok(None) };
         state.remove_sessions(|row| row.new.id == id);
         state.events.push(event.clone().about(owner));
+        self.revoked(owner);
         Ok(Some(owner))
     }
 
@@ -139,6 +143,7 @@ impl Sessions for InMemoryStore {
             state.events.push(event.clone());
         }
         state.remove_sessions(goes);
+        self.revoked(user);
         Ok(u64::try_from(live).expect("a count of rows"))
     }
 

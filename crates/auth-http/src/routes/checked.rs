@@ -1,0 +1,94 @@
+//! What the checks answer, made once for each credential and remembered.
+
+use actix_web::{
+    HttpResponse,
+    http::header::{self, HeaderValue},
+    web::Bytes,
+};
+use auth_domain::{LiveKeyPair, LiveSession, User};
+use serde::Serialize;
+
+use super::{key_pair, session};
+
+/// The answers to checks of one credential.
+///
+/// There are as many of these in memory as credentials in use, so they are small: two runs of octets and nothing else.
+#[derive(Debug)]
+pub struct Checked {
+    /// The answer to the check of its own kind, as JSON.
+    body: Box<[u8]>,
+    /// Alias, roles and groups, separated by [`BETWEEN`]; the last two are lists with commas.
+    identity: Box<str>,
+}
+
+/// Stands in none of the three.
+const BETWEEN: char = '\n';
+
+impl Checked {
+    /// What is answered to whoever holds this session.
+    pub fn of_session(live: &LiveSession) -> Self {
+        Self::new(&session::Check::from(live), &live.user, &live.user.roles)
+    }
+
+    /// What is answered to whoever holds this key pair.
+    pub fn of_key_pair(live: &LiveKeyPair) -> Self {
+        Self::new(&key_pair::Check::from(live), &live.user, &live.roles())
+    }
+
+    fn new(check: &impl Serialize, user: &User, roles: &[String]) -> Self {
+        // Text, numbers and lists of text always serialise.
+        let body = serde_json::to_vec(check).unwrap_or_default();
+        let identity = [user.alias.as_str(), &roles.join(","), &user.groups.join(",")].join("\n");
+        Self { body: body.into(), identity: identity.into() }
+    }
+
+    /// The answer to the check of its own kind.
+    pub(crate) fn answer(&self) -> HttpResponse {
+        let json = HeaderValue::from_static("application/json");
+        HttpResponse::Ok().insert_header((header::CONTENT_TYPE, json)).body(Bytes::copy_from_slice(&self.body))
+    }
+
+    /// The user's alias, what the credential may do, and what the user belongs to; the last two with commas between.
+    pub(crate) fn identity(&self) -> (&str, &str, &str) {
+        let (alias, lists) = self.identity.split_once(BETWEEN).unwrap_or_default();
+        let (roles, groups) = lists.split_once(BETWEEN).unwrap_or_default();
+        (alias, roles, groups)
+    }
+
+    /// What the credential may do.
+    pub(crate) fn roles(&self) -> Vec<&str> {
+        let (_alias, roles, _groups) = self.identity();
+        roles.split(',').filter(|role| !role.is_empty()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auth_domain::{Alias, FullName, Timestamp};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn an_identity_comes_back_as_it_was_whatever_is_empty() {
+        let checked = |roles: &[&str], groups: &[&str]| {
+            let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+            let user = User {
+                id: Uuid::from_u128(1).into(),
+                alias: Alias::parse("ada").unwrap(),
+                full_name: FullName::parse("Ada").unwrap(),
+                verified: true,
+                enabled: true,
+                roles: names(roles),
+                groups: names(groups),
+                created_at: Timestamp::from_unix_millis(0),
+            };
+            Checked::new(&(), &user, &user.roles)
+        };
+        for (roles, groups) in [(&["a", "b"][..], &["c"][..]), (&[], &["c"]), (&["a"], &[]), (&[], &[])] {
+            let checked = checked(roles, groups);
+            assert_eq!(checked.identity(), ("ada", roles.join(",").as_str(), groups.join(",").as_str()));
+            assert_eq!(checked.roles(), roles);
+        }
+    }
+}
