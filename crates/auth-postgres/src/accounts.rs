@@ -36,11 +36,15 @@ impl Accounts for PostgresStore {
 
     async fn change_user(&self, id: UserId, change: &UserChange, event: &Event) -> Result<Changed, StoreError> {
         let input = (id, change.clone(), event.clone());
-        self.write(input, |conn, (id, change, event)| Box::pin(changes::change_user(conn, *id, change, event))).await
+        self.revoke(input, Some(id), |conn, (id, change, event)| {
+            Box::pin(changes::change_user(conn, *id, change, event))
+        })
+        .await
     }
 
     async fn delete_user(&self, id: UserId, event: &Event) -> Result<Changed, StoreError> {
-        self.write((id, event.clone()), |conn, (id, event)| Box::pin(changes::delete_user(conn, *id, event))).await
+        let input = (id, event.clone());
+        self.revoke(input, Some(id), |conn, (id, event)| Box::pin(changes::delete_user(conn, *id, event))).await
     }
 }
 

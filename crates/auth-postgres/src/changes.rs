@@ -12,6 +12,7 @@ use crate::{
     audit,
     error::Failure,
     locks, registrations,
+    revocations::{self, Revoked},
     rows::{UserRow, sorted},
     schema::{key_pairs, sessions, users},
 };
@@ -25,32 +26,38 @@ pub(crate) async fn change_user(
     id: UserId,
     change: &UserChange,
     event: &Event,
-) -> Result<Changed, Failure> {
-    let Some(user) = lock(conn, id).await? else { return Ok(Changed::Missing) };
+) -> Result<Revoked<Changed>, Failure> {
+    let Some(user) = lock(conn, id).await? else { return Ok(changed(id, ChangeVerdict::Missing)) };
     let verdict = judge_change(&user, Some(change), others_administer(conn, id).await?);
     if verdict == ChangeVerdict::Make {
         make(conn, user, change).await?;
         audit::record(conn, event).await?;
+        revocations::announce(conn, id).await?;
     }
-    Ok(changed(verdict))
+    Ok(changed(id, verdict))
 }
 
-pub(crate) async fn delete_user(conn: &mut AsyncPgConnection, id: UserId, event: &Event) -> Result<Changed, Failure> {
-    let Some(user) = lock(conn, id).await? else { return Ok(Changed::Missing) };
+pub(crate) async fn delete_user(
+    conn: &mut AsyncPgConnection,
+    id: UserId,
+    event: &Event,
+) -> Result<Revoked<Changed>, Failure> {
+    let Some(user) = lock(conn, id).await? else { return Ok(changed(id, ChangeVerdict::Missing)) };
     let verdict = judge_change(&user, None, others_administer(conn, id).await?);
     if verdict == ChangeVerdict::Make {
         registrations::delete_users(conn, &[id.uuid()]).await?;
         audit::record(conn, event).await?;
+        revocations::announce(conn, id).await?;
     }
-    Ok(changed(verdict))
+    Ok(changed(id, verdict))
 }
 
-fn changed(verdict: ChangeVerdict) -> Changed {
+fn changed(id: UserId, verdict: ChangeVerdict) -> Revoked<Changed> {
     match verdict {
-        ChangeVerdict::Make => Changed::Yes,
-        ChangeVerdict::Already => Changed::Already,
-        ChangeVerdict::Missing => Changed::Missing,
-        ChangeVerdict::LastAdministrator => Changed::LastAdministrator,
+        ChangeVerdict::Make => Revoked { answer: Changed::Yes, of: Some(id) },
+        ChangeVerdict::Already => Revoked { answer: Changed::Already, of: None },
+        ChangeVerdict::Missing => Revoked { answer: Changed::Missing, of: None },
+        ChangeVerdict::LastAdministrator => Revoked { answer: Changed::LastAdministrator, of: None },
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     codes::{self, Opens},
     error::Failure,
     outbox, paging,
+    revocations::{self, Revoked},
     rows::{KeyPairRow, UserRow, live_key_pair, sorted, stored},
     schema::{codes as code, emails, key_pairs, users},
     users::{lock_active, lock_user},
@@ -63,7 +64,7 @@ impl KeyPairs for PostgresStore {
         event: &Event,
     ) -> Result<Option<UserId>, StoreError> {
         let input = (id, of, event.clone());
-        self.write(input, |conn, (id, of, event)| Box::pin(delete_key_pair(conn, *id, *of, event))).await
+        self.revoke(input, of, |conn, (id, of, event)| Box::pin(delete_key_pair(conn, *id, *of, event))).await
     }
 }
 
@@ -212,7 +213,7 @@ async fn delete_key_pair(
     id: KeyPairId,
     of: Option<UserId>,
     event: &Event,
-) -> Result<Option<UserId>, Failure> {
+) -> Result<Revoked<Option<UserId>>, Failure> {
     let key_pair = key_pairs::table.filter(key_pairs::id.eq(id.uuid()));
     let owner: Option<Uuid> = key_pair
         .filter(stands_at(stored(event.at)))
@@ -221,9 +222,12 @@ async fn delete_key_pair(
         .get_result(conn)
         .await
         .optional()?;
-    let Some(owner) = owner.filter(|owner| of.is_none_or(|of| of.uuid() == *owner)) else { return Ok(None) };
+    let Some(owner) = owner.map(UserId::from).filter(|owner| of.is_none_or(|of| of == *owner)) else {
+        return Ok(Revoked { answer: None, of: None });
+    };
     // Its code goes by foreign key.
     diesel::delete(key_pair).execute(conn).await?;
-    audit::record_about(conn, owner, event).await?;
-    Ok(Some(owner.into()))
+    audit::record_about(conn, owner.uuid(), event).await?;
+    revocations::announce(conn, owner).await?;
+    Ok(Revoked { answer: Some(owner), of: Some(owner) })
 }

@@ -8,6 +8,7 @@
 //! | `error` | what PostgreSQL's failures mean to the domain |
 //! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
 //! | `changes`, `sign_ins`, `usage` | facts of theirs that fill a file |
+//! | `revocations`, `listening`, `lag` | telling every process what a fact has revoked, hearing it, and how long that takes |
 //! | `locks`, `registrations`, `codes`, `paging` | what several of those share |
 //! | `archive` | [`PostgresArchive`]: writing everything that another kind of store keeps |
 //! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
@@ -39,6 +40,8 @@ mod connections;
 mod emails;
 mod error;
 mod key_pairs;
+mod lag;
+mod listening;
 mod locks;
 mod migrations;
 mod options;
@@ -46,6 +49,7 @@ mod outbox;
 mod paging;
 mod redeeming;
 mod registrations;
+mod revocations;
 mod rows;
 mod schema;
 mod sessions;
@@ -57,7 +61,8 @@ mod usage;
 mod users;
 
 pub use archive::PostgresArchive;
+pub use lag::RevocationLag;
 pub use migrations::MigrateError;
 pub use options::{InvalidUrl, PostgresUrl};
-pub use store::{PoolOptions, PostgresStore};
+pub use store::{PoolOptions, PoolUse, PostgresStore};
 pub use tls::InvalidAuthorities;

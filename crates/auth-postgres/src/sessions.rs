@@ -19,6 +19,7 @@ use crate::{
     PostgresStore, audit,
     error::Failure,
     paging,
+    revocations::{self, Revoked},
     rows::{SessionRow, UserRow, live_session, moment, stored},
     schema::{sessions, users},
     sign_ins, usage,
@@ -46,7 +47,7 @@ impl Sessions for PostgresStore {
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
         let input = (id, expires_at, now);
-        self.write(input, |conn, (id, until, now)| Box::pin(extend_session(conn, *id, *until, *now))).await
+        self.revoke(input, None, |conn, (id, until, now)| Box::pin(extend_session(conn, *id, *until, *now))).await
     }
 
     async fn page_sessions(
@@ -80,12 +81,13 @@ impl Sessions for PostgresStore {
         event: &Event,
     ) -> Result<Option<UserId>, StoreError> {
         let input = (id, of, event.clone());
-        self.write(input, |conn, (id, of, event)| Box::pin(close_session(conn, *id, *of, event))).await
+        self.revoke(input, of, |conn, (id, of, event)| Box::pin(close_session(conn, *id, *of, event))).await
     }
 
     async fn close_sessions(&self, user: UserId, keep: Option<SessionId>, event: &Event) -> Result<u64, StoreError> {
         let input = (user, keep, event.clone());
-        self.write(input, |conn, (user, keep, event)| Box::pin(close_sessions(conn, *user, *keep, event))).await
+        self.revoke(input, Some(user), |conn, (user, keep, event)| Box::pin(close_sessions(conn, *user, *keep, event)))
+            .await
     }
 
     async fn record_usage(&self, usage: &[(CredentialId, Timestamp)]) -> Result<(), StoreError> {
@@ -125,21 +127,24 @@ async fn extend_session(
     id: SessionId,
     expires_at: Timestamp,
     now: Timestamp,
-) -> Result<Applied, Failure> {
+) -> Result<Revoked<Applied>, Failure> {
     let session = sessions::table.filter(sessions::id.eq(id.uuid()));
-    let ends_at = session
+    let found: Option<(PgTimestamp, Option<Uuid>)> = session
         .filter(sessions::verified_at.is_not_null())
         .filter(sessions::expires_at.gt(stored(now)))
-        .select(sessions::expires_at)
+        .select((sessions::expires_at, sessions::user_id))
         .for_no_key_update()
         .get_result(conn)
         .await
         .optional()?;
-    let Some(ends_at) = ends_at else { return Ok(Applied::Stale) };
-    if moment(ends_at) < expires_at {
-        diesel::update(session).set(sessions::expires_at.eq(stored(expires_at))).execute(conn).await?;
+    // The table has none that is verified and nobody's.
+    let Some((ends_at, Some(owner))) = found else { return Ok(Revoked { answer: Applied::Stale, of: None }) };
+    if expires_at <= moment(ends_at) {
+        return Ok(Revoked { answer: Applied::Yes, of: None });
     }
-    Ok(Applied::Yes)
+    diesel::update(session).set(sessions::expires_at.eq(stored(expires_at))).execute(conn).await?;
+    revocations::announce(conn, owner.into()).await?;
+    Ok(Revoked { answer: Applied::Yes, of: Some(owner.into()) })
 }
 
 /// Sessions of accounts that end after `now`. Few users are registrations: they are ruled out, not the others looked up.
@@ -236,16 +241,20 @@ async fn close_session(
     id: SessionId,
     of: Option<UserId>,
     event: &Event,
-) -> Result<Option<UserId>, Failure> {
+) -> Result<Revoked<Option<UserId>>, Failure> {
+    let nobody = Revoked { answer: None, of: None };
     // Whose it is never changes: read first, so that locks can be taken in their order.
     let open = sessions::table.filter(sessions::id.eq(id.uuid())).filter(sessions::expires_at.gt(stored(event.at)));
     let owner: Option<Option<Uuid>> = open.select(sessions::user_id).get_result(conn).await.optional()?;
-    let Some(owner) = owner.flatten().filter(|owner| of.is_none_or(|of| of.uuid() == *owner)) else { return Ok(None) };
+    let owner = owner.flatten().filter(|owner| of.is_none_or(|of| of.uuid() == *owner));
+    let Some(owner) = owner else { return Ok(nobody) };
     if lock_account(conn, owner).await?.is_none() || diesel::delete(open).execute(conn).await? == 0 {
-        return Ok(None);
+        return Ok(nobody);
     }
-    audit::record_about(conn, owner, event).await?;
-    Ok(Some(owner.into()))
+    let owner = UserId::from(owner);
+    audit::record_about(conn, owner.uuid(), event).await?;
+    revocations::announce(conn, owner).await?;
+    Ok(Revoked { answer: Some(owner), of: Some(owner) })
 }
 
 async fn close_sessions(
@@ -253,7 +262,7 @@ async fn close_sessions(
     user: UserId,
     keep: Option<SessionId>,
     event: &Event,
-) -> Result<u64, Failure> {
+) -> Result<Revoked<u64>, Failure> {
     // The user's row first: a sign-in that is just being completed is either seen here or not complete.
     lock_user(conn, user.uuid()).await?;
     let theirs = sessions::table.filter(sessions::user_id.eq(user.uuid()));
@@ -267,8 +276,10 @@ async fn close_sessions(
         verified_at.is_some() && event.at < moment(*ends_at)
     };
     let live = closed.iter().filter(is_live).count();
-    if live > 0 {
-        audit::record(conn, event).await?;
+    if live == 0 {
+        return Ok(Revoked { answer: 0, of: None });
     }
-    Ok(u64::try_from(live).unwrap_or(u64::MAX))
+    audit::record(conn, event).await?;
+    revocations::announce(conn, user).await?;
+    Ok(Revoked { answer: u64::try_from(live).unwrap_or(u64::MAX), of: Some(user) })
 }

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use auth_domain::StoreError;
+use auth_domain::{NoMemory, Revocations, StoreError, UserId};
 use diesel_async::{AsyncConnection, AsyncPgConnection, pooled_connection::deadpool::Pool};
 use tokio::{
     runtime::Handle,
@@ -13,8 +13,11 @@ use crate::{
     PostgresArchive,
     connections::{Connection, Connector, pool},
     error::Failure,
+    lag::RevocationLag,
+    listening::Listener,
     migrations::{self, MigrateError},
     options::PostgresUrl,
+    revocations::{self, Revoked},
     tls::InvalidAuthorities,
 };
 
@@ -27,6 +30,8 @@ const ATTEMPTS: usize = 4;
 pub(crate) type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 /// Work on a connection, given what the caller handed in.
 type Job<A, T> = for<'a> fn(&'a mut AsyncPgConnection, &'a A) -> Work<'a, T>;
+/// What a job is given that runs another one.
+type Wrapped<A, T> = (A, Job<A, T>);
 
 /// How many connections there are, and how long a call waits for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +53,41 @@ impl Default for PoolOptions {
 ///
 /// Connections are made when they are needed: while the server is away, calls fail within three seconds, and they
 /// succeed again as soon as it is back.
+///
+/// Whoever remembers what a check has found names a [`Revocations`] to be [told](Self::telling).
 pub struct PostgresStore {
     pool: Pool<AsyncPgConnection>,
     connector: Connector,
     runtime: Handle,
+    memory: Arc<dyn Revocations>,
+    listener: Option<Listener>,
+}
+
+/// How much of the pool is in use at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Connections that there are, in use or not.
+    pub size: usize,
+    /// Those that nobody uses.
+    pub available: usize,
+    /// Calls that wait for one.
+    pub waiting: usize,
+}
+
+/// Why a call came to nothing, as far as it matters to those who remember.
+pub(crate) enum Undone {
+    /// Nothing of it was begun.
+    NotBegun(StoreError),
+    /// It failed on the way: perhaps it took effect, and only nobody said so.
+    Failed(StoreError),
+}
+
+impl From<Undone> for StoreError {
+    fn from(undone: Undone) -> Self {
+        match undone {
+            Undone::NotBegun(error) | Undone::Failed(error) => error,
+        }
+    }
 }
 
 impl PostgresStore {
@@ -66,7 +102,29 @@ impl PostgresStore {
         let connector = Connector::new(url)?;
         let pool = pool(connector.clone(), options.size, options.wait)
             .unwrap_or_else(|_| unreachable!("a pool with a runtime and time limits can be built"));
-        Ok(Self { pool, connector, runtime: Handle::current() })
+        Ok(Self { pool, connector, runtime: Handle::current(), memory: Arc::new(NoMemory), listener: None })
+    }
+
+    /// The same, telling `memory` of everything that any process on this database revokes or changes: what this store does
+    /// before whoever did it is answered, what others do as soon as it is heard, on a connection of its own.
+    ///
+    /// It is heard within milliseconds. When the connection is lost, `memory` is told nothing, not even that there is
+    /// nothing to tell, until there is a new one; then it is told to forget everything.
+    #[must_use]
+    pub fn telling(self, memory: Arc<dyn Revocations>) -> Self {
+        let listener = Listener::start(&self.runtime, self.connector.clone(), Arc::clone(&memory));
+        Self { memory, listener: Some(listener), ..self }
+    }
+
+    /// How long it takes until this process hears what another one has revoked; `None` if it does not listen.
+    pub fn revocation_lag(&self) -> Option<RevocationLag> {
+        self.listener.as_ref().map(Listener::lag)
+    }
+
+    /// How much of the pool is in use.
+    pub fn pool_use(&self) -> PoolUse {
+        let status = self.pool.status();
+        PoolUse { size: status.size, available: status.available, waiting: status.waiting }
     }
 
     /// Brings the database up to date. Returns the names of the migrations that were applied now, oldest first.
@@ -100,9 +158,30 @@ impl PostgresStore {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let in_transaction: Job<(A, Job<A, T>), T> =
-            |conn, (input, job)| Box::pin(conn.transaction(async move |conn| job(conn, input).await));
-        self.run((input, job), ATTEMPTS, in_transaction).await
+        let (input, job) = in_transaction(input, job);
+        self.run(input, ATTEMPTS, job).await
+    }
+
+    /// The same for a fact that ends or changes something of a user's, `expected`'s if that is known beforehand. It
+    /// [announces](revocations::announce) it; here this process is told, whether or not anybody still waits for the answer.
+    pub(crate) async fn revoke<A, T>(
+        &self,
+        input: A,
+        expected: Option<UserId>,
+        job: Job<A, Revoked<T>>,
+    ) -> Result<T, StoreError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let (input, job) = in_transaction(input, job);
+        let (pool, memory) = (self.pool.clone(), Arc::clone(&self.memory));
+        let work = self.runtime.spawn(async move {
+            let outcome = carry_out(&pool, input, ATTEMPTS, job).await;
+            revocations::tell(&*memory, expected, &outcome);
+            Ok(outcome?.answer)
+        });
+        work.await.map_err(StoreError::unavailable)?
     }
 
     /// Runs several queries, all of which see the database as it is at the first one.
@@ -111,7 +190,7 @@ impl PostgresStore {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let in_snapshot: Job<(A, Job<A, T>), T> = |conn, (input, job)| {
+        let in_snapshot: Job<Wrapped<A, T>, T> = |conn, (input, job)| {
             let mut snapshot = conn.build_transaction().repeatable_read().read_only();
             Box::pin(async move { snapshot.run(async move |conn| job(conn, input).await).await })
         };
@@ -123,28 +202,44 @@ impl PostgresStore {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let (pool, input) = (self.pool.clone(), Arc::new(input));
+        let pool = self.pool.clone();
         // On the connections' own runtime: whoever waits for it may go away, the work is done or undone all the same.
-        let work = self.runtime.spawn(async move {
-            let deadline = Instant::now() + ANSWERED_WITHIN;
-            let mut connection = timeout_at(deadline, pool.get())
-                .await
-                .map_err(|_elapsed| StoreError::unavailable("no connection in time"))?
-                .map_err(StoreError::unavailable)?;
-            for attempt in 1.. {
-                match timeout_at(deadline, job(&mut connection, &input)).await {
-                    Ok(Ok(answer)) => return Ok(answer),
-                    Ok(Err(Failure::Collided(_))) if attempt < attempts => {}
-                    Ok(Err(failure)) => return Err(StoreError::from(failure)),
-                    Err(_elapsed) => {
-                        // Nobody knows what it is still waiting for.
-                        drop(Connection::take(connection));
-                        return Err(StoreError::unavailable("the database did not answer in time"));
-                    }
-                }
-            }
-            unreachable!("the last attempt returns")
-        });
-        work.await.map_err(StoreError::unavailable)?
+        let work = self.runtime.spawn(async move { carry_out(&pool, input, attempts, job).await });
+        Ok(work.await.map_err(StoreError::unavailable)??)
     }
+}
+
+/// A job, and what it is given, that runs another one in a transaction.
+fn in_transaction<A, T>(input: A, job: Job<A, T>) -> (Wrapped<A, T>, Job<Wrapped<A, T>, T>)
+where
+    A: Send + Sync + 'static,
+    T: Send + 'static,
+{
+    ((input, job), |conn, (input, job)| Box::pin(conn.transaction(async move |conn| job(conn, input).await)))
+}
+
+async fn carry_out<A, T>(
+    pool: &Pool<AsyncPgConnection>,
+    input: A,
+    attempts: usize,
+    job: Job<A, T>,
+) -> Result<T, Undone> {
+    let deadline = Instant::now() + ANSWERED_WITHIN;
+    let mut connection = timeout_at(deadline, pool.get())
+        .await
+        .map_err(|_elapsed| Undone::NotBegun(StoreError::unavailable("no connection in time")))?
+        .map_err(|error| Undone::NotBegun(StoreError::unavailable(error)))?;
+    for attempt in 1.. {
+        match timeout_at(deadline, job(&mut connection, &input)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(Failure::Collided(_))) if attempt < attempts => {}
+            Ok(Err(failure)) => return Err(Undone::Failed(failure.into())),
+            Err(_elapsed) => {
+                // Nobody knows what it is still waiting for.
+                drop(Connection::take(connection));
+                return Err(Undone::Failed(StoreError::unavailable("the database did not answer in time")));
+            }
+        }
+    }
+    unreachable!("the last attempt returns")
 }

@@ -1,0 +1,333 @@
+//! What those who remember are told, here and on other replicas, and when.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use auth_domain::{
+    Accounts, Applied, Changed, Codes, CredentialId, EventKind, KeyPairs, Membership, Redeemed, Revocations, RoleName,
+    Sessions, StoreError, UserChange, UserId,
+};
+use auth_postgres::{PoolOptions, PostgresStore};
+use auth_testkit::{
+    postgres::{Cluster, execute},
+    samples::{at, event, key_pair, right_guess, sign_in},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+
+use crate::{account, connect, database, delete_user, owner};
+
+/// What a revocation may take from one replica to another.
+const WITHIN: Duration = Duration::from_secs(1);
+
+/// Remembers nothing but what it was told to forget, and when it last heard.
+#[derive(Default)]
+struct Recorder {
+    forgotten: Mutex<Vec<UserId>>,
+    everything: Mutex<u32>,
+    heard: Mutex<Option<Instant>>,
+}
+
+impl Revocations for Recorder {
+    fn forget_user(&self, user: UserId) {
+        self.forgotten.lock().unwrap().push(user);
+    }
+
+    fn forget_everything(&self) {
+        *self.everything.lock().unwrap() += 1;
+    }
+
+    fn heard_until(&self, moment: Instant) {
+        *self.heard.lock().unwrap() = Some(moment);
+    }
+}
+
+impl Recorder {
+    /// How often `user` was forgotten.
+    fn times(&self, user: UserId) -> usize {
+        self.forgotten.lock().unwrap().iter().filter(|forgotten| **forgotten == user).count()
+    }
+
+    fn forgot(&self, user: UserId) -> bool {
+        self.times(user) > 0
+    }
+
+    fn heard(&self) -> Option<Instant> {
+        *self.heard.lock().unwrap()
+    }
+
+    fn everything(&self) -> u32 {
+        *self.everything.lock().unwrap()
+    }
+
+    fn begin_anew(&self) {
+        self.forgotten.lock().unwrap().clear();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the port speaks of the process's own clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Polls until `condition` holds, and returns how long that took.
+async fn until(what: &str, within: Duration, condition: impl Fn() -> bool) -> Duration {
+    let begun = now();
+    while !condition() {
+        assert!(begun.elapsed() < within, "{what}: not within {within:?}");
+        sleep(Duration::from_millis(1)).await;
+    }
+    begun.elapsed()
+}
+
+/// A replica that listens and hears.
+async fn replica(url: &str) -> (Arc<PostgresStore>, Arc<Recorder>) {
+    let recorder = Arc::new(Recorder::default());
+    let options = PoolOptions { size: 4, wait: Duration::from_secs(2) };
+    let store = PostgresStore::new(url.parse().unwrap(), options).unwrap().telling(recorder.clone());
+    until("the first heartbeat", Duration::from_secs(5), || recorder.heard().is_some()).await;
+    (Arc::new(store), recorder)
+}
+
+async fn cluster() -> Arc<Cluster> {
+    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    connect(&cluster.url("postgres"), 1).migrate().await.unwrap();
+    Arc::new(cluster)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_fact_that_revokes_or_changes_is_told_here_before_the_answer_and_there_at_once() {
+    let url = database().await;
+    let ((here, near), (_there, far)) = (replica(&url).await, replica(&url).await);
+    let ada = account(&*here, "ada").await;
+    let (user, session) = (ada.user_id, ada.sign_in.session.id);
+    let done = || event(EventKind::SessionClosed, at(2)).about(user);
+
+    // Whatever makes something tells nobody.
+    let mut opened = Vec::new();
+    for n in 0..3 {
+        let pending = sign_in(Some(owner(&ada)), "ada@example.org", n, at(1));
+        assert_eq!(here.open_session(&pending).await.unwrap(), Applied::Yes);
+        let redeemed = here.redeem_code(&right_guess(&pending.code, at(1))).await.unwrap();
+        assert!(matches!(redeemed, Redeemed::Yes { .. }));
+        opened.push(pending.session.id);
+    }
+    let pair = key_pair(owner(&ada), "ada@example.org", at(1));
+    assert_eq!(here.create_key_pair(&pair).await.unwrap(), Applied::Yes);
+    here.record_usage(&[(CredentialId::Session(session), at(2))]).await.unwrap();
+    assert!(!near.forgot(user));
+
+    let mut took = Vec::new();
+    for fact in ["extend", "close", "close others", "delete key pair", "grant", "revoke", "disable", "enable", "delete"]
+    {
+        near.begin_anew();
+        far.begin_anew();
+        let change = |change| {
+            let here = Arc::clone(&here);
+            async move { here.change_user(user, &change, &event(EventKind::RoleGranted, at(2))).await.map(drop) }
+        };
+        let role = || Membership::Role(RoleName::parse("auditor").unwrap());
+        match fact {
+            "extend" => {
+                assert_eq!(here.extend_session(session, at(100_000), at(2)).await.unwrap(), Applied::Yes);
+            }
+            "close" => {
+                assert_eq!(here.close_session(opened[0], None, &done()).await.unwrap(), Some(user));
+            }
+            "close others" => assert_eq!(here.close_sessions(user, Some(session), &done()).await.unwrap(), 2),
+            "delete key pair" => {
+                assert_eq!(here.delete_key_pair(pair.key_pair.id, None, &done()).await.unwrap(), Some(user));
+            }
+            "grant" => change(UserChange::Grant(role())).await.unwrap(),
+            "revoke" => change(UserChange::Revoke(role())).await.unwrap(),
+            "disable" => change(UserChange::Disable).await.unwrap(),
+            "enable" => change(UserChange::Enable).await.unwrap(),
+            _ => assert_eq!(delete_user(&*here, user).await.unwrap(), Changed::Yes),
+        }
+        assert!(near.forgot(user), "{fact}: answered before it was told here");
+        took.push(until(fact, WITHIN, || far.forgot(user)).await);
+    }
+    took.sort();
+    println!("from one replica to the other: median {:?}, worst {:?}", took[took.len() / 2], took[took.len() - 1]);
+    assert_eq!((near.everything(), far.everything()), (1, 1), "at the beginning, and not since");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_to_nothing_is_told_to_nobody() {
+    let url = database().await;
+    let ((here, near), (_there, far)) = (replica(&url).await, replica(&url).await);
+    let (ada, bob) = (account(&*here, "ada").await, account(&*here, "bob").await);
+    let of_bob = event(EventKind::SessionClosed, at(2));
+    assert_eq!(here.close_session(ada.sign_in.session.id, Some(bob.user_id), &of_bob).await.unwrap(), None);
+    assert_eq!(here.extend_session(ada.sign_in.session.id, at(1), at(1)).await.unwrap(), Applied::Yes);
+    let already = here.change_user(ada.user_id, &UserChange::Enable, &of_bob).await.unwrap();
+    assert_eq!(already, Changed::Already);
+    assert_eq!(here.close_sessions(ada.user_id, Some(ada.sign_in.session.id), &of_bob).await.unwrap(), 0);
+
+    // A fact that is rolled back at its last step announces nothing, and is told here, where nobody can be sure of that.
+    execute(&url, "ALTER TABLE events ADD CONSTRAINT full_up CHECK (false) NOT VALID").await.unwrap();
+    let failed = delete_user(&*here, ada.user_id).await;
+    assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{failed:?}");
+    assert!(near.forgot(ada.user_id) && !near.forgot(bob.user_id));
+    execute(&url, "ALTER TABLE events DROP CONSTRAINT full_up").await.unwrap();
+
+    // Announcements arrive in their order: once this one is there, an earlier one would be.
+    assert_eq!(delete_user(&*here, bob.user_id).await.unwrap(), Changed::Yes);
+    until("the other replica", WITHIN, || far.forgot(bob.user_id)).await;
+    assert!(!far.forgot(ada.user_id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_went_away_is_told_of_all_the_same() {
+    let url = database().await;
+    let (here, near) = replica(&url).await;
+    let ada = account(&*here, "ada").await;
+    // Somebody else's transaction lets the caller be gone before the fact is done.
+    let holding = tokio::spawn(async move {
+        execute(&url, "BEGIN; SELECT * FROM users FOR UPDATE; SELECT pg_sleep(0.3); COMMIT").await.unwrap();
+    });
+    sleep(Duration::from_millis(100)).await;
+    let gone = tokio::time::timeout(Duration::from_millis(50), delete_user(&*here, ada.user_id)).await;
+    assert!(gone.is_err() && !near.forgot(ada.user_id));
+    holding.await.unwrap();
+    until("the fact", WITHIN, || near.forgot(ada.user_id)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fact_whose_outcome_nobody_knows_is_forgotten_by_user_or_altogether() {
+    let cluster = cluster().await;
+    let (here, near) = replica(&cluster.url("postgres")).await;
+    let ada = account(&*here, "ada").await;
+    let (everything, session) = (near.everything(), ada.sign_in.session.id);
+    execute(&cluster.url("postgres"), "ALTER TABLE events ADD CONSTRAINT full_up CHECK (false) NOT VALID")
+        .await
+        .unwrap();
+    let closing = event(EventKind::SessionClosed, at(2));
+    assert!(here.close_session(session, Some(ada.user_id), &closing).await.is_err());
+    assert_eq!((near.times(ada.user_id), near.everything()), (1, everything));
+    assert!(here.close_session(session, None, &closing).await.is_err());
+    assert_eq!((near.times(ada.user_id), near.everything()), (1, everything + 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_proves_what_was_heard_until_it_was_sent() {
+    let url = database().await;
+    let began = now();
+    let (here, near) = replica(&url).await;
+    let mut last = near.heard().unwrap();
+    assert!(began <= last);
+    for _ in 0..5 {
+        until("the next heartbeat", WITHIN, || near.heard().unwrap() > last).await;
+        let (heard, seen) = (near.heard().unwrap(), now());
+        assert!(heard < seen && seen - heard < WITHIN, "it was sent before it was heard");
+        last = heard;
+    }
+    let lag = here.revocation_lag().unwrap();
+    assert!(!lag.last.is_zero() && lag.last <= lag.maximum && lag.maximum < Duration::from_secs(5), "{lag:?}");
+    assert_eq!(connect(&url, 1).revocation_lag(), None, "who does not listen does not lag");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_that_was_cut_forgets_everything_and_hears_again() {
+    let url = database().await;
+    let (here, near) = replica(&url).await;
+    let ada = account(&*here, "ada").await;
+    for round in 1..=3 {
+        let (before, cut) = (near.everything(), now());
+        let listeners = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+                         AND pid <> pg_backend_pid() AND query LIKE '%pg_notify%'";
+        execute(&url, listeners).await.unwrap();
+        until("forgetting", WITHIN, || near.everything() == before + 1).await;
+        until("hearing", WITHIN, || near.heard().is_some_and(|heard| heard > cut)).await;
+        let change = if round % 2 == 1 { UserChange::Disable } else { UserChange::Enable };
+        near.begin_anew();
+        let other = connect(&url, 1);
+        let changed = other.change_user(ada.user_id, &change, &event(EventKind::UserDisabled, at(2))).await.unwrap();
+        assert_eq!(changed, Changed::Yes);
+        until("the other replica's change", WITHIN, || near.forgot(ada.user_id)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_server_is_away_nothing_is_heard_and_after_it_everything_is_forgotten() {
+    let cluster = cluster().await;
+    let (here, near) = replica(&cluster.url("postgres")).await;
+    let before = near.everything();
+    let server = Arc::clone(&cluster);
+    tokio::task::spawn_blocking(move || server.kill()).await.unwrap();
+    let (gone, heard) = (now(), near.heard());
+    // Longer than a connection may be silent, and time for several tries to connect.
+    sleep(Duration::from_millis(1500)).await;
+    assert_eq!((near.heard(), near.everything()), (heard, before));
+    assert!(here.revocation_lag().unwrap().last > Duration::from_secs(1), "and it shows");
+    let server = Arc::clone(&cluster);
+    tokio::task::spawn_blocking(move || server.resume()).await.unwrap();
+    until("hearing", Duration::from_secs(3), || near.heard().is_some_and(|heard| heard > gone)).await;
+    assert!(near.everything() > before);
+    assert!(here.revocation_lag().unwrap().maximum > Duration::from_secs(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_swallows_everything_is_noticed_within_a_second() {
+    let cluster = cluster().await;
+    let network = Network::before(&cluster.address()).await;
+    let (_here, near) = replica(&format!("postgres://postgres@{}/postgres?sslmode=disable", network.address)).await;
+    let before = near.everything();
+    network.cut(true);
+    sleep(Duration::from_millis(300)).await;
+    let last = near.heard();
+    // Neither side closes anything. Whoever asks for proof finds none.
+    sleep(Duration::from_millis(1200)).await;
+    assert_eq!(near.heard(), last, "nothing was heard, and nothing pretended");
+    network.cut(false);
+    let mended = now();
+    // A try to connect that is under way is given two seconds.
+    until("hearing", Duration::from_secs(4), || near.heard().is_some_and(|heard| heard > mended)).await;
+    assert!(near.everything() > before, "what was swallowed may have been a revocation");
+}
+
+/// A network that can swallow everything without a sign of it.
+struct Network {
+    address: String,
+    is_cut: Arc<AtomicBool>,
+}
+
+impl Network {
+    async fn before(server: &str) -> Self {
+        let (listener, server) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), server.to_owned());
+        let (address, is_cut) = (listener.local_addr().unwrap().to_string(), Arc::new(AtomicBool::new(false)));
+        let cut = Arc::clone(&is_cut);
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = TcpStream::connect(&server).await.unwrap();
+                let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+                tokio::spawn(carry(near_in, far_out, Arc::clone(&cut)));
+                tokio::spawn(carry(far_in, near_out, Arc::clone(&cut)));
+            }
+        });
+        Self { address, is_cut }
+    }
+
+    fn cut(&self, is_cut: bool) {
+        self.is_cut.store(is_cut, Ordering::SeqCst);
+    }
+}
+
+/// Carries octets one way, but for those that come while the network is cut: they are gone.
+async fn carry(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, is_cut: Arc<AtomicBool>) {
+    let mut octets = Vec::with_capacity(4096);
+    while let Ok(1..) = from.read_buf(&mut octets).await {
+        if !is_cut.load(Ordering::SeqCst) && to.write_all(&octets).await.is_err() {
+            break;
+        }
+        octets.clear();
+    }
+}
