@@ -19,15 +19,15 @@ use crate::{
     error::Failure,
     outbox, paging,
     revocations::{self, Revoked},
-    rows::{KeyPairRow, UserRow, live_key_pair, sorted, stored},
-    schema::{codes as code, emails, key_pairs, users},
+    rows::{KeyPairRow, sorted, stored},
+    schema::{codes as code, emails, key_pairs},
     users::{lock_active, lock_user},
 };
 
 #[async_trait]
 impl KeyPairs for PostgresStore {
     async fn find_key_pair(&self, secret: &TokenDigest) -> Result<Option<LiveKeyPair>, StoreError> {
-        self.read(*secret, |conn, secret| Box::pin(find_key_pair(conn, secret))).await
+        self.lane.find_key_pair(*secret).await
     }
 
     async fn list_key_pairs(&self, user: UserId, now: Timestamp) -> Result<Vec<KeyPair>, StoreError> {
@@ -83,17 +83,6 @@ fn stands_at(now: PgTimestamp) -> _ {
 /// [`CodeState::TRIES`] as it is stored.
 #[expect(clippy::cast_possible_wrap, reason = "a small number")]
 pub(crate) const TRIES: i32 = CodeState::TRIES as i32;
-
-/// What every check of a key pair asks: one statement that is prepared once for each connection, one round trip.
-async fn find_key_pair(conn: &mut AsyncPgConnection, secret: &TokenDigest) -> Result<Option<LiveKeyPair>, Failure> {
-    let found = key_pairs::table
-        .inner_join(users::table)
-        .filter(key_pairs::digest.eq(secret.as_bytes().as_slice()))
-        .select(<(KeyPairRow, UserRow)>::as_select())
-        .load(conn)
-        .await?;
-    Ok(found.into_iter().next().map(live_key_pair).transpose()?)
-}
 
 async fn list_key_pairs(conn: &mut AsyncPgConnection, user: UserId, now: Timestamp) -> Result<Vec<KeyPair>, Failure> {
     let theirs = key_pairs::table

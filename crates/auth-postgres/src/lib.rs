@@ -8,6 +8,7 @@
 //! | `error` | what PostgreSQL's failures mean to the domain |
 //! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
 //! | `changes`, `sign_ins`, `usage` | facts of theirs that fill a file |
+//! | `lane`, `queue` | look-ups for checks, those that wait together asked together |
 //! | `revocations`, `listening`, `lag` | telling every process what a fact has revoked, hearing it, and how long that takes |
 //! | `locks`, `registrations`, `codes`, `paging` | what several of those share |
 //! | `archive` | [`PostgresArchive`]: writing everything that another kind of store keeps |
@@ -41,12 +42,14 @@ mod emails;
 mod error;
 mod key_pairs;
 mod lag;
+mod lane;
 mod listening;
 mod locks;
 mod migrations;
 mod options;
 mod outbox;
 mod paging;
+mod queue;
 mod redeeming;
 mod registrations;
 mod revocations;

@@ -60,7 +60,7 @@ pub(crate) fn sorted(names: &[String]) -> Vec<String> {
     names
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub(crate) struct UserRow {
     id: Uuid,
@@ -93,7 +93,7 @@ impl UserRow {
     }
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(Pg))]
 pub(crate) struct SessionRow {
     id: Uuid,
@@ -136,7 +136,7 @@ pub(crate) fn live_session((session, user): (SessionRow, UserRow)) -> Result<Opt
     Ok(Some(LiveSession { session: session.into_session()?, user: user.into_user()? }))
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = key_pairs, check_for_backend(Pg))]
 pub(crate) struct KeyPairRow {
     id: Uuid,

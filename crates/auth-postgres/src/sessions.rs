@@ -20,7 +20,7 @@ use crate::{
     error::Failure,
     paging,
     revocations::{self, Revoked},
-    rows::{SessionRow, UserRow, live_session, moment, stored},
+    rows::{SessionRow, moment, stored},
     schema::{sessions, users},
     sign_ins, usage,
     users::{lock_account, lock_active, lock_user},
@@ -29,7 +29,7 @@ use crate::{
 #[async_trait]
 impl Sessions for PostgresStore {
     async fn find_session(&self, digest: &TokenDigest) -> Result<Option<LiveSession>, StoreError> {
-        self.read(*digest, |conn, digest| Box::pin(find_session(conn, digest))).await
+        self.lane.find_session(*digest).await
     }
 
     async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
@@ -92,21 +92,6 @@ impl Sessions for PostgresStore {
 
     async fn record_usage(&self, usage: &[(CredentialId, Timestamp)]) -> Result<(), StoreError> {
         self.write(usage.to_vec(), |conn, usage| Box::pin(usage::record(conn, usage))).await
-    }
-}
-
-/// What every check asks: one statement that is prepared once for each connection, one round trip.
-async fn find_session(conn: &mut AsyncPgConnection, digest: &TokenDigest) -> Result<Option<LiveSession>, Failure> {
-    // Not limited to one row: the index allows no second.
-    let found = sessions::table
-        .inner_join(users::table)
-        .filter(sessions::digest.eq(digest.as_bytes().as_slice()))
-        .select(<(SessionRow, UserRow)>::as_select())
-        .load(conn)
-        .await?;
-    match found.into_iter().next() {
-        Some(found) => Ok(live_session(found)?),
-        None => Ok(None),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     connections::{Connection, Connector, pool},
     error::Failure,
     lag::RevocationLag,
+    lane::Lane,
     listening::Listener,
     migrations::{self, MigrateError},
     options::PostgresUrl,
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// How long a caller waits for the answer, the wait for a connection included.
-const ANSWERED_WITHIN: Duration = Duration::from_millis(2800);
+pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_millis(2800);
 /// How often a fact is begun that came to nothing because of somebody else's.
 const ATTEMPTS: usize = 4;
 
@@ -40,12 +41,14 @@ pub struct PoolOptions {
     pub size: usize,
     /// The longest wait for one: then the call fails as [`Unavailable`](StoreError::Unavailable).
     pub wait: Duration,
+    /// Connections besides, on which nothing but checks is asked: as many as the database's processors can keep busy.
+    pub for_checks: usize,
 }
 
 impl Default for PoolOptions {
-    /// Ten connections, half a second.
+    /// Ten connections, half a second, two for checks.
     fn default() -> Self {
-        Self { size: 10, wait: Duration::from_millis(500) }
+        Self { size: 10, wait: Duration::from_millis(500), for_checks: 2 }
     }
 }
 
@@ -59,6 +62,8 @@ pub struct PostgresStore {
     pool: Pool<AsyncPgConnection>,
     connector: Connector,
     runtime: Handle,
+    /// What checks are asked on.
+    pub(crate) lane: Lane,
     memory: Arc<dyn Revocations>,
     listener: Option<Listener>,
 }
@@ -102,7 +107,10 @@ impl PostgresStore {
         let connector = Connector::new(url)?;
         let pool = pool(connector.clone(), options.size, options.wait)
             .unwrap_or_else(|_| unreachable!("a pool with a runtime and time limits can be built"));
-        Ok(Self { pool, connector, runtime: Handle::current(), memory: Arc::new(NoMemory), listener: None })
+        let runtime = Handle::current();
+        // One at least: without it, checks would wait for nobody.
+        let lane = Lane::start(&runtime, &connector, options.for_checks.max(1));
+        Ok(Self { pool, connector, runtime, lane, memory: Arc::new(NoMemory), listener: None })
     }
 
     /// The same, telling `memory` of everything that any process on this database revokes or changes: what this store does

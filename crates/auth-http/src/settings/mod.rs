@@ -217,7 +217,11 @@ impl TryFrom<Raw> for Settings {
     fn try_from(raw: Raw) -> Result<Self, SettingsError> {
         let unknown_place = |setting| move |source| SettingsError::UnknownPlace { setting, source };
         let database = Database::parse(raw.database.url.expose()).map_err(unknown_place("database.url"))?;
-        let pool = PoolOptions { size: raw.database.pool_size.get().into(), wait: raw.database.pool_wait.0 };
+        let pool = PoolOptions {
+            size: raw.database.pool_size.get().into(),
+            wait: raw.database.pool_wait.0,
+            ..PoolOptions::default()
+        };
         let mail_place = MailPlace::parse(raw.mail.url.expose()).map_err(unknown_place("mail.url"))?;
         let server_keys = match raw.secrets.key.expose().trim() {
             "" => None,

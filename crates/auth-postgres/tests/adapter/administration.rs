@@ -66,7 +66,7 @@ async fn two_administrators_who_remove_each_other_on_two_replicas_at_once_leave_
 }
 
 /// Waits until so many connections wait for `event`, or for as long as that could take.
-async fn until(url: &str, connections: u8, event: &str) {
+pub(crate) async fn until_waiting(url: &str, connections: u8, event: &str) {
     let waiting = format!(
         "DO $$ BEGIN ASSERT (SELECT count(*) = {connections} FROM pg_stat_activity \
          WHERE datname = current_database() AND (wait_event = '{event}' OR wait_event_type = '{event}')); END $$"
@@ -91,7 +91,7 @@ async fn disabling_somebody_misses_no_session_that_they_are_given_meanwhile() {
             let url = url.clone();
             async move { execute(&url, holding).await.unwrap() }
         });
-        until(&url, 1, "PgSleep").await;
+        until_waiting(&url, 1, "PgSleep").await;
         let mut steps = [("disable", 1), ("give", 2)];
         if !disabling_comes_first {
             steps = [("give", 1), ("disable", 2)];
@@ -108,7 +108,7 @@ async fn disabling_somebody_misses_no_session_that_they_are_given_meanwhile() {
                     let _first_or_stale = store.open_live_session(ada, &session, &opened).await.unwrap();
                 }
             }));
-            until(&url, waiting, "Lock").await;
+            until_waiting(&url, waiting, "Lock").await;
         }
         facts.push(holding);
         for fact in facts {

@@ -5,24 +5,30 @@
 mod administration;
 mod archive;
 mod audit;
+mod checks;
 mod concurrency;
 mod connections;
 mod encryption;
 mod integrity;
 mod migrations;
+mod network;
 mod revocations;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use auth_domain::{Changed, EventKind, Redeemed, Registered, Registration, SessionOwner, Store, StoreError, UserId};
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_testkit::{
-    postgres,
+    postgres::{self, Cluster},
     samples::{at, event, registration, right_guess},
 };
+use tokio::time::sleep;
 
 fn connect(url: &str, size: usize) -> Arc<PostgresStore> {
-    let options = PoolOptions { size, wait: Duration::from_millis(300) };
+    let options = PoolOptions { size, wait: Duration::from_millis(300), ..PoolOptions::default() };
     Arc::new(PostgresStore::new(url.parse().unwrap(), options).unwrap())
 }
 
@@ -56,6 +62,28 @@ async fn delete_user(store: &dyn Store, user: UserId) -> Result<Changed, StoreEr
 /// As in operation, but for a longer wait: their tests are about facts, not about a machine that is short of time.
 async fn replicas() -> [Arc<PostgresStore>; 2] {
     let url = database().await;
-    let options = PoolOptions { size: 8, wait: Duration::from_secs(2) };
+    let options = PoolOptions { size: 8, wait: Duration::from_secs(2), ..PoolOptions::default() };
     [(); 2].map(|()| Arc::new(PostgresStore::new(url.parse().unwrap(), options).unwrap()))
+}
+
+/// A server that a test may kill, with a migrated database `postgres`.
+async fn cluster() -> Arc<Cluster> {
+    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    connect(&cluster.url("postgres"), 1).migrate().await.unwrap();
+    Arc::new(cluster)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the port speaks of the process's own clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Polls until `condition` holds, and returns how long that took.
+async fn until(what: &str, within: Duration, condition: impl Fn() -> bool) -> Duration {
+    let begun = now();
+    while !condition() {
+        assert!(begun.elapsed() < within, "{what}: not within {within:?}");
+        sleep(Duration::from_millis(1)).await;
+    }
+    begun.elapsed()
 }

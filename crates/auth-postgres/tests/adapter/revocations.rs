@@ -1,10 +1,7 @@
 //! What those who remember are told, here and on other replicas, and when.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -14,16 +11,15 @@ use auth_domain::{
 };
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_testkit::{
-    postgres::{Cluster, execute},
+    postgres::execute,
     samples::{at, event, key_pair, right_guess, sign_in},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    time::sleep,
-};
+use tokio::time::sleep;
 
-use crate::{account, connect, database, delete_user, owner};
+use crate::{
+    account, administration::until_waiting, cluster, connect, database, delete_user, network::Network, now, owner,
+    until,
+};
 
 /// What a revocation may take from one replica to another.
 const WITHIN: Duration = Duration::from_secs(1);
@@ -73,34 +69,13 @@ impl Recorder {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the port speaks of the process's own clock")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-/// Polls until `condition` holds, and returns how long that took.
-async fn until(what: &str, within: Duration, condition: impl Fn() -> bool) -> Duration {
-    let begun = now();
-    while !condition() {
-        assert!(begun.elapsed() < within, "{what}: not within {within:?}");
-        sleep(Duration::from_millis(1)).await;
-    }
-    begun.elapsed()
-}
-
 /// A replica that listens and hears.
 async fn replica(url: &str) -> (Arc<PostgresStore>, Arc<Recorder>) {
     let recorder = Arc::new(Recorder::default());
-    let options = PoolOptions { size: 4, wait: Duration::from_secs(2) };
+    let options = PoolOptions { size: 4, wait: Duration::from_secs(2), ..PoolOptions::default() };
     let store = PostgresStore::new(url.parse().unwrap(), options).unwrap().telling(recorder.clone());
     until("the first heartbeat", Duration::from_secs(5), || recorder.heard().is_some()).await;
     (Arc::new(store), recorder)
-}
-
-async fn cluster() -> Arc<Cluster> {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
-    connect(&cluster.url("postgres"), 1).migrate().await.unwrap();
-    Arc::new(cluster)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -191,10 +166,11 @@ async fn a_caller_that_went_away_is_told_of_all_the_same() {
     let (here, near) = replica(&url).await;
     let ada = account(&*here, "ada").await;
     // Somebody else's transaction lets the caller be gone before the fact is done.
+    let held = url.clone();
     let holding = tokio::spawn(async move {
-        execute(&url, "BEGIN; SELECT * FROM users FOR UPDATE; SELECT pg_sleep(0.3); COMMIT").await.unwrap();
+        execute(&held, "BEGIN; SELECT * FROM users FOR UPDATE; SELECT pg_sleep(0.3); COMMIT").await.unwrap();
     });
-    sleep(Duration::from_millis(100)).await;
+    until_waiting(&url, 1, "PgSleep").await;
     let gone = tokio::time::timeout(Duration::from_millis(50), delete_user(&*here, ada.user_id)).await;
     assert!(gone.is_err() && !near.forgot(ada.user_id));
     holding.await.unwrap();
@@ -292,42 +268,4 @@ async fn a_connection_that_swallows_everything_is_noticed_within_a_second() {
     // A try to connect that is under way is given two seconds.
     until("hearing", Duration::from_secs(4), || near.heard().is_some_and(|heard| heard > mended)).await;
     assert!(near.everything() > before, "what was swallowed may have been a revocation");
-}
-
-/// A network that can swallow everything without a sign of it.
-struct Network {
-    address: String,
-    is_cut: Arc<AtomicBool>,
-}
-
-impl Network {
-    async fn before(server: &str) -> Self {
-        let (listener, server) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), server.to_owned());
-        let (address, is_cut) = (listener.local_addr().unwrap().to_string(), Arc::new(AtomicBool::new(false)));
-        let cut = Arc::clone(&is_cut);
-        tokio::spawn(async move {
-            while let Ok((near, _)) = listener.accept().await {
-                let far = TcpStream::connect(&server).await.unwrap();
-                let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-                tokio::spawn(carry(near_in, far_out, Arc::clone(&cut)));
-                tokio::spawn(carry(far_in, near_out, Arc::clone(&cut)));
-            }
-        });
-        Self { address, is_cut }
-    }
-
-    fn cut(&self, is_cut: bool) {
-        self.is_cut.store(is_cut, Ordering::SeqCst);
-    }
-}
-
-/// Carries octets one way, but for those that come while the network is cut: they are gone.
-async fn carry(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, is_cut: Arc<AtomicBool>) {
-    let mut octets = Vec::with_capacity(4096);
-    while let Ok(1..) = from.read_buf(&mut octets).await {
-        if !is_cut.load(Ordering::SeqCst) && to.write_all(&octets).await.is_err() {
-            break;
-        }
-        octets.clear();
-    }
 }

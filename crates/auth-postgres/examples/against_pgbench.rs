@@ -1,0 +1,114 @@
+//! Measures the check against `pgbench`, which asks the same statement over the same socket from sixteen connections.
+//!
+//! `cargo run --release -p auth-postgres --example against_pgbench [path of pgbench]`
+//!
+//! Only the ratios mean something: the database, `pgbench` and this program share one machine.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot be made has failed")]
+
+use std::{
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use auth_domain::{Sessions, TokenDigest};
+use auth_postgres::{PoolOptions, PostgresStore};
+use auth_testkit::postgres::{Cluster, execute};
+use tokio::time::Instant;
+
+const SESSIONS: u64 = 100_000;
+const ROUNDS: usize = 4;
+const ROUND: Duration = Duration::from_secs(4);
+const ASKERS: u64 = 128;
+
+const FILL: &str = "
+INSERT INTO users SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'user' || n, 'user' || n, 'A Sample',
+    true, true, NULL, ARRAY['user'], ARRAY['public', 'staff'], now() FROM generate_series(1, 20000) n;
+INSERT INTO sessions (id, user_id, digest, key_id, kind, verified_at, created_at, expires_at, ip, user_agent)
+    SELECT ('00000000-0000-7000-9000-' || lpad(n::text, 12, '0'))::uuid,
+        ('00000000-0000-7000-8000-' || lpad((n % 20000 + 1)::text, 12, '0'))::uuid,
+        decode(lpad(n::text, 64, '0'), 'hex'), '0badcafe', 'standard', now(), now(), now() + interval '1 day', '192.0.2.7',
+        'Sample/1.0' FROM generate_series(1, 100000) n;
+VACUUM ANALYZE";
+
+const CHECK: &str = r"\set n random(1, 100000)
+SELECT sessions.id, user_id, kind, verified_at, sessions.created_at, expires_at, last_used_at, ip, user_agent, users.id, alias,
+    full_name, verified, enabled, registration, roles, groups, users.created_at
+FROM sessions INNER JOIN users ON sessions.user_id = users.id WHERE digest = decode(lpad(:n, 64, '0'), 'hex');
+";
+
+fn digest(n: u64) -> TokenDigest {
+    let mut octets = [0; 32];
+    let mut rest = n;
+    for octet in octets.iter_mut().rev() {
+        let pair = u8::try_from(rest % 100).unwrap();
+        *octet = pair / 10 * 16 + pair % 10;
+        rest /= 100;
+    }
+    TokenDigest::from_stored(octets)
+}
+
+/// Transactions a second, as `pgbench` counts them.
+fn pgbench(program: &str, url: &str, script: &str) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("script.sql");
+    std::fs::write(&file, script).unwrap();
+    let seconds = ROUND.as_secs().to_string();
+    let output = Command::new(program)
+        .args(["-n", "-M", "prepared", "-c", "16", "-j", "2", "-T", &seconds, "-f"])
+        .arg(&file)
+        .arg(url)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let line = said.lines().find_map(|line| line.strip_prefix("tps = "));
+    let figure = line.unwrap_or_else(|| panic!("{said}{}", String::from_utf8_lossy(&output.stderr)));
+    figure.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Checks a second, of many who each wait for their answer before they ask again.
+async fn checks(store: &Arc<PostgresStore>) -> f64 {
+    let (done, until) = (Arc::new(AtomicU64::new(0)), Instant::now() + ROUND);
+    let askers: Vec<_> = (0..ASKERS)
+        .map(|seed| {
+            let (store, done) = (Arc::clone(store), Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+                while Instant::now() < until {
+                    random ^= random << 13;
+                    random ^= random >> 7;
+                    random ^= random << 17;
+                    store.find_session(&digest(random % SESSIONS + 1)).await.unwrap().unwrap();
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for asker in askers {
+        asker.await.unwrap();
+    }
+    f64::from(u32::try_from(done.load(Ordering::Relaxed)).unwrap()) / ROUND.as_secs_f64()
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let program = std::env::args().nth(1).unwrap_or_else(|| "pgbench".to_owned());
+    let cluster = Cluster::start();
+    let url = cluster.url("postgres");
+    let store = Arc::new(PostgresStore::new(url.parse().unwrap(), PoolOptions::default()).unwrap());
+    store.migrate().await.unwrap();
+    for statement in FILL.split(';') {
+        execute(&url, statement).await.unwrap();
+    }
+    for _ in 0..ROUNDS {
+        let theirs = {
+            let (program, url) = (program.clone(), url.clone());
+            tokio::task::spawn_blocking(move || pgbench(&program, &url, CHECK)).await.unwrap()
+        };
+        let ours = checks(&store).await;
+        println!("check: {ours:.0}/s, pgbench: {theirs:.0}/s, ratio {:.2}", ours / theirs);
+    }
+}

@@ -1,0 +1,184 @@
+//! Look-ups for checks: asked together, answered apart, and back as soon as the database is.
+
+use std::{sync::Arc, time::Duration};
+
+use auth_domain::{Applied, Changed, KeyPairs, Sessions, StoreError, TokenDigest};
+use auth_testkit::{
+    postgres::{Cluster, execute},
+    samples::{at, key_pair, sign_in},
+};
+use futures_util::future::join_all;
+
+use crate::{account, administration::until_waiting, cluster, connect, database, network::Network, now, owner, until};
+
+/// What every check is answered within.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+
+fn nobodys(n: u8) -> TokenDigest {
+    TokenDigest::from_stored([n; 32])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_ask_at_once_each_gets_an_answer_of_their_own() {
+    let store = connect(&database().await, 2);
+    let ada = account(&*store, "ada").await;
+    let (mut sessions, mut pairs) = (Vec::new(), Vec::new());
+    for n in 0..40 {
+        let pending = sign_in(Some(owner(&ada)), "ada@example.org", n, at(1));
+        assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
+        sessions.push((pending.session.digest, pending.session.id));
+        let pair = key_pair(owner(&ada), "ada@example.org", at(1));
+        assert_eq!(store.create_key_pair(&pair).await.unwrap(), Applied::Yes);
+        pairs.push((pair.key_pair.digest, pair.key_pair.id));
+    }
+    for _ in 0..5 {
+        // Each twice, and as many that there are not: also a session by a key pair's digest.
+        let of_sessions = sessions.iter().chain(&sessions).map(|(digest, id)| {
+            let store = &store;
+            async move { assert_eq!(store.find_session(digest).await.unwrap().unwrap().session.id, *id) }
+        });
+        let of_pairs = pairs.iter().chain(&pairs).map(|(digest, id)| {
+            let store = &store;
+            async move {
+                assert_eq!(store.find_key_pair(digest).await.unwrap().unwrap().key_pair.id, *id);
+                assert!(store.find_session(digest).await.unwrap().is_none());
+            }
+        });
+        let of_nobody = (0..80).map(|n| {
+            let store = &store;
+            async move { assert!(store.find_session(&nobodys(n)).await.unwrap().is_none()) }
+        });
+        tokio::join!(join_all(of_sessions), join_all(of_pairs), join_all(of_nobody));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_wait_together_are_asked_about_together() {
+    let logging = || Cluster::start_with(|_| "log_min_duration_statement = 0".to_owned());
+    let cluster = tokio::task::spawn_blocking(logging).await.unwrap();
+    let store = connect(&cluster.url("postgres"), 1);
+    store.migrate().await.unwrap();
+    let digests: Vec<_> = (0..200).map(nobodys).collect();
+    join_all(digests.iter().map(|digest| store.find_session(digest))).await;
+    let before = cluster.log().len();
+    let found = join_all(digests.iter().map(|digest| store.find_session(digest))).await;
+    assert!(found.into_iter().all(|found| found.unwrap().is_none()));
+    let log = cluster.log().split_off(before);
+    let asked = log.lines().filter(|line| line.contains(" ms  execute ")).count();
+    assert!((1..=100).contains(&asked), "200 look-ups took {asked} statements");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_does_not_make_sense_fails_those_who_asked_for_it_and_nobody_else() {
+    let url = database().await;
+    let store = connect(&url, 2);
+    let mut digests = Vec::new();
+    for n in 0..10 {
+        let one = account(&*store, &format!("user{n}")).await;
+        digests.push(one.sign_in.session.digest);
+    }
+    execute(&url, "UPDATE users SET alias = 'not an alias' WHERE alias = 'user3'").await.unwrap();
+    for _ in 0..5 {
+        let found = join_all(digests.iter().map(|digest| store.find_session(digest))).await;
+        for (n, found) in found.into_iter().enumerate() {
+            match found {
+                Ok(Some(_)) => assert_ne!(n, 3),
+                Err(StoreError::Corrupt { table: "users", .. }) => assert_eq!(n, 3),
+                other => panic!("{n}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_is_used_up_holds_up_no_check() {
+    let url = database().await;
+    let store = connect(&url, 1);
+    let ada = account(&*store, "ada").await;
+    let held = url.clone();
+    let holding = tokio::spawn(async move {
+        execute(&held, "BEGIN; SELECT * FROM users FOR UPDATE; SELECT pg_sleep(1); COMMIT").await.unwrap();
+    });
+    until_waiting(&url, 1, "PgSleep").await;
+    let waiting = {
+        let (store, user) = (store.clone(), ada.user_id);
+        tokio::spawn(async move { crate::delete_user(&*store, user).await })
+    };
+    until("the only connection", ANSWERED_WITHIN, || {
+        let pool = store.pool_use();
+        pool.size == 1 && pool.available == 0
+    })
+    .await;
+    let begun = now();
+    assert!(store.find_session(&ada.sign_in.session.digest).await.unwrap().is_some());
+    assert!(begun.elapsed() < Duration::from_millis(500));
+    holding.await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), Changed::Yes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_does_not_notice_that_its_connection_was_cut_while_nobody_asked() {
+    let url = database().await;
+    let store = connect(&url, 2);
+    let ada = account(&*store, "ada").await;
+    for _ in 0..3 {
+        assert!(store.find_session(&ada.sign_in.session.digest).await.unwrap().is_some());
+        let cut = "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE datname = current_database() \
+                   AND pid <> pg_backend_pid()";
+        execute(&url, cut).await.unwrap();
+        // The system needs a moment to tell this side.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_server_is_away_checks_are_unknown_in_time_and_they_resume_when_it_is_back() {
+    let cluster = cluster().await;
+    let store = connect(&cluster.url("postgres"), 2);
+    let ada = account(&*store, "ada").await;
+    let digest = ada.sign_in.session.digest;
+    assert!(store.find_session(&digest).await.unwrap().is_some());
+    let server = Arc::clone(&cluster);
+    tokio::task::spawn_blocking(move || server.kill()).await.unwrap();
+    let begun = now();
+    for unknown in join_all((0..300).map(|_| store.find_session(&digest))).await {
+        assert!(matches!(unknown, Err(StoreError::Unavailable(_))), "{unknown:?}");
+    }
+    assert!(begun.elapsed() < ANSWERED_WITHIN);
+    let server = Arc::clone(&cluster);
+    tokio::task::spawn_blocking(move || server.resume()).await.unwrap();
+    assert!(store.find_session(&digest).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_swallows_everything_makes_checks_unknown_in_time_and_they_resume_within_two_seconds() {
+    let cluster = cluster().await;
+    let network = Network::before(&cluster.address()).await;
+    let store = connect(&format!("postgres://postgres@{}/postgres?sslmode=disable", network.address), 2);
+    let digest = account(&*store, "ada").await.sign_in.session.digest;
+    assert!(store.find_session(&digest).await.unwrap().is_some());
+    network.cut(true);
+    for _ in 0..2 {
+        let begun = now();
+        for unknown in join_all((0..300).map(|_| store.find_session(&digest))).await {
+            assert!(matches!(unknown, Err(StoreError::Unavailable(_))), "{unknown:?}");
+        }
+        assert!(begun.elapsed() < ANSWERED_WITHIN, "{:?}", begun.elapsed());
+    }
+    let under_way: Vec<_> = (0..3)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { drop(store.find_session(&digest).await) })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    network.cut(false);
+    let mended = now();
+    while store.find_session(&digest).await.is_err() {
+        assert!(mended.elapsed() < Duration::from_secs(2));
+    }
+    assert!(mended.elapsed() < Duration::from_secs(2));
+    for under_way in under_way {
+        under_way.await.unwrap();
+    }
+}
