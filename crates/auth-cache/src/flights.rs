@@ -66,11 +66,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_stampede_is_one_look_up_and_all_hear_how_it_ended() {
-        let (flights, asked, land) =
-            (Arc::new(Flights::<()>::default()), Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
+        let flights = Arc::new(Flights::<()>::default());
+        let (asked, joined) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let land = Arc::new(Notify::new());
         let joining: Vec<_> = (0..100)
             .map(|_| {
-                let (flights, asked, land) = (Arc::clone(&flights), Arc::clone(&asked), Arc::clone(&land));
+                let (flights, asked, joined) = (Arc::clone(&flights), Arc::clone(&asked), Arc::clone(&joined));
+                let land = Arc::clone(&land);
                 tokio::spawn(async move {
                     let look_up = || {
                         async move {
@@ -80,14 +82,17 @@ mod tests {
                         }
                         .boxed()
                     };
+                    joined.fetch_add(1, Ordering::SeqCst);
                     flights.join(digest(), look_up).await
                 })
             })
             .collect();
-        tokio::task::yield_now().await;
+        while joined.load(Ordering::SeqCst) < 100 {
+            tokio::task::yield_now().await;
+        }
         land.notify_one();
-        for joined in joining {
-            assert!(matches!(joined.await.unwrap(), Err(AuthError::Store(_))));
+        for joining in joining {
+            assert!(matches!(joining.await.unwrap(), Err(AuthError::Store(_))));
         }
         assert_eq!(asked.load(Ordering::SeqCst), 1);
         assert!(flights.under_way().is_empty());

@@ -133,7 +133,8 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
     let mailer = mailer(&settings, templates)?;
     let keys = Arc::new(server_keys(settings.server_keys, &settings.database, entropy.as_ref())?);
     let memory = Arc::new(memory(settings.remembered));
-    let (store, preparing) = store(&settings.database, settings.pool, memory.clone())?;
+    let remembering = settings.remembered.map(|_| memory.clone() as Arc<dyn Revocations>);
+    let (store, preparing) = store(&settings.database, settings.pool, remembering)?;
     let bell = Arc::new(Bell::default());
 
     let ports = Ports {
@@ -246,16 +247,24 @@ fn memory(credentials: Option<NonZero<u32>>) -> Memory<Checked> {
 fn store(
     database: &Database,
     pool: PoolOptions,
-    revocations: Arc<dyn Revocations>,
+    remembering: Option<Arc<dyn Revocations>>,
 ) -> Result<(Arc<dyn Store>, Preparing), ComposeError> {
     match database {
         Database::Sqlite(path) => {
-            let store = SqliteStore::open(path)?.telling(revocations).map_err(ComposeError::Thread)?;
+            let store = SqliteStore::open(path)?;
+            let store = match remembering {
+                Some(memory) => store.telling(memory).map_err(ComposeError::Thread)?,
+                None => store,
+            };
             info!(path = %path.display(), "database open");
             Ok((Arc::new(store), Box::pin(async { Ok(()) })))
         }
         Database::Postgres(url) => {
-            let store = Arc::new(PostgresStore::new((**url).clone(), pool)?);
+            let store = PostgresStore::new((**url).clone(), pool)?;
+            let store = Arc::new(match remembering {
+                Some(memory) => store.telling(memory),
+                None => store,
+            });
             Ok((store.clone(), Box::pin(prepare(store, url.to_string()))))
         }
     }

@@ -25,7 +25,7 @@ use tempfile::TempDir;
 pub(crate) const STEP_UP: &str = "this takes a recent sign-in: sign in again";
 
 /// What a journey runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Backend {
     Fakes,
     Sqlite,
@@ -76,8 +76,7 @@ pub(crate) struct Answer {
 impl TestApp {
     pub(crate) async fn on(backend: Backend, setup: Setup) -> Self {
         let world = World::new();
-        let memory =
-            Arc::new(Memory::new(1000, if backend == Backend::Postgres { Hearing::Never } else { Hearing::InProcess }));
+        let memory = Arc::new(Memory::new(1000, Hearing::InProcess));
         world.store.tell(memory.clone());
         let (store, database): (Arc<dyn Store>, _) = match backend {
             Backend::Fakes => (world.store.clone(), Behind::Fake),
@@ -92,7 +91,7 @@ impl TestApp {
                     open(&url).migrate().await.unwrap();
                 })
                 .await;
-                (Arc::new(open(&url)), Behind::Postgres(url))
+                (Arc::new(open(&url).telling(memory.clone())), Behind::Postgres(url))
             }
         };
         let ports = Ports {
@@ -217,6 +216,12 @@ impl TestApp {
         let body = json!({"verificationCodeID": pair["verificationCodeID"], "code": self.read_code(email).await});
         self.send(put("/keypair/verification").bearer(session).json(&body)).await.acknowledged();
         pair
+    }
+
+    /// From now on the store is out of reach, and so is what was remembered of it.
+    pub(crate) fn lose_the_store(&self) {
+        self.world.store.go_away();
+        self.memory.forget_everything();
     }
 
     /// Disables an account, behind the API's back.

@@ -17,4 +17,5 @@ mod mail;
 mod postgres;
 mod process;
 mod readme;
+mod revoking;
 mod wire;

@@ -67,6 +67,12 @@ fn a_server_that_is_killed_makes_answers_503_and_none_401_until_it_is_back() {
     let session = signed_in(&service, folder.path(), "ada");
     for _ in 0..2 {
         cluster.kill();
+        // What is remembered counts for a second after the database was last heard of.
+        within_patience(|| match service.check(&session) {
+            200 => None,
+            503 => Some(()),
+            other => panic!("{other}"),
+        });
         for _ in 0..5 {
             let (status, took) = timed(|| service.check(&session));
             assert!(status == 503 && took < ANSWERED_WITHIN, "{status} after {took:?}");

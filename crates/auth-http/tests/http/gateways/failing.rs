@@ -90,6 +90,8 @@ fn a_service_that_has_lost_its_store_lets_nothing_through_until_it_is_back(kind:
     let guarded = Guarded::with(kind, &[("AUTH__DATABASE__URL", &url), ("AUTH__SECRETS__KEY", &key)]);
     passes_again(&guarded);
     cluster.kill();
+    // What the service remembers counts for a second after it has heard from its database.
+    within_patience(|| (guarded.status("/", &bearer(&guarded.ada)) == told(kind).store_away).then_some(()));
     nothing_passes(&guarded, &[told(kind).store_away]);
     cluster.resume();
     passes_again(&guarded);

@@ -14,7 +14,7 @@ async fn a_store_that_is_away_makes_every_answer_503_and_none_401() {
     let pending = app.ask_for_code(ADA).await.accepted();
     let code = app.read_code(ADA).await;
     let id = app.check(&session).await.ok()["userID"].as_str().unwrap().to_owned();
-    app.world.store.go_away();
+    app.lose_the_store();
 
     let detail = "temporarily unavailable: try again";
     app.check(&session).await.refused(503, detail);
