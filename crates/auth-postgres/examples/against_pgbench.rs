@@ -1,4 +1,5 @@
-//! Measures the check against `pgbench`, which asks the same statement over the same socket from sixteen connections.
+//! Measures the check and the opening of a session against `pgbench`, which sends the same statement over the same socket
+//! from sixteen connections.
 //!
 //! `cargo run --release -p auth-postgres --example against_pgbench [path of pgbench]`
 //!
@@ -14,19 +15,26 @@ use std::{
     time::Duration,
 };
 
-use auth_domain::{Sessions, TokenDigest};
+use auth_domain::{Applied, SessionOwner, Sessions, StoreError, TokenDigest};
 use auth_postgres::{PoolOptions, PostgresStore};
-use auth_testkit::postgres::{Cluster, execute};
+use auth_testkit::{
+    postgres::{Cluster, execute},
+    samples::{at, sign_in},
+};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 const SESSIONS: u64 = 100_000;
+const USERS: u64 = 20_000;
 const ROUNDS: usize = 4;
 const ROUND: Duration = Duration::from_secs(4);
-const ASKERS: u64 = 128;
 
 const FILL: &str = "
 INSERT INTO users SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'user' || n, 'user' || n, 'A Sample',
     true, true, NULL, ARRAY['user'], ARRAY['public', 'staff'], now() FROM generate_series(1, 20000) n;
+INSERT INTO emails SELECT ('00000000-0000-7000-a000-' || lpad(n::text, 12, '0'))::uuid,
+    ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'user' || n || '@example.org',
+    'user' || n || '@example.org', true, true, now() FROM generate_series(1, 20000) n;
 INSERT INTO sessions (id, user_id, digest, key_id, kind, verified_at, created_at, expires_at, ip, user_agent)
     SELECT ('00000000-0000-7000-9000-' || lpad(n::text, 12, '0'))::uuid,
         ('00000000-0000-7000-8000-' || lpad((n % 20000 + 1)::text, 12, '0'))::uuid,
@@ -39,6 +47,24 @@ SELECT sessions.id, user_id, kind, verified_at, sessions.created_at, expires_at,
     full_name, verified, enabled, registration, roles, groups, users.created_at
 FROM sessions INNER JOIN users ON sessions.user_id = users.id WHERE digest = decode(lpad(:n, 64, '0'), 'hex');
 ";
+
+const OPEN: &str = r"\set n random(1, 20000)
+SELECT open_session(ROW(made.session, ('00000000-0000-7000-8000-' || lpad(:n, 12, '0'))::uuid,
+    ('00000000-0000-7000-a000-' || lpad(:n, 12, '0'))::uuid, sha256(uuid_send(made.session)), '0badcafe', 'standard', now(),
+    now() + interval '1 day', '192.0.2.7', 'Sample/1.0', made.code, 'sign-in', 'user' || :n || '@example.org', '192.0.2.0/24',
+    sha256(uuid_send(made.code)), '0badcafe', now(), now() + interval '1 hour', made.mail, 'code', made.code, '0badcafe',
+    sha256(uuid_send(made.mail)), now())::pending_sign_in, 5, 5)
+FROM (SELECT
+    (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000000)::bigint), 16, '0') || substr(md5(random()::text), 1, 16))::uuid,
+    (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000000)::bigint), 16, '0') || substr(md5(random()::text), 1, 16))::uuid,
+    (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000000)::bigint), 16, '0') || substr(md5(random()::text), 1, 16))::uuid
+    OFFSET 0) AS made (session, code, mail);
+";
+
+/// The id that `n` has in the group `of` of those that the database was filled with.
+fn id(of: &str, n: u64) -> Uuid {
+    format!("00000000-0000-7000-{of}-{n:012}").parse().unwrap()
+}
 
 fn digest(n: u64) -> TokenDigest {
     let mut octets = [0; 32];
@@ -69,46 +95,67 @@ fn pgbench(program: &str, url: &str, script: &str) -> f64 {
     figure.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Checks a second, of many who each wait for their answer before they ask again.
-async fn checks(store: &Arc<PostgresStore>) -> f64 {
+/// How many calls are done in a second by so many who each wait for an answer before they call again. Each call is given a
+/// random number.
+async fn calls<F>(callers: u64, call: impl Fn(u64) -> F + Clone + Send + Sync + 'static) -> f64
+where
+    F: Future<Output = Result<(), StoreError>> + Send,
+{
     let (done, until) = (Arc::new(AtomicU64::new(0)), Instant::now() + ROUND);
-    let askers: Vec<_> = (0..ASKERS)
+    let callers: Vec<_> = (1..=callers)
         .map(|seed| {
-            let (store, done) = (Arc::clone(store), Arc::clone(&done));
+            let (call, done) = (call.clone(), Arc::clone(&done));
             tokio::spawn(async move {
-                let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+                let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 while Instant::now() < until {
                     random ^= random << 13;
                     random ^= random >> 7;
                     random ^= random << 17;
-                    store.find_session(&digest(random % SESSIONS + 1)).await.unwrap().unwrap();
+                    call(random).await.unwrap();
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             })
         })
         .collect();
-    for asker in askers {
-        asker.await.unwrap();
+    for caller in callers {
+        caller.await.unwrap();
     }
     f64::from(u32::try_from(done.load(Ordering::Relaxed)).unwrap()) / ROUND.as_secs_f64()
+}
+
+async fn check(store: Arc<PostgresStore>, random: u64) -> Result<(), StoreError> {
+    store.find_session(&digest(random % SESSIONS + 1)).await?.unwrap();
+    Ok(())
+}
+
+async fn open(store: Arc<PostgresStore>, random: u64) -> Result<(), StoreError> {
+    let n = random % USERS + 1;
+    let owner = SessionOwner { user_id: id("8000", n).into(), email_id: id("a000", n).into() };
+    let pending = sign_in(Some(owner), &format!("user{n}@example.org"), 2, at(0));
+    assert_eq!(store.open_session(&pending).await?, Applied::Yes);
+    Ok(())
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let program = std::env::args().nth(1).unwrap_or_else(|| "pgbench".to_owned());
-    let cluster = Cluster::start();
+    let cluster = Cluster::start_with(|_| "fsync = on\nfull_page_writes = on".to_owned());
     let url = cluster.url("postgres");
-    let store = Arc::new(PostgresStore::new(url.parse().unwrap(), PoolOptions::default()).unwrap());
+    let options = PoolOptions { size: 16, wait: Duration::from_secs(2), ..PoolOptions::default() };
+    let store = Arc::new(PostgresStore::new(url.parse().unwrap(), options).unwrap());
     store.migrate().await.unwrap();
     for statement in FILL.split(';') {
         execute(&url, statement).await.unwrap();
     }
     for _ in 0..ROUNDS {
-        let theirs = {
-            let (program, url) = (program.clone(), url.clone());
-            tokio::task::spawn_blocking(move || pgbench(&program, &url, CHECK)).await.unwrap()
-        };
-        let ours = checks(&store).await;
-        println!("check: {ours:.0}/s, pgbench: {theirs:.0}/s, ratio {:.2}", ours / theirs);
+        for (name, script) in [("check", CHECK), ("open a session", OPEN)] {
+            let (program, url, store) = (program.clone(), url.clone(), Arc::clone(&store));
+            let theirs = tokio::task::spawn_blocking(move || pgbench(&program, &url, script)).await.unwrap();
+            let ours = match script {
+                CHECK => calls(128, move |random| check(Arc::clone(&store), random)).await,
+                _ => calls(16, move |random| open(Arc::clone(&store), random)).await,
+            };
+            println!("{name}: {ours:.0}/s, pgbench: {theirs:.0}/s, ratio {:.2}", ours / theirs);
+        }
     }
 }

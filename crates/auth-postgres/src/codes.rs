@@ -1,11 +1,8 @@
 //! Verification codes: what keeps one alive, what ends it, and storing it. [`redeeming`](crate::redeeming) spends it.
 
-use auth_domain::{
-    AddressKey, CodeId, CodePurpose, EmailId, KeyPairId, LivingCode, NewCode, SessionId, Timestamp, rules::superseded,
-};
+use auth_domain::{AddressKey, CodePurpose, EmailId, KeyPairId, NewCode, Timestamp};
 use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use uuid::Uuid;
 
 use crate::{
     error::Failure,
@@ -13,10 +10,9 @@ use crate::{
     schema::codes,
 };
 
-/// What a code opens, besides proving the address that it went to.
+/// What a code opens that somebody who is signed in asks for, besides proving the address that it went to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Opens {
-    Session(SessionId),
     Email,
     KeyPair(KeyPairId),
 }
@@ -50,21 +46,6 @@ pub(crate) async fn any_living(
     Ok(!living(conn, address, now).await?.is_empty())
 }
 
-/// Ends the sign-in codes that `new` supersedes. The address is locked by now.
-pub(crate) async fn end_superseded(conn: &mut AsyncPgConnection, new: &NewCode) -> Result<(), Failure> {
-    let living = living(conn, &new.address, new.created_at).await?;
-    let rivals: Vec<_> = living
-        .iter()
-        .map(|code| LivingCode { id: code.id.into(), network: code.network(), created_at: code.created_at() })
-        .collect();
-    let ended: Vec<Uuid> = superseded(&rivals, new.network).into_iter().map(CodeId::uuid).collect();
-    if !ended.is_empty() {
-        let ended = codes::table.filter(codes::id.eq_any(ended));
-        diesel::update(ended).set(codes::ended.eq(true)).execute(conn).await?;
-    }
-    Ok(())
-}
-
 /// Ends the codes for an address that its account has added.
 pub(crate) async fn end_those_for_email(conn: &mut AsyncPgConnection, email: EmailId) -> Result<(), Failure> {
     let theirs =
@@ -73,25 +54,23 @@ pub(crate) async fn end_those_for_email(conn: &mut AsyncPgConnection, email: Ema
     Ok(())
 }
 
-/// Stores a code that goes to the address `email`; a decoy's goes to nobody's.
+/// Stores a code that goes to the address `email`. That of a sign-in is stored [with it](crate::sign_ins).
 pub(crate) async fn insert(
     conn: &mut AsyncPgConnection,
     code: &NewCode,
     opens: Opens,
-    email: Option<EmailId>,
+    email: EmailId,
 ) -> Result<(), Failure> {
-    let (session, key_pair) = match opens {
-        Opens::Session(id) => (Some(id.uuid()), None),
-        Opens::Email => (None, None),
-        Opens::KeyPair(id) => (None, Some(id.uuid())),
+    let key_pair = match opens {
+        Opens::Email => None,
+        Opens::KeyPair(id) => Some(id.uuid()),
     };
     diesel::insert_into(codes::table)
         .values((
             codes::id.eq(code.id.uuid()),
             codes::purpose.eq(code.purpose.as_str()),
-            codes::session_id.eq(session),
             codes::key_pair_id.eq(key_pair),
-            codes::email_id.eq(email.map(EmailId::uuid)),
+            codes::email_id.eq(email.uuid()),
             codes::address_key.eq(code.address.as_str()),
             codes::network.eq(as_cidr(code.network)),
             codes::hash.eq(code.hash.as_bytes().as_slice()),
@@ -101,11 +80,5 @@ pub(crate) async fn insert(
         ))
         .execute(conn)
         .await?;
-    Ok(())
-}
-
-/// Ends one code.
-pub(crate) async fn end(conn: &mut AsyncPgConnection, code: Uuid) -> Result<(), Failure> {
-    diesel::update(codes::table.filter(codes::id.eq(code))).set(codes::ended.eq(true)).execute(conn).await?;
     Ok(())
 }

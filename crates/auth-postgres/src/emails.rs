@@ -139,7 +139,7 @@ async fn add_email(conn: &mut AsyncPgConnection, addition: &EmailAddition) -> Re
         created_at: addition.code.created_at,
     };
     insert(conn, email).await?;
-    codes::insert(conn, &addition.code, Opens::Email, Some(addition.email_id)).await?;
+    codes::insert(conn, &addition.code, Opens::Email, addition.email_id).await?;
     queue(conn, &addition.mails).await?;
     audit::record(conn, &addition.event).await?;
     Ok(Applied::Yes)
@@ -159,7 +159,7 @@ async fn renew_email_code(conn: &mut AsyncPgConnection, renewal: &EmailRenewal) 
         return Ok(Applied::Stale);
     }
     codes::end_those_for_email(conn, renewal.email_id).await?;
-    codes::insert(conn, &renewal.code, Opens::Email, Some(renewal.email_id)).await?;
+    codes::insert(conn, &renewal.code, Opens::Email, renewal.email_id).await?;
     outbox::insert(conn, &renewal.mail).await?;
     Ok(Applied::Yes)
 }

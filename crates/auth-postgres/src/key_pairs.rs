@@ -158,7 +158,7 @@ async fn create_key_pair(conn: &mut AsyncPgConnection, pending: &PendingKeyPair)
         return Ok(Applied::Stale);
     }
     insert(conn, key_pair, None).await?;
-    codes::insert(conn, code, Opens::KeyPair(key_pair.id), Some(*email_id)).await?;
+    codes::insert(conn, code, Opens::KeyPair(key_pair.id), *email_id).await?;
     outbox::insert(conn, mail).await?;
     audit::record(conn, event).await?;
     Ok(Applied::Yes)

@@ -1,7 +1,7 @@
 //! The lane of the checks: a few connections that do nothing but look up sessions and key pairs.
 //!
 //! Look-ups that wait together are asked together, with one statement for all of them: the more there are, the less each one
-//! costs, and no check waits for a connection that somebody's sign-in holds. See `docs/adr/0009-checks-have-a-lane.md`.
+//! costs, and no check waits for a connection that somebody's sign-in holds. See `docs/adr/0011-checks-have-a-lane.md`.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     connections::{Connector, STATEMENT_WITHIN},
     error::Failure,
-    queue::Queue,
+    queue::{Place, Queue},
     rows::{KeyPairRow, SessionRow, UserRow, live_key_pair, live_session},
     schema::{key_pairs, sessions, users},
     store::ANSWERED_WITHIN,
@@ -71,7 +71,7 @@ impl Lane {
         let queue = Arc::new(Queue::new());
         let start = |number| {
             let worker = Worker { connector: connector.clone(), connection: None };
-            runtime.spawn(worker.run(Arc::clone(&queue), number)).abort_handle()
+            runtime.spawn(worker.run(Arc::clone(&queue), Place::new(number))).abort_handle()
         };
         let workers = (0..connections).map(start).collect();
         Self { queue, workers }
@@ -113,16 +113,18 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(mut self, queue: Arc<Queue<Question>>, number: usize) {
+    async fn run(mut self, queue: Arc<Queue<Question>>, place: Place) {
         loop {
             let (mut sessions, mut key_pairs) = (Askers::default(), Askers::default());
-            for question in queue.take(number, TOGETHER, Question::is_wanted).await {
+            for question in queue.take(&place, TOGETHER, Question::is_wanted).await {
                 match question {
                     Question::Session(asker) => sessions.add(asker),
                     Question::KeyPair(asker) => key_pairs.add(asker),
                 }
             }
-            match self.look_up(&sessions.digests(), &key_pairs.digests()).await {
+            let found = self.look_up(&sessions.digests(), &key_pairs.digests()).await;
+            queue.is_free(&place);
+            match found {
                 Ok((of_sessions, of_key_pairs)) => {
                     sessions.answer(of_sessions.into_iter().map(|(digest, session, user)| (digest, (session, user))));
                     key_pairs.answer(of_key_pairs.into_iter().map(|(digest, pair, user)| (digest, (pair, user))));

@@ -7,10 +7,10 @@
 //! | `migrations` | bringing the layout up to date, one process at a time |
 //! | `error` | what PostgreSQL's failures mean to the domain |
 //! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
-//! | `changes`, `sign_ins`, `usage` | facts of theirs that fill a file |
+//! | `changes`, `closing`, `sign_ins`, `usage` | facts of theirs that fill a file |
 //! | `lane`, `queue` | look-ups for checks, those that wait together asked together |
 //! | `revocations`, `listening`, `lag` | telling every process what a fact has revoked, hearing it, and how long that takes |
-//! | `locks`, `registrations`, `codes`, `paging` | what several of those share |
+//! | `locks`, `registrations`, `codes`, `paging`, `calls` | what several of those share |
 //! | `archive` | [`PostgresArchive`]: writing everything that another kind of store keeps |
 //! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
 //!
@@ -35,7 +35,9 @@
 mod accounts;
 mod archive;
 mod audit;
+mod calls;
 mod changes;
+mod closing;
 mod codes;
 mod connections;
 mod emails;

@@ -13,6 +13,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::error::Failure;
 
 diesel::define_sql_function! {
+    fn lock_address(address_key: Text) -> diesel::sql_types::Bool;
+}
+
+diesel::define_sql_function! {
     fn hashtextextended(text: Text, seed: BigInt) -> BigInt;
 }
 
@@ -20,9 +24,11 @@ diesel::define_sql_function! {
     fn pg_advisory_xact_lock(key: BigInt) -> diesel::sql_types::Bool;
 }
 
-/// Everything about who an address leads to, and which codes for it are alive.
+/// Everything about who an address leads to, and which codes for it are alive. The database's own functions lock it the same
+/// way.
 pub(crate) async fn address(conn: &mut AsyncPgConnection, address: &AddressKey) -> Result<(), Failure> {
-    lock(conn, address.as_str(), 1).await
+    diesel::select(lock_address(address.as_str().to_owned().into_sql::<Text>())).execute(conn).await?;
+    Ok(())
 }
 
 /// Who holds an alias.

@@ -67,6 +67,9 @@ impl PostgresUrl {
         let mut config = self.config.clone();
         let mut options = vec![config.get_options().unwrap_or_default().to_owned()];
         options.push("-c client_min_messages=warning".to_owned());
+        // What is decided after a lock was waited for is decided on what was committed until then, whatever this server or
+        // this role has as its default.
+        options.push("-c default_transaction_isolation=read\\ committed".to_owned());
         if let Some(limit) = statements_within {
             let millis = limit.as_millis();
             options.push(format!(

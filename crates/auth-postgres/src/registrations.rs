@@ -46,19 +46,6 @@ pub(crate) async fn for_address(conn: &mut AsyncPgConnection, address: &AddressK
     Ok(registrations.load(conn).await?)
 }
 
-/// Deletes the registrations for `address` that have ended by `now`.
-pub(crate) async fn delete_ended(
-    conn: &mut AsyncPgConnection,
-    address: &AddressKey,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    let registrations = for_address(conn, address).await?;
-    if registrations.is_empty() || any_living(conn, address, now).await? {
-        return Ok(());
-    }
-    delete_users(conn, &registrations).await
-}
-
 /// Deletes the registrations for `address`, which has found an owner.
 pub(crate) async fn delete_for_address(conn: &mut AsyncPgConnection, address: &AddressKey) -> Result<(), Failure> {
     let registrations = for_address(conn, address).await?;

@@ -181,20 +181,14 @@ pub(crate) fn live_key_pair((key_pair, user): (KeyPairRow, UserRow)) -> Result<L
 pub(crate) struct CodeRow {
     pub(crate) id: Uuid,
     purpose: String,
-    pub(crate) session_id: Option<Uuid>,
-    pub(crate) key_pair_id: Option<Uuid>,
-    pub(crate) email_id: Option<Uuid>,
-    pub(crate) address_key: String,
-    network: IpNet,
     hash: Vec<u8>,
-    created_at: PgTimestamp,
     expires_at: PgTimestamp,
     wrong_guesses: i32,
     ended: bool,
 }
 
 impl CodeRow {
-    pub(crate) fn purpose(&self) -> Result<CodePurpose, StoreError> {
+    fn purpose(&self) -> Result<CodePurpose, StoreError> {
         CodePurpose::from_stored(&self.purpose).ok_or_else(|| corrupt("codes", self.id, "unknown purpose"))
     }
 
@@ -207,14 +201,6 @@ impl CodeRow {
             expires_at: moment(self.expires_at),
             ended: self.ended,
         })
-    }
-
-    pub(crate) fn network(&self) -> Network {
-        Network::of(self.network.addr())
-    }
-
-    pub(crate) fn created_at(&self) -> Timestamp {
-        moment(self.created_at)
     }
 }
 

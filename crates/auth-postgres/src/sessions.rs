@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use crate::{
-    PostgresStore, audit,
+    PostgresStore, audit, closing,
     error::Failure,
     paging,
     revocations::{self, Revoked},
@@ -37,7 +37,7 @@ impl Sessions for PostgresStore {
     }
 
     async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Applied, StoreError> {
-        self.write(sign_in.clone(), |conn, sign_in| Box::pin(sign_ins::open_session(conn, sign_in))).await
+        self.write_at_once(sign_in.clone(), |conn, sign_in| Box::pin(sign_ins::open_session(conn, sign_in))).await
     }
 
     async fn extend_session(
@@ -81,7 +81,8 @@ impl Sessions for PostgresStore {
         event: &Event,
     ) -> Result<Option<UserId>, StoreError> {
         let input = (id, of, event.clone());
-        self.revoke(input, of, |conn, (id, of, event)| Box::pin(close_session(conn, *id, *of, event))).await
+        self.revoke_at_once(input, of, |conn, (id, of, event)| Box::pin(closing::close_session(conn, *id, *of, event)))
+            .await
     }
 
     async fn close_sessions(&self, user: UserId, keep: Option<SessionId>, event: &Event) -> Result<u64, StoreError> {
@@ -164,31 +165,6 @@ async fn page_sessions(
     Ok(paging::paged(rows, items, SessionRow::into_session)?)
 }
 
-/// Stores a session of `user`, or a decoy, which is live if it has been verified.
-pub(crate) async fn insert(
-    conn: &mut AsyncPgConnection,
-    session: &NewSession,
-    user: Option<UserId>,
-    verified_at: Option<Timestamp>,
-) -> Result<(), Failure> {
-    diesel::insert_into(sessions::table)
-        .values((
-            sessions::id.eq(session.id.uuid()),
-            sessions::user_id.eq(user.map(UserId::uuid)),
-            sessions::digest.eq(session.digest.as_bytes().as_slice()),
-            sessions::key_id.eq(session.key_id.to_string()),
-            sessions::kind.eq(session.kind.as_str()),
-            sessions::verified_at.eq(verified_at.map(stored)),
-            sessions::created_at.eq(stored(session.created_at)),
-            sessions::expires_at.eq(stored(session.expires_at)),
-            sessions::ip.eq(IpNet::from(session.client.ip)),
-            sessions::user_agent.eq(&session.client.user_agent),
-        ))
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
 async fn open_live_session(
     conn: &mut AsyncPgConnection,
     user: UserId,
@@ -198,7 +174,22 @@ async fn open_live_session(
     if lock_active(conn, user.uuid()).await?.is_none() {
         return Ok(Applied::Stale);
     }
-    insert(conn, session, Some(user), Some(session.created_at)).await?;
+    let opened_at = stored(session.created_at);
+    diesel::insert_into(sessions::table)
+        .values((
+            sessions::id.eq(session.id.uuid()),
+            sessions::user_id.eq(user.uuid()),
+            sessions::digest.eq(session.digest.as_bytes().as_slice()),
+            sessions::key_id.eq(session.key_id.to_string()),
+            sessions::kind.eq(session.kind.as_str()),
+            sessions::verified_at.eq(opened_at),
+            sessions::created_at.eq(opened_at),
+            sessions::expires_at.eq(stored(session.expires_at)),
+            sessions::ip.eq(IpNet::from(session.client.ip)),
+            sessions::user_agent.eq(&session.client.user_agent),
+        ))
+        .execute(conn)
+        .await?;
     audit::record(conn, event).await?;
     Ok(Applied::Yes)
 }
@@ -219,27 +210,6 @@ async fn verify_session(conn: &mut AsyncPgConnection, id: SessionId, event: &Eve
     }
     audit::record_about(conn, owner, event).await?;
     Ok(Some(owner.into()))
-}
-
-async fn close_session(
-    conn: &mut AsyncPgConnection,
-    id: SessionId,
-    of: Option<UserId>,
-    event: &Event,
-) -> Result<Revoked<Option<UserId>>, Failure> {
-    let nobody = Revoked { answer: None, of: None };
-    // Whose it is never changes: read first, so that locks can be taken in their order.
-    let open = sessions::table.filter(sessions::id.eq(id.uuid())).filter(sessions::expires_at.gt(stored(event.at)));
-    let owner: Option<Option<Uuid>> = open.select(sessions::user_id).get_result(conn).await.optional()?;
-    let owner = owner.flatten().filter(|owner| of.is_none_or(|of| of.uuid() == *owner));
-    let Some(owner) = owner else { return Ok(nobody) };
-    if lock_account(conn, owner).await?.is_none() || diesel::delete(open).execute(conn).await? == 0 {
-        return Ok(nobody);
-    }
-    let owner = UserId::from(owner);
-    audit::record_about(conn, owner.uuid(), event).await?;
-    revocations::announce(conn, owner).await?;
-    Ok(Revoked { answer: Some(owner), of: Some(owner) })
 }
 
 async fn close_sessions(

@@ -1,57 +1,135 @@
-//! Sign-ins: sessions that wait for their code.
+//! Sign-ins: sessions that wait for their code. They are stored by functions of the database's, in one round trip.
 
-use auth_domain::{Applied, PendingSignIn, SessionOwner, Standing};
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
+use auth_domain::{Applied, CodeId, CodeState, PendingSignIn};
+use diesel::{
+    QueryResult,
+    data_types::PgTimestamp,
+    pg::Pg,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{Binary, Bool, Cidr, Inet, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use ipnet::IpNet;
 use uuid::Uuid;
 
 use crate::{
-    codes::{self, Opens},
+    calls::bind_all,
     error::Failure,
-    locks, outbox, registrations,
-    rows::standing,
-    schema::{emails, users},
-    sessions,
+    key_pairs::TRIES,
+    rows::{as_cidr, stored},
 };
 
-pub(crate) async fn open_session(conn: &mut AsyncPgConnection, sign_in: &PendingSignIn) -> Result<Applied, Failure> {
-    let address = &sign_in.code.address;
-    locks::address(conn, address).await?;
-    registrations::delete_ended(conn, address, sign_in.code.created_at).await?;
-    if let Some(owner) = sign_in.session.owner
-        && !still_leads_to(conn, owner, address.as_str()).await?
-    {
-        return Ok(Applied::Stale);
-    }
-    store(conn, sign_in).await?;
-    Ok(Applied::Yes)
-}
+/// [`CodeState::LIVING_PER_ADDRESS`] as the functions take it.
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a small number")]
+const LIVING_PER_ADDRESS: i32 = CodeState::LIVING_PER_ADDRESS as i32;
 
-/// Whether `owner` has the address still: as one that is owned, or as that of a registration.
-async fn still_leads_to(conn: &mut AsyncPgConnection, owner: SessionOwner, address: &str) -> Result<bool, Failure> {
-    let found: Option<(bool, bool, Option<String>, Uuid)> = emails::table
-        .inner_join(users::table)
-        .filter(emails::id.eq(owner.email_id.uuid()))
-        .filter(emails::user_id.eq(owner.user_id.uuid()))
-        .filter(emails::address_key.eq(address))
-        .select((emails::verified, emails::vouched, users::registration, users::id))
-        .get_result(conn)
-        .await
-        .optional()?;
-    match found {
-        Some((verified, vouched, registration, user)) => {
-            Ok(verified || vouched || standing(registration.as_deref(), user)? == Standing::Pending)
-        }
-        None => Ok(false),
-    }
+/// Opens a session that waits for its code.
+pub(crate) async fn open_session(conn: &mut AsyncPgConnection, sign_in: &PendingSignIn) -> Result<Applied, Failure> {
+    let is_open: bool = Call::of("open_session", sign_in).get_result(conn).await?;
+    Ok(if is_open { Applied::Yes } else { Applied::Stale })
 }
 
 /// Stores session, code and mail, and ends the codes that the new one supersedes. The address is locked by now.
 pub(crate) async fn store(conn: &mut AsyncPgConnection, sign_in: &PendingSignIn) -> Result<(), Failure> {
-    let PendingSignIn { session, code, mail } = sign_in;
-    codes::end_superseded(conn, code).await?;
-    sessions::insert(conn, session, session.owner.map(|owner| owner.user_id), None).await?;
-    let email = session.owner.map(|owner| owner.email_id);
-    codes::insert(conn, code, Opens::Session(session.id), email).await?;
-    outbox::insert(conn, mail).await
+    // What it returns is void: there is nothing to read.
+    Call::of("store_sign_in", sign_in).execute(conn).await?;
+    Ok(())
+}
+
+/// A call of one of the functions that take a `pending_sign_in`.
+struct Call<'a> {
+    function: &'static str,
+    sign_in: &'a PendingSignIn,
+    session: Uuid,
+    user: Option<Uuid>,
+    email: Option<Uuid>,
+    session_key: String,
+    session_created_at: PgTimestamp,
+    session_expires_at: PgTimestamp,
+    ip: IpNet,
+    code: Uuid,
+    network: IpNet,
+    code_key: String,
+    code_created_at: PgTimestamp,
+    code_expires_at: PgTimestamp,
+    mail: Uuid,
+    mail_code: Option<Uuid>,
+    mail_key: String,
+    mail_created_at: PgTimestamp,
+}
+
+impl<'a> Call<'a> {
+    fn of(function: &'static str, sign_in: &'a PendingSignIn) -> Self {
+        let PendingSignIn { session, code, mail } = sign_in;
+        Self {
+            function,
+            sign_in,
+            session: session.id.uuid(),
+            user: session.owner.map(|owner| owner.user_id.uuid()),
+            email: session.owner.map(|owner| owner.email_id.uuid()),
+            session_key: session.key_id.to_string(),
+            session_created_at: stored(session.created_at),
+            session_expires_at: stored(session.expires_at),
+            ip: IpNet::from(session.client.ip),
+            code: code.id.uuid(),
+            network: as_cidr(code.network),
+            code_key: code.key_id.to_string(),
+            code_created_at: stored(code.created_at),
+            code_expires_at: stored(code.expires_at),
+            mail: mail.id.uuid(),
+            mail_code: mail.code_id.map(CodeId::uuid),
+            mail_key: mail.sealed.key_id.to_string(),
+            mail_created_at: stored(mail.created_at),
+        }
+    }
+}
+
+/// One statement for each function: which one, diesel finds by the text.
+impl QueryId for Call<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Call<'_> {
+    type SqlType = Bool;
+}
+
+impl QueryFragment<Pg> for Call<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let PendingSignIn { session, code, mail } = self.sign_in;
+        out.push_sql("SELECT ");
+        out.push_sql(self.function);
+        out.push_sql("(ROW(");
+        bind_all!(
+            out,
+            SqlUuid: &self.session,
+            Nullable<SqlUuid>: &self.user,
+            Nullable<SqlUuid>: &self.email,
+            Binary: session.digest.as_bytes().as_slice(),
+            Text: &self.session_key,
+            Text: session.kind.as_str(),
+            Timestamptz: &self.session_created_at,
+            Timestamptz: &self.session_expires_at,
+            Inet: &self.ip,
+            Text: &session.client.user_agent,
+            SqlUuid: &self.code,
+            Text: code.purpose.as_str(),
+            Text: code.address.as_str(),
+            Cidr: &self.network,
+            Binary: code.hash.as_bytes().as_slice(),
+            Text: &self.code_key,
+            Timestamptz: &self.code_created_at,
+            Timestamptz: &self.code_expires_at,
+            SqlUuid: &self.mail,
+            Text: mail.class.as_str(),
+            Nullable<SqlUuid>: &self.mail_code,
+            Text: &self.mail_key,
+            Binary: &mail.sealed.bytes,
+            Timestamptz: &self.mail_created_at,
+        );
+        out.push_sql(")::pending_sign_in, ");
+        bind_all!(out, Integer: &TRIES, Integer: &LIVING_PER_ADDRESS);
+        out.push_sql(")");
+        Ok(())
+    }
 }

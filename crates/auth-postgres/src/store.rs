@@ -183,6 +183,29 @@ impl PostgresStore {
         T: Send + 'static,
     {
         let (input, job) = in_transaction(input, job);
+        self.revoke_at_once(input, expected, job).await
+    }
+
+    /// Runs a fact that is one statement: that is a transaction by itself, and one round trip.
+    pub(crate) async fn write_at_once<A, T>(&self, input: A, job: Job<A, T>) -> Result<T, StoreError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.run(input, ATTEMPTS, job).await
+    }
+
+    /// The same for a fact that ends or changes something of a user's.
+    pub(crate) async fn revoke_at_once<A, T>(
+        &self,
+        input: A,
+        expected: Option<UserId>,
+        job: Job<A, Revoked<T>>,
+    ) -> Result<T, StoreError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
         let (pool, memory) = (self.pool.clone(), Arc::clone(&self.memory));
         let work = self.runtime.spawn(async move {
             let outcome = carry_out(&pool, input, ATTEMPTS, job).await;

@@ -1,12 +1,13 @@
 use std::time::{Duration, Instant};
 
-use auth_domain::{Changed, Sessions, StoreError, Upkeep, Users};
+use auth_domain::{Applied, Changed, Codes, EventKind, Redeemed, Sessions, StoreError, Upkeep, Users};
 use auth_testkit::{
     postgres::{Cluster, execute},
-    samples::at,
+    samples::{at, event, right_guess, sign_in, wrong_guess},
 };
+use futures_util::future::join_all;
 
-use crate::{account, connect, database, delete_user};
+use crate::{account, connect, database, delete_user, owner};
 
 /// What every call is answered within.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
@@ -35,6 +36,61 @@ async fn a_check_is_parsed_once_and_is_one_round_trip_without_a_transaction() {
     let steps = |step: &str| log.lines().filter(|line| line.contains(&format!(" ms  {step} "))).count();
     assert_eq!((steps("parse"), steps("bind"), steps("execute"), statements), (0, 10, 10, 20), "{log}");
     assert!(!log.contains("BEGIN") && !log.contains("UPDATE"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_wait_for_when_they_sign_in_and_out_is_one_round_trip_each() {
+    let cluster = tokio::task::spawn_blocking(|| Cluster::start_with(|_| "log_min_duration_statement = 0".to_owned()));
+    let cluster = cluster.await.unwrap();
+    let store = connect(&cluster.url("postgres"), 1);
+    store.migrate().await.unwrap();
+    let ada = account(&*store, "ada").await;
+    let mut steps = Vec::new();
+    // Whatever a connection does once, it has done after the first round.
+    for round in 0..2 {
+        steps.clear();
+        let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(round));
+        let closing = event(EventKind::SessionClosed, at(round));
+        for step in ["open", "guess wrong", "redeem", "close"] {
+            let before = cluster.log().len();
+            match step {
+                "open" => assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes),
+                "guess wrong" => {
+                    let redeemed = store.redeem_code(&wrong_guess(&pending.code, at(round))).await.unwrap();
+                    assert_eq!(redeemed, Redeemed::Wrong { owner: Some(ada.user_id) });
+                }
+                "redeem" => {
+                    let redeemed = store.redeem_code(&right_guess(&pending.code, at(round))).await.unwrap();
+                    assert!(matches!(redeemed, Redeemed::Yes { registered: false, .. }));
+                }
+                _ => {
+                    let closed = store.close_session(pending.session.id, None, &closing).await.unwrap();
+                    assert_eq!(closed, Some(ada.user_id));
+                }
+            }
+            let log = cluster.log().split_off(before);
+            let count = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+            steps.push((step, count(" ms  parse "), count(" ms  execute "), count(" ms  statement: ")));
+        }
+    }
+    assert_eq!(steps, ["open", "guess wrong", "redeem", "close"].map(|step| (step, 0, 1, 0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn guesses_share_a_budget_whatever_isolation_the_server_has_as_its_default() {
+    let url = database().await;
+    let default = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''repeatable read''', \
+                   current_database()); END $$";
+    execute(&url, default).await.unwrap();
+    let store = connect(&url, 8);
+    let ada = account(&*store, "ada").await;
+    let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
+    assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
+    let guesses: Vec<_> = (0..12).map(|_| wrong_guess(&pending.code, at(1))).collect();
+    let judged = join_all(guesses.iter().map(|guess| store.redeem_code(guess))).await;
+    let count = |wanted: fn(&Redeemed) -> bool| judged.iter().filter(|judged| wanted(judged.as_ref().unwrap())).count();
+    let wrong = count(|judged| matches!(judged, Redeemed::Wrong { .. }));
+    assert_eq!((wrong, count(|judged| *judged == Redeemed::Refused)), (5, 7));
 }
 
 #[tokio::test(flavor = "multi_thread")]

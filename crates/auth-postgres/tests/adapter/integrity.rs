@@ -1,7 +1,7 @@
-use auth_domain::{Applied, Outbox, Sessions, StoreError, Users};
+use auth_domain::{Applied, Codes, Emails, Outbox, Sessions, StoreError, Users};
 use auth_testkit::{
     postgres::execute,
-    samples::{at, sign_in},
+    samples::{at, email_addition, right_guess, sign_in},
 };
 
 use crate::{account, connect, database, owner};
@@ -67,6 +67,21 @@ async fn a_row_that_does_not_make_sense_is_corrupt_and_named() {
     execute(&url, "UPDATE emails SET address = 'nobody'").await.unwrap();
     let corrupt = store.find_address(&ada.address_key(), at(0)).await;
     assert!(matches!(corrupt, Err(StoreError::Corrupt { table: "emails", .. })), "{corrupt:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_does_not_say_what_it_opens_is_corrupt_and_named() {
+    let url = database().await;
+    let store = connect(&url, 2);
+    let ada = account(&*store, "ada").await;
+    let addition =
+        email_addition(ada.user_id, &store.list_emails(ada.user_id).await.unwrap(), "ada@example.net", at(1));
+    assert_eq!(store.add_email(&addition).await.unwrap(), Applied::Yes);
+    execute(&url, "UPDATE codes SET email_id = NULL WHERE purpose = 'email'").await.unwrap();
+    match store.redeem_code(&right_guess(&addition.code, at(2))).await {
+        Err(StoreError::Corrupt { table, id, .. }) => assert_eq!((table, id), ("codes", addition.code.id.to_string())),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -136,6 +136,30 @@ async fn every_fact_that_revokes_or_changes_is_told_here_before_the_answer_and_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_verifies_an_account_is_told_like_any_other_change_to_it() {
+    let url = database().await;
+    let ((here, near), (_there, far)) = (replica(&url).await, replica(&url).await);
+    let ada = account(&*here, "ada").await;
+    let unverified = event(EventKind::UserUnverified, at(1));
+    assert_eq!(here.change_user(ada.user_id, &UserChange::Unverify, &unverified).await.unwrap(), Changed::Yes);
+    until("the change", WITHIN, || far.forgot(ada.user_id)).await;
+    near.begin_anew();
+    far.begin_anew();
+    for (network, told) in [(1, true), (2, false)] {
+        let pending = sign_in(Some(owner(&ada)), "ada@example.org", network, at(2));
+        assert_eq!(here.open_session(&pending).await.unwrap(), Applied::Yes);
+        assert!(matches!(here.redeem_code(&right_guess(&pending.code, at(2))).await, Ok(Redeemed::Yes { .. })));
+        assert_eq!(near.forgot(ada.user_id), told);
+        if told {
+            until("the other replica", WITHIN, || far.forgot(ada.user_id)).await;
+        }
+        // Its own announcement comes back to it too.
+        until("the echo", WITHIN, || near.times(ada.user_id) == if told { 2 } else { 0 }).await;
+        near.begin_anew();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_came_to_nothing_is_told_to_nobody() {
     let url = database().await;
     let ((here, near), (_there, far)) = (replica(&url).await, replica(&url).await);
