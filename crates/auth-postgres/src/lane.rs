@@ -1,7 +1,7 @@
 //! The lane of the checks: a few connections that do nothing but look up sessions and key pairs.
 //!
 //! Look-ups that wait together are asked together, with one statement for all of them: the more there are, the less each one
-//! costs, and no check waits for a connection that somebody's sign-in holds. See `docs/adr/0011-checks-have-a-lane.md`.
+//! costs, and no check waits for a connection that somebody's sign-in holds. See `docs/adr/0014-checks-have-a-lane.md`.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ use crate::{
     store::ANSWERED_WITHIN,
 };
 
-/// As many as one server process fetches about as fast as one alone; beyond that, waiting for the others costs more.
+/// More would save little, and make the first of them wait for the last.
 const TOGETHER: usize = 64;
 /// What asking may take, connecting included. Less than what a check may: one that finds a dead connection is not the last
 /// one to do so, and the next one should be answered within two seconds of the database's return.
