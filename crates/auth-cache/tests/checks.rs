@@ -111,10 +111,10 @@ async fn an_extended_session_is_accepted_for_as_long_as_it_was_extended() {
 #[tokio::test]
 async fn a_key_pair_is_remembered_with_both_its_halves() {
     let service = Service::new(Hearing::InProcess);
-    let (_opened, live) = service.registered("ada").await;
+    let (_opened, session) = service.registered("ada").await;
     let give = async || {
         let (name, life) = (KeyName::parse("k").unwrap(), KeyLife::of_days(1).unwrap());
-        service.auth.give_key_pair(&OPERATOR, live.user.id, name, life).await.unwrap()
+        service.auth.give_key_pair(&OPERATOR, session.user.id, name, life).await.unwrap()
     };
     let (one, other) = (give().await, give().await);
     let check =
