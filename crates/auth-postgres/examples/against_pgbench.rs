@@ -153,7 +153,7 @@ async fn main() {
             let theirs = tokio::task::spawn_blocking(move || pgbench(&program, &url, script)).await.unwrap();
             let ours = match script {
                 CHECK => calls(128, move |random| check(Arc::clone(&store), random)).await,
-                _ => calls(16, move |random| open(Arc::clone(&store), random)).await,
+                _ => calls(64, move |random| open(Arc::clone(&store), random)).await,
             };
             println!("{name}: {ours:.0}/s, pgbench: {theirs:.0}/s, ratio {:.2}", ours / theirs);
         }
