@@ -9,7 +9,7 @@ use crate::{Actor, Entropy, EntropyError, EventId, Timestamp, UserId};
 /// It is stored by the fact that it tells of, in the same transaction, and outlives everybody it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The event's id; a later event has a greater one.
+    /// The event's id; one of a later millisecond, on one machine, is greater.
     pub id: EventId,
     /// When it happened.
     pub at: Timestamp,

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, net::Ipv6Addr};
 
 use crate::InvalidInput;
 
@@ -12,8 +12,8 @@ pub struct PortalUrl(String);
 impl PortalUrl {
     /// The URL in `text`, or [`InvalidInput::PortalUrl`].
     pub fn parse(text: &str) -> Result<Self, InvalidInput> {
-        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        let has_host = host.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '['));
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let has_host = rest.and_then(|rest| rest.split(['/', '?', '#']).next()).is_some_and(is_authority);
         let plain = |b: u8| b.is_ascii_graphic() && !b"\"'<>`\\{}|^".contains(&b);
         let looks_like_a_code = text.as_bytes().windows(6).any(|run| run.iter().all(u8::is_ascii_digit));
         if text.len() <= 512 && has_host && text.bytes().all(plain) && !looks_like_a_code {
@@ -34,6 +34,18 @@ impl fmt::Debug for PortalUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PortalUrl(…)")
     }
+}
+
+/// Whether this is a host and perhaps a port. A user before the host is refused: `https://app.example.org@evil.example`
+/// leads somewhere else than a reader thinks.
+fn is_authority(text: &str) -> bool {
+    let is_port = |after: &str| after.is_empty() || after.strip_prefix(':').is_some_and(|n| n.parse::<u16>().is_ok());
+    if let Some((address, after)) = text.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+        return address.parse::<Ipv6Addr>().is_ok() && is_port(after);
+    }
+    let (host, after) = text.split_at(text.find(':').unwrap_or(text.len()));
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    host.split('.').all(is_label) && is_port(after)
 }
 
 #[cfg(test)]
@@ -59,6 +71,13 @@ mod tests {
             "https://example.org/\r\nBcc: x",
             "https://exämple.org",
             "https://example.org/123456",
+            "https://example.org:80@evil.example/",
+            "https://ada@example.org",
+            "https://a..b",
+            "https://example.org:port",
+            "https://example.org:70000",
+            "https://[",
+            "https://[::g]/",
             &long,
         ] {
             assert_eq!(PortalUrl::parse(bad), Err(InvalidInput::PortalUrl), "{bad:?}");

@@ -54,16 +54,17 @@ fn roles_asked(query: &str) -> Result<Vec<RoleName>, ApiError> {
     }
     let pairs = web::Query::<Vec<(String, String)>>::from_query(query);
     let pairs = pairs.map_err(|_quoting| ApiError::bad_request("a query parameter is malformed"))?;
-    pairs.iter().map(|(name, value)| role_asked(name, value)).collect()
+    let roles: Vec<_> = pairs.iter().map(|(name, value)| role_asked(name, value)).collect::<Result<_, _>>()?;
+    if roles.is_empty() { Err(not_a_role()) } else { Ok(roles) }
 }
 
 /// A misspelt parameter must not be ignored: the rule that asks for a role would let everybody pass.
 fn role_asked(name: &str, value: &str) -> Result<RoleName, ApiError> {
-    if name == "role" {
-        Ok(RoleName::parse(value)?)
-    } else {
-        Err(ApiError::bad_request("the only query parameter is role"))
-    }
+    if name == "role" { Ok(RoleName::parse(value)?) } else { Err(not_a_role()) }
+}
+
+fn not_a_role() -> ApiError {
+    ApiError::bad_request("the only query parameter is role")
 }
 
 #[cfg(test)]
@@ -82,6 +83,7 @@ mod tests {
             ("x=y", None),
             ("x", None),
             ("=", None),
+            ("&", None),
             ("roles=a", None),
             ("Role=a", None),
             ("role[]=a", None),

@@ -96,7 +96,7 @@ pub(super) async fn verify(
     signed: Signed<Option<LiveSession>, Body<Verification>>,
 ) -> ApiResult {
     let Body(body) = signed.input;
-    let id = body.verification_code_id.into();
+    let id = body.verification_code_id.0.into();
     service.auth.redeem_email_code(signed.caller.as_ref(), id, &body.code, &client).await?;
     Ok(acknowledged())
 }
@@ -106,7 +106,8 @@ pub(super) async fn verify(
 #[schema(as = EmailToPrefer)]
 pub(super) struct Preferred {
     #[serde(rename = "emailID")]
-    email_id: Uuid,
+    #[schema(value_type = Uuid)]
+    email_id: Id,
 }
 
 /// Prefer one of the caller's verified addresses.
@@ -122,7 +123,7 @@ pub(super) async fn prefer(
     signed: Signed<LiveSession, Body<Preferred>>,
 ) -> ApiResult {
     let Body(body) = signed.input;
-    service.auth.prefer_email(&signed.caller, body.email_id.into(), &client, &language).await?;
+    service.auth.prefer_email(&signed.caller, body.email_id.0.into(), &client, &language).await?;
     Ok(acknowledged())
 }
 

@@ -168,7 +168,7 @@ pub(super) async fn verify(
     signed: Signed<LiveSession, Body<Verification>>,
 ) -> ApiResult {
     let Body(body) = signed.input;
-    let id = body.verification_code_id.into();
+    let id = body.verification_code_id.0.into();
     service.auth.redeem_key_pair_code(&signed.caller, id, &body.code, &client).await?;
     Ok(acknowledged())
 }

@@ -190,7 +190,8 @@ pub(super) async fn open(
 pub(super) struct Verification {
     /// As it was answered when the code was asked for.
     #[serde(rename = "verificationCodeID")]
-    pub(super) verification_code_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub(super) verification_code_id: Id,
     /// The six digits from the mail.
     #[schema(example = "042137")]
     pub(super) code: String,
@@ -208,7 +209,7 @@ pub(super) async fn verify(
     Sender { client, .. }: Sender,
     Body(body): Body<Verification>,
 ) -> ApiResult {
-    service.auth.redeem_sign_in_code(body.verification_code_id.into(), &body.code, &client).await?;
+    service.auth.redeem_sign_in_code(body.verification_code_id.0.into(), &body.code, &client).await?;
     Ok(acknowledged())
 }
 

@@ -2,7 +2,6 @@ use actix_web::web;
 use auth_domain::EmailAddress;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     answer::{Acknowledged, ApiResult, accepted, acknowledged},
@@ -24,7 +23,8 @@ pub(crate) struct Address {
 #[schema(as = AdminEmailId)]
 pub(crate) struct Named {
     #[serde(rename = "emailID")]
-    email_id: Uuid,
+    #[schema(value_type = Uuid)]
+    email_id: Id,
 }
 
 /// Give a user an address.
@@ -40,7 +40,7 @@ pub(crate) async fn give(service: web::Data<Service>, request: Administering<(Id
     let address = EmailAddress::parse(&body.address)?;
     let (administrator, language) = (&request.administrator, &request.language);
     let email_id = service.auth.give_email(administrator, (*id).into(), &address, language).await?.uuid();
-    Ok(accepted(&Named { email_id }))
+    Ok(accepted(&Named { email_id: Id(email_id) }))
 }
 
 /// Count an address as verified.
@@ -61,7 +61,7 @@ pub(crate) async fn verify(service: web::Data<Service>, request: Administering<I
     responses((status = 202, description = "The address is preferred.", body = Acknowledged), (status = 403), (status = 404), (status = 409)))]
 pub(crate) async fn prefer(service: web::Data<Service>, request: Administering<Body<Named>>) -> ApiResult {
     let Body(body) = &request.input;
-    service.auth.prefer_email_of_user(&request.administrator, body.email_id.into(), &request.language).await?;
+    service.auth.prefer_email_of_user(&request.administrator, body.email_id.0.into(), &request.language).await?;
     Ok(acknowledged())
 }
 

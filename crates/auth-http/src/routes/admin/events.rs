@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     answer::ApiResult,
-    extract::{Administering, Query},
+    extract::{Administering, Id, Query},
     service::Service,
 };
 
@@ -16,8 +16,8 @@ use crate::{
 #[derive(Debug, Deserialize)]
 pub(crate) struct Wanted {
     limit: Option<i64>,
-    before: Option<Uuid>,
-    user: Option<Uuid>,
+    before: Option<Id>,
+    user: Option<Id>,
 }
 
 /// One line of the audit log.
@@ -83,7 +83,7 @@ pub(crate) struct Events<'a> {
 pub(crate) async fn list(service: web::Data<Service>, request: Administering<Query<Wanted>>) -> ApiResult {
     let Query(Wanted { limit, before, user }) = &request.input;
     let limit = limit.unwrap_or(i64::from(Page::DEFAULT_SIZE));
-    let (user, before) = (user.map(Into::into), before.map(Into::into));
+    let (user, before) = (user.map(|id| id.0.into()), before.map(|id| id.0.into()));
     let events = service.auth.list_events(&request.administrator, user, before, limit).await?;
     Ok(HttpResponse::Ok().json(Events { events: events.iter().map(Listed::from).collect() }))
 }

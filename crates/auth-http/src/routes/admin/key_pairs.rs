@@ -112,7 +112,7 @@ pub(crate) struct PageOfKeyPairs<'a> {
 pub(crate) async fn list(service: web::Data<Service>, request: Administering<(Query<Paging>, Query<Of>)>) -> ApiResult {
     let (Query(paging), Query(of)) = &request.input;
     let page = paging.page()?;
-    let paged = service.auth.page_key_pairs(&request.administrator, of.user.map(Into::into), page).await?;
+    let paged = service.auth.page_key_pairs(&request.administrator, of.user.map(|id| id.0.into()), page).await?;
     let key_pairs = paged.on_page.iter().map(Listed::from).collect();
     Ok(HttpResponse::Ok().json(PageOfKeyPairs { pages: page.pages_of(paged.items), items: paged.items, key_pairs }))
 }

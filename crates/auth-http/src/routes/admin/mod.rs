@@ -9,9 +9,9 @@ pub(crate) mod sessions;
 pub(crate) mod users;
 
 use serde::Deserialize;
-use uuid::Uuid;
 
 use super::endpoint::Endpoint;
+use crate::extract::Id;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -45,5 +45,5 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 /// Whose things are wanted; everybody's, if nobody is named.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Of {
-    user: Option<Uuid>,
+    user: Option<Id>,
 }
