@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth_domain::{CodePurpose, StoreError, Timestamp, Upkeep};
+use auth_domain::{Backlog, CodePurpose, MailClass, StoreError, Timestamp, Upkeep};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl,
     data_types::PgTimestamp,
-    dsl::{auto_type, exists, not},
+    dsl::{auto_type, exists, min, not},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::{
     error::Failure,
     key_pairs::TRIES,
     migrations, registrations,
-    rows::stored,
+    rows::{moment, stored},
     schema::{codes, emails, events, key_pairs, outbox, sessions, users},
 };
 
@@ -30,6 +30,10 @@ impl Upkeep for PostgresStore {
         self.read((), |conn, ()| Box::pin(migrations::check_layout(conn))).await
     }
 
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.read(now, |conn, now| Box::pin(backlog(conn, *now))).await
+    }
+
     async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let (input, of_events) = ((now, i64::from(limit)), (events_until, i64::from(limit)));
         // A transaction for each kind, so that none holds its rows for long.
@@ -40,6 +44,41 @@ impl Upkeep for PostgresStore {
             + self.write(input, |conn, (now, limit)| Box::pin(purge_mails(conn, *now, *limit))).await?
             + self.write(of_events, |conn, (until, limit)| Box::pin(purge_events(conn, *until, *limit))).await?)
     }
+}
+
+async fn backlog(conn: &mut AsyncPgConnection, now: Timestamp) -> Result<Backlog, Failure> {
+    let codes = owed(conn, MailClass::Code).await?;
+    let notices = owed(conn, MailClass::Notice).await?;
+    let decoys = owed(conn, MailClass::Decoy).await?;
+    let now = stored(now);
+    // What has ended first, of each: the first entry of an index.
+    let ended: [Option<PgTimestamp>; 3] = [
+        sessions::table.filter(sessions::expires_at.le(now)).select(min(sessions::expires_at)).get_result(conn).await?,
+        key_pairs::table
+            .filter(key_pairs::expires_at.le(now))
+            .select(min(key_pairs::expires_at))
+            .get_result(conn)
+            .await?,
+        codes::table.filter(codes::expires_at.le(now)).select(min(codes::expires_at)).get_result(conn).await?,
+    ];
+    Ok(Backlog {
+        codes: counted(codes.len()),
+        notices: counted(notices.len()),
+        decoys: counted(decoys.len()),
+        owed_since: [codes, notices, decoys].into_iter().flatten().map(moment).min(),
+        ended_since: ended.into_iter().flatten().map(moment).min(),
+    })
+}
+
+/// Since when each mail of a class is owed: of those that are due first, as many as are counted.
+async fn owed(conn: &mut AsyncPgConnection, class: MailClass) -> Result<Vec<PgTimestamp>, Failure> {
+    let owed = outbox::table
+        .filter(outbox::settled_at.is_null())
+        .filter(outbox::class.eq(class.as_str()))
+        .order(outbox::due_at)
+        .limit(Backlog::COUNTED_AT_MOST.into())
+        .select(outbox::created_at);
+    Ok(owed.load(conn).await?)
 }
 
 /// [`CodeState::is_living_at`](auth_domain::CodeState::is_living_at) as a condition, for deciding about many rows at once.

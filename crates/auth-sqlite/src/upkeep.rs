@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth_domain::{CodePurpose, CodeState, StoreError, Timestamp, Upkeep};
+use auth_domain::{Backlog, CodePurpose, CodeState, MailClass, StoreError, Timestamp, Upkeep};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl,
     SqliteConnection,
-    dsl::{auto_type, exists, not},
+    dsl::{auto_type, exists, min, not},
 };
 
 use crate::{
@@ -26,9 +26,50 @@ impl Upkeep for SqliteStore {
         self.read(migrations::check_layout).await
     }
 
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.read(move |conn| backlog(conn, now)).await
+    }
+
     async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError> {
         self.write(move |conn| purge(conn, now, events_until, limit.into())).await
     }
+}
+
+fn backlog(conn: &mut SqliteConnection, now: Timestamp) -> Result<Backlog, Failure> {
+    let codes: Vec<i64> = owed(MailClass::Code).load(conn)?;
+    let notices: Vec<i64> = owed(MailClass::Notice).load(conn)?;
+    let decoys: Vec<i64> = owed(MailClass::Decoy).load(conn)?;
+    let now = now.unix_millis();
+    // What has ended first, of each: the first entry of an index.
+    let ended: [Option<i64>; 3] = [
+        sessions::table.filter(sessions::expires_at.le(now)).select(min(sessions::expires_at)).get_result(conn)?,
+        key_pairs::table.filter(key_pairs::expires_at.le(now)).select(min(key_pairs::expires_at)).get_result(conn)?,
+        codes::table.filter(codes::expires_at.le(now)).select(min(codes::expires_at)).get_result(conn)?,
+    ];
+    Ok(Backlog {
+        codes: counted(codes.len()),
+        notices: counted(notices.len()),
+        decoys: counted(decoys.len()),
+        owed_since: [codes, notices, decoys].into_iter().flatten().min().map(Timestamp::from_unix_millis),
+        ended_since: ended.into_iter().flatten().min().map(Timestamp::from_unix_millis),
+    })
+}
+
+/// Since when each mail of a class is owed: of those that are due first, as many as are counted.
+#[auto_type(no_type_alias)]
+fn owed(class: MailClass) -> _ {
+    let class: &'static str = class.as_str();
+    let limit: i64 = i64::from(Backlog::COUNTED_AT_MOST);
+    outbox::table
+        .filter(outbox::settled_at.is_null())
+        .filter(outbox::class.eq(class))
+        .order(outbox::due_at)
+        .limit(limit)
+        .select(outbox::created_at)
+}
+
+fn counted(rows: usize) -> u64 {
+    rows.try_into().unwrap_or(u64::MAX)
 }
 
 /// [`CodeState::is_living_at`] as a condition, for deciding about many rows at once.
@@ -60,7 +101,7 @@ fn purge(conn: &mut SqliteConnection, now: Timestamp, events_until: Timestamp, l
     for id in old_events(conn, events_until, limit)? {
         gone += diesel::delete(events::table.filter(events::id.eq(id))).execute(conn)?;
     }
-    Ok(gone.try_into().unwrap_or(u64::MAX))
+    Ok(counted(gone))
 }
 
 /// Registrations for addresses without a living code.
@@ -146,4 +187,16 @@ fn old_events(conn: &mut SqliteConnection, until: Timestamp, limit: i64) -> Quer
         .limit(limit)
         .select(events::id)
         .load(conn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::plan;
+
+    #[test]
+    fn what_is_owed_is_counted_in_an_index_of_what_is_owed() {
+        let plan = plan(&owed(MailClass::Code));
+        assert_eq!(plan, ["SEARCH outbox USING INDEX outbox_owed (class=?)"]);
+    }
 }

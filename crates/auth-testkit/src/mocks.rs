@@ -1,11 +1,11 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Account, AccountFilter, Accounts, AddressKey, Applied, Audit, Changed, ClaimedMail, CodeGuess, Codes, Created,
-    CredentialId, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, Event, EventId, KeyPair, KeyPairId,
-    KeyPairs, KnownAddress, LiveKeyPair, LiveSession, Mail, MailError, MailId, Mailer, NewAccount, NewKeyPair,
-    NewSession, Outbox, Page, Paged, PendingKeyPair, PendingSignIn, Redeemed, Registered, Registration, Session,
-    SessionId, Sessions, Settlement, StoreError, Timestamp, TokenDigest, Upkeep, User, UserChange, UserId, Users,
-    Vouched, VouchedEmail,
+    Account, AccountFilter, Accounts, AddressKey, Applied, Audit, Backlog, Changed, ClaimedMail, CodeGuess, Codes,
+    Created, CredentialId, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, Event, EventId, KeyPair,
+    KeyPairId, KeyPairs, KnownAddress, LiveKeyPair, LiveSession, Mail, MailError, MailId, Mailer, NewAccount,
+    NewKeyPair, NewSession, Outbox, Page, Paged, PendingKeyPair, PendingSignIn, Redeemed, Registered, Registration,
+    Session, SessionId, Sessions, Settlement, StoreError, Timestamp, TokenDigest, Upkeep, User, UserChange, UserId,
+    Users, Vouched, VouchedEmail,
 };
 
 mockall::mock! {
@@ -86,6 +86,7 @@ mockall::mock! {
     #[async_trait]
     impl Upkeep for Store {
         async fn check_ready(&self) -> Result<(), StoreError>;
+        async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError>;
         async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError>;
     }
 }

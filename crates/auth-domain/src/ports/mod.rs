@@ -13,6 +13,6 @@ pub use entropy::{Entropy, EntropyError};
 pub use mailer::{MailError, Mailer};
 pub use revocations::{NoMemory, Revocations};
 pub use store::{
-    Accounts, Applied, Audit, Changed, Codes, Created, Duplicate, Emails, KeyPairs, Opened, Outbox, Redeemed,
+    Accounts, Applied, Audit, Backlog, Changed, Codes, Created, Duplicate, Emails, KeyPairs, Opened, Outbox, Redeemed,
     Registered, Sessions, Store, StoreError, Upkeep, Users, Vouched,
 };

@@ -29,8 +29,10 @@ pub struct Courier {
 /// What became of one claimed mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivered {
-    /// It left the outbox for good: handed over, given up, or a decoy.
-    Settled,
+    /// The mail server took it; a decoy counts as taken.
+    HandedOver,
+    /// It left the outbox without having been taken: refused, no longer worth sending, or not to be unsealed.
+    GivenUp,
     /// It is to be tried again.
     Deferred,
     /// Somebody else settled it, or it is gone.
@@ -56,8 +58,11 @@ impl Courier {
         let now = self.clock.now();
         match self.store.settle_mail(claimed.id, claimed.attempt, settlement, &reply, now).await? {
             Applied::Stale => Ok(Delivered::Overtaken),
-            Applied::Yes if matches!(settlement, Settlement::Deferred(_)) => Ok(Delivered::Deferred),
-            Applied::Yes => Ok(Delivered::Settled),
+            Applied::Yes => Ok(match settlement {
+                Settlement::Delivered => Delivered::HandedOver,
+                Settlement::Abandoned => Delivered::GivenUp,
+                Settlement::Deferred(_) => Delivered::Deferred,
+            }),
         }
     }
 

@@ -24,7 +24,7 @@ pub use minting::OpenedSession;
 pub use sessions::ListedSession;
 pub use sign_up::SignUp;
 
-use crate::{Clock, Entropy, OutboxBell, Policy, ServerKeys, Store, StoreError, Timestamp};
+use crate::{Backlog, Clock, Entropy, OutboxBell, Policy, ServerKeys, Store, StoreError, Timestamp};
 use usage::Usage;
 
 /// How often a use case starts over when what it saw was changed before it could record its fact.
@@ -60,6 +60,11 @@ impl Auth {
     /// Whether the store can be reached and has the layout this build expects.
     pub async fn check_ready(&self) -> Result<(), StoreError> {
         self.ports.store.check_ready().await
+    }
+
+    /// How far delivering mail and sweeping up are behind.
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.ports.store.backlog(self.now()).await
     }
 
     /// The time, by this service's clock.

@@ -215,6 +215,8 @@ sentences! { $
         purging_takes_what_has_ended,
         purging_does_not_exceed_its_limit,
         purging_lets_a_settled_mail_go_after_a_week,
+        the_backlog_tells_what_is_owed_by_class_and_since_when,
+        the_backlog_tells_since_when_there_is_something_to_purge,
     ],
 }
 

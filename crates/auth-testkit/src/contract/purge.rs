@@ -1,4 +1,6 @@
-use auth_domain::{Applied, Registered, Settlement};
+use std::time::Duration;
+
+use auth_domain::{Applied, Backlog, Registered, Settlement};
 
 use super::{Subject, account, found, owner};
 use crate::samples::{at, decoy_registration, registration, right_guess, sign_in};
@@ -70,4 +72,36 @@ pub async fn purging_lets_a_settled_mail_go_after_a_week(subject: &impl Subject)
     store.purge(at(2 * DAY), at(0), 100).await.unwrap();
     assert_eq!(store.purge(at(7 * DAY - 1), at(0), 100).await.unwrap(), 0);
     assert_eq!(store.purge(at(7 * DAY), at(0), 100).await.unwrap(), 1);
+}
+
+pub async fn the_backlog_tells_what_is_owed_by_class_and_since_when(subject: &impl Subject) {
+    let store = subject.store();
+    assert_eq!(store.backlog(at(DAY)).await.unwrap(), Backlog::default(), "nothing is there");
+
+    let ada = registration("ada", "ada@example.org", at(1));
+    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    let nobody = sign_in(None, "nobody@example.org", 1, at(2));
+    assert_eq!(store.open_session(&nobody).await.unwrap(), Applied::Yes);
+    let backlog = store.backlog(at(3)).await.unwrap();
+    assert_eq!((backlog.codes, backlog.notices, backlog.decoys), (1, 0, 1));
+    assert_eq!((backlog.owed_since, backlog.ended_since), (Some(at(1)), None));
+
+    let code = store.claim_codes(at(4), at(30), 1).await.unwrap().remove(0);
+    assert_eq!(store.backlog(at(5)).await.unwrap(), backlog, "what is claimed is owed still");
+    let settled = store.settle_mail(code.id, code.attempt, Settlement::Delivered, "250 ok", at(6)).await.unwrap();
+    assert_eq!(settled, Applied::Yes);
+    let backlog = store.backlog(at(7)).await.unwrap();
+    assert_eq!((backlog.codes, backlog.decoys, backlog.owed_since), (0, 1, Some(at(2))));
+}
+
+pub async fn the_backlog_tells_since_when_there_is_something_to_purge(subject: &impl Subject) {
+    let store = subject.store();
+    let ada = account(&*store, "ada", "ada@example.org").await;
+    let code_ends = ada.sign_in.code.expires_at;
+    assert_eq!(store.backlog(code_ends.minus(Duration::from_millis(1))).await.unwrap().ended_since, None);
+    assert_eq!(store.backlog(code_ends).await.unwrap().ended_since, Some(code_ends));
+    store.purge(code_ends, at(0), 100).await.unwrap();
+    assert_eq!(store.backlog(at(DAY - 1)).await.unwrap().ended_since, None);
+    let session_ends = ada.sign_in.session.expires_at;
+    assert_eq!(store.backlog(session_ends.plus(Duration::from_secs(9))).await.unwrap().ended_since, Some(session_ends));
 }

@@ -19,7 +19,7 @@ pub use emails::{Emails, Vouched};
 pub use key_pairs::KeyPairs;
 pub use outbox::Outbox;
 pub use sessions::Sessions;
-pub use upkeep::Upkeep;
+pub use upkeep::{Backlog, Upkeep};
 pub use users::{Registered, Users};
 
 /// Everything that is remembered.

@@ -3,11 +3,36 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::Timestamp;
 
+/// How far what is to be done in a store is behind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Mails with a code that are owed. This many are counted [at most](Self::COUNTED_AT_MOST), as in the next two.
+    pub codes: u64,
+    /// Notices that are owed.
+    pub notices: u64,
+    /// Decoys that were not settled yet.
+    pub decoys: u64,
+    /// Since when the oldest of those mails is owed.
+    pub owed_since: Option<Timestamp>,
+    /// Since when the session, key pair or code has been over that ended first and was not purged yet.
+    pub ended_since: Option<Timestamp>,
+}
+
+impl Backlog {
+    /// So many mails of a class are counted, those that are due first: what asks how much is owed must not take long just
+    /// because much is.
+    pub const COUNTED_AT_MOST: u32 = 10_000;
+}
+
 /// The store's own well-being.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
     /// Whether the store can be reached and has the layout this build expects.
     async fn check_ready(&self) -> Result<(), StoreError>;
+
+    /// What there is to be done at `now`. Reads no more than [`Backlog::COUNTED_AT_MOST`] rows of a kind, however many there
+    /// are.
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError>;
 
     /// Deletes up to `limit` each of: sessions and key pairs that ended, sign-ins, registrations and key pairs that
     /// nobody can complete any more, codes past `now` by themselves, mails settled a week ago or earlier, and events of

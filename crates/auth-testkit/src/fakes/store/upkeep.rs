@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth_domain::{StoreError, Timestamp, Upkeep};
+use auth_domain::{Backlog, MailClass, StoreError, Timestamp, Upkeep};
 
 use super::{
     InMemoryStore,
@@ -12,6 +12,25 @@ use super::{
 impl Upkeep for InMemoryStore {
     async fn check_ready(&self) -> Result<(), StoreError> {
         self.transaction().map(drop)
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        let state = self.transaction()?;
+        let owed = || state.mails.iter().filter(|mail| mail.settled_at.is_none());
+        let count = |class| {
+            let count = owed().filter(|mail| mail.class == class).count();
+            u64::try_from(count).expect("a count of rows").min(Backlog::COUNTED_AT_MOST.into())
+        };
+        let ends = state.sessions.iter().map(|row| row.expires_at);
+        let ends = ends.chain(state.key_pairs.iter().map(|row| row.new.expires_at));
+        let ends = ends.chain(state.codes.iter().map(|row| row.expires_at));
+        Ok(Backlog {
+            codes: count(MailClass::Code),
+            notices: count(MailClass::Notice),
+            decoys: count(MailClass::Decoy),
+            owed_since: owed().map(|mail| mail.created_at).min(),
+            ended_since: ends.filter(|end| *end <= now).min(),
+        })
     }
 
     async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError> {
