@@ -33,6 +33,11 @@ impl<V: Send + Sync + 'static> CachedChecks<V> {
         Self { auth, memory, of_session, of_key_pair }
     }
 
+    /// What they are remembered in.
+    pub fn memory(&self) -> &Memory<V> {
+        &self.memory
+    }
+
     /// What was made of the session with this bearer.
     ///
     /// # Errors

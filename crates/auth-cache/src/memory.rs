@@ -111,6 +111,13 @@ impl<V: Send + Sync + 'static> Memory<V> {
         self.len() == 0
     }
 
+    /// How long ago the moment is up to which everything was heard; `None` if nothing was, or nothing needs to be.
+    pub fn heard_ago(&self) -> Option<Duration> {
+        let heard_until = self.heard_until.load(Ordering::SeqCst);
+        let now = self.since_beginning(monotonic_now());
+        (heard_until > 0).then(|| Duration::from_millis(now.saturating_sub(heard_until)))
+    }
+
     /// The epoch now, to be taken before a look-up begins.
     pub(crate) fn epoch(&self) -> Epoch {
         self.forgotten.epoch()

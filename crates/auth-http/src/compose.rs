@@ -31,6 +31,7 @@ use crate::{
     Checked, ClientAddress,
     jobs::{Bell, Heartbeat, Work},
     key_file::{self, KeyFileError},
+    metrics::{Metrics, PoolState, Probe, RevocationLag, StoreState},
     openapi,
     service::Service,
     settings::{Database, MailPlace, Settings},
@@ -134,7 +135,7 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
     let keys = Arc::new(server_keys(settings.server_keys, &settings.database, entropy.as_ref())?);
     let memory = Arc::new(memory(settings.remembered));
     let remembering = settings.remembered.map(|_| memory.clone() as Arc<dyn Revocations>);
-    let (store, preparing) = store(&settings.database, settings.pool, remembering)?;
+    let (store, preparing, probe) = store(&settings.database, settings.pool, remembering)?;
     let bell = Arc::new(Bell::default());
 
     let ports = Ports {
@@ -157,6 +158,7 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
         },
         languages,
         mail_worker: Heartbeat::start(),
+        metrics: Arc::new(Metrics::new(probe)),
     });
     let courier = Courier { store: Arc::clone(&store), mailer, keys, clock, entropy };
     warn!("there are no guessing budgets and no throttles yet: do not expose this version to the internet");
@@ -248,7 +250,7 @@ fn store(
     database: &Database,
     pool: PoolOptions,
     remembering: Option<Arc<dyn Revocations>>,
-) -> Result<(Arc<dyn Store>, Preparing), ComposeError> {
+) -> Result<(Arc<dyn Store>, Preparing, Probe), ComposeError> {
     match database {
         Database::Sqlite(path) => {
             let store = SqliteStore::open(path)?;
@@ -257,7 +259,7 @@ fn store(
                 None => store,
             };
             info!(path = %path.display(), "database open");
-            Ok((Arc::new(store), Box::pin(async { Ok(()) })))
+            Ok((Arc::new(store), Box::pin(async { Ok(()) }), Box::new(StoreState::default)))
         }
         Database::Postgres(url) => {
             let store = PostgresStore::new((**url).clone(), pool)?;
@@ -265,8 +267,23 @@ fn store(
                 Some(memory) => store.telling(memory),
                 None => store,
             });
-            Ok((store.clone(), Box::pin(prepare(store, url.to_string()))))
+            let probed = Arc::clone(&store);
+            let probe = Box::new(move || state_of(&probed));
+            Ok((store.clone(), Box::pin(prepare(store, url.to_string())), probe))
         }
+    }
+}
+
+fn state_of(store: &PostgresStore) -> StoreState {
+    let pool = store.pool_use();
+    let lag = store.revocation_lag();
+    StoreState {
+        pool: Some(PoolState {
+            in_use: pool.size.saturating_sub(pool.available),
+            idle: pool.available,
+            waiting: pool.waiting,
+        }),
+        revocation_lag: lag.map(|lag| RevocationLag { last: lag.last, maximum: lag.maximum }),
     }
 }
 

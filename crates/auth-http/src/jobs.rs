@@ -15,7 +15,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use crate::{error_chain::chain, service::Service};
+use crate::{error_chain::chain, metrics::Metrics, service::Service};
 
 /// How often the outbox is looked at when nobody rings: mails that were deferred, or owed by another process.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -92,13 +92,12 @@ impl Jobs {
         let (stop, stopped) = watch::channel(false);
         let heartbeat = service.mail_worker.clone();
         let clock = Arc::clone(&service.clock);
+        let metrics = Arc::clone(&service.metrics);
+        let deliveries = Deliveries::new(Arc::new(courier), senders.get().into(), Arc::clone(&metrics));
         let running = vec![
-            (
-                "mail",
-                tokio::spawn(deliver_mail(Arc::new(courier), senders.get().into(), bell, heartbeat, stopped.clone())),
-            ),
+            ("mail", tokio::spawn(deliver_mail(deliveries, bell, heartbeat, stopped.clone()))),
             ("usage", tokio::spawn(flush_usage(service.clone().into_inner(), stopped.clone()))),
-            ("purge", tokio::spawn(purge(store, clock, events_kept, stopped))),
+            ("purge", tokio::spawn(purge(store, clock, events_kept, metrics, stopped))),
         ];
         Self { stop, running }
     }
@@ -123,14 +122,12 @@ async fn pause(span: Duration, stopped: &mut watch::Receiver<bool>) -> bool {
 }
 
 async fn deliver_mail(
-    courier: Arc<Courier>,
-    senders: usize,
+    mut deliveries: Deliveries,
     bell: Arc<Bell>,
     heartbeat: Heartbeat,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut outbox_answers = true;
-    let mut deliveries = Deliveries::new(courier, senders);
     loop {
         heartbeat.beat();
         let begun = deliveries.begin().await;
@@ -160,12 +157,13 @@ struct Deliveries {
     /// What mails without a code have to hold while they are handed over; there is less of it than there are senders.
     for_others: Arc<Semaphore>,
     running: JoinSet<()>,
+    metrics: Arc<Metrics>,
 }
 
 impl Deliveries {
-    fn new(courier: Arc<Courier>, senders: usize) -> Self {
+    fn new(courier: Arc<Courier>, senders: usize, metrics: Arc<Metrics>) -> Self {
         let for_others = Arc::new(Semaphore::new(senders - senders / KEPT_FOR_CODES));
-        Self { courier, senders, for_others, running: JoinSet::new() }
+        Self { courier, senders, for_others, running: JoinSet::new(), metrics }
     }
 
     /// Claims what is due, as much as there is room for, and begins to hand it over. Returns whether more may be due
@@ -201,13 +199,13 @@ impl Deliveries {
     }
 
     fn hand_over(&mut self, mail: ClaimedMail) {
-        let courier = Arc::clone(&self.courier);
+        let (courier, metrics) = (Arc::clone(&self.courier), Arc::clone(&self.metrics));
         // There is one: no more were claimed.
         let held = (mail.class != MailClass::Code).then(|| Arc::clone(&self.for_others).try_acquire_owned());
         self.running.spawn(async move {
             let _held = held;
             match timeout(ATTEMPT_WITHIN, courier.deliver(&mail)).await {
-                Ok(Ok(_)) => {}
+                Ok(Ok(outcome)) => metrics.attempted(mail.class, outcome),
                 // The lease runs out and the mail is tried again: a second copy at worst, never none.
                 Ok(Err(error)) => warn!(mail.id = %mail.id, error = chain(&error), "delivery not recorded"),
                 Err(_elapsed) => warn!(mail.id = %mail.id, "delivery took too long"),
@@ -248,6 +246,7 @@ async fn purge(
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     events_kept: Duration,
+    metrics: Arc<Metrics>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut wait = PURGE_EVERY;
@@ -255,7 +254,10 @@ async fn purge(
         let now = clock.now();
         wait = match store.purge(now, now.minus(events_kept), PURGE_AT_ONCE).await {
             Ok(0) => PURGE_EVERY,
-            Ok(_rows) => PURGE_PAUSE,
+            Ok(rows) => {
+                metrics.purged(rows);
+                PURGE_PAUSE
+            }
             Err(error) => {
                 warn!(error = chain(&error), "sweeping up failed");
                 PURGE_EVERY

@@ -14,6 +14,7 @@
 //! | `answer` | what every response looks like |
 //! | [`health`] | asking a running service whether it is ready |
 //! | [`jobs`] | what goes on behind the requests |
+//! | [`metrics`] | what is counted and measured |
 //! | [`logging`] | how and where things are logged |
 //!
 //! The binary is `main.rs`: it parses the command line and hands over to [`cli::run`].
@@ -29,6 +30,7 @@ pub mod health;
 pub mod jobs;
 mod key_file;
 pub mod logging;
+pub mod metrics;
 pub mod openapi;
 mod routes;
 pub mod server;

@@ -5,12 +5,16 @@ use std::{sync::Arc, time::Duration};
 use actix_web::web;
 use auth_cache::CachedChecks;
 use auth_domain::{Auth, Clock, Entropy, EntropyError, Language, StoreError, mint_uuid};
+use tracing::warn;
 use uuid::Uuid;
 
-use crate::{extract::ClientAddress, jobs::Heartbeat, routes::Checked};
+use crate::{error_chain::chain, extract::ClientAddress, jobs::Heartbeat, metrics::Metrics, routes::Checked};
 
 /// How long a readiness probe waits for the store.
 const READY_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long the page of metrics waits for the store. Whoever asks has a time limit too, mostly of ten seconds.
+const MEASURED_WITHIN: Duration = Duration::from_millis(1500);
 
 /// The use cases, and what the HTTP side needs besides.
 pub struct Service {
@@ -30,6 +34,8 @@ pub struct Service {
     pub languages: Vec<Language>,
     /// Whether the mail worker is alive.
     pub mail_worker: Heartbeat,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Why the service is not ready.
@@ -57,5 +63,21 @@ impl Service {
     pub async fn check_ready(&self) -> Result<(), NotReady> {
         tokio::time::timeout(READY_WITHIN, self.auth.check_ready()).await??;
         if self.mail_worker.is_alive() { Ok(()) } else { Err(NotReady::MailWorker) }
+    }
+
+    /// All that is counted and measured, as text. While the store is away, without what only the store knows.
+    pub async fn measure(&self) -> String {
+        let backlog = match tokio::time::timeout(MEASURED_WITHIN, self.auth.backlog()).await {
+            Ok(Ok(backlog)) => Some(backlog),
+            Ok(Err(error)) => {
+                warn!(error = chain(&error), "the store does not tell what is to be done");
+                None
+            }
+            Err(_elapsed) => {
+                warn!("the store does not tell in time what is to be done");
+                None
+            }
+        };
+        self.metrics.page(self, backlog, self.clock.now())
     }
 }

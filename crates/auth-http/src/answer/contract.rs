@@ -8,11 +8,12 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use tracing::{Instrument, Span, error, info, info_span};
+use tokio::time::Instant;
+use tracing::{Instrument, Span, error, field::Empty, info, info_span};
 use uuid::Uuid;
 
 use super::{ApiError, problem::problem_body};
-use crate::service::Service;
+use crate::{metrics::RouteMeter, service::Service};
 
 const X_ERROR: HeaderName = HeaderName::from_static("x-error");
 const X_ERROR_ID: HeaderName = HeaderName::from_static("x-error-id");
@@ -33,17 +34,36 @@ pub(crate) async fn contract<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
+    let begun = Instant::now();
     let is_check = CHECKS.iter().any(|(method, path)| request.method() == method && request.path() == *path);
     let (id, span) = if is_check {
         (None, Span::none())
     } else {
         let id = request_id(request.app_data());
-        (Some(id), info_span!("request", %id, method = %request.method()))
+        let span = info_span!("request", %id, method = %request.method(), route = Empty, status = Empty);
+        (Some(id), span)
     };
     // Handlers' errors are responses by now, and no middleware further in fails. The request is not held on to here:
     // the router wants it for itself.
     let response = next.call(request).instrument(span.clone()).await?.map_into_left_body();
-    Ok(span.in_scope(|| finish(response, id)))
+    let response = span.in_scope(|| finish(response, id));
+    count(&response, begun);
+    if !span.is_disabled() {
+        // Not before its line was written, which says both already.
+        span.record("route", route(&response)).record("status", response.status().as_u16());
+    }
+    Ok(response)
+}
+
+fn count<B>(response: &ServiceResponse<B>, begun: Instant) {
+    let request = response.request();
+    let meter = request.app_data().or_else(|| {
+        let service: Option<&web::Data<Service>> = request.app_data();
+        service.map(|service| service.metrics.unmatched())
+    });
+    if let Some(meter) = meter {
+        RouteMeter::count(meter, request.method(), response.status(), begun.elapsed());
+    }
 }
 
 fn finish<B>(

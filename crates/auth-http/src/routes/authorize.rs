@@ -24,7 +24,7 @@ const CREDENTIAL_ID: HeaderName = HeaderName::from_static("x-auth-credential-id"
 
 /// What a reverse proxy asks on every request.
 pub(super) fn check() -> Endpoint {
-    Endpoint::at("/api/auth/v2/authorize").get(show)
+    Endpoint::at("/api/auth/v2/authorize").checking("authorize").get(show)
 }
 
 /// Ask whether a request may pass.

@@ -7,18 +7,24 @@ use actix_web::{
     web,
 };
 
-use crate::answer::ApiError;
+use crate::{answer::ApiError, metrics::Metrics};
 
 /// One path and its methods; any other method is answered `405` with an `Allow` that lists them (RFC 9110 §15.5.6).
 pub(super) struct Endpoint {
     path: &'static str,
     resource: Resource,
     allowed: Vec<&'static str>,
+    check: Option<&'static str>,
 }
 
 impl Endpoint {
     pub(super) fn at(path: &'static str) -> Self {
-        Self { path, resource: web::resource(path), allowed: Vec::new() }
+        Self { path, resource: web::resource(path), allowed: Vec::new(), check: None }
+    }
+
+    /// The same, for what GET asks: a check, whose answers are counted under this name.
+    pub(super) fn checking(self, kind: &'static str) -> Self {
+        Self { check: Some(kind), ..self }
     }
 
     /// The path it is at, and the methods that it answers.
@@ -73,9 +79,12 @@ impl Endpoint {
         Self { resource: self.resource.route(web::method(method).to(handler)), ..self }
     }
 
-    pub(super) fn into_resource(self) -> Resource {
+    /// What the router takes, below `base`. Its requests are counted in `metrics`.
+    pub(super) fn into_resource(self, base: &str, metrics: &Metrics) -> Resource {
+        let meter = metrics.route(&format!("{base}{}", self.path), &self.allowed, self.check);
         let allow = HeaderValue::from_str(&self.allowed.join(", ")).unwrap_or(HeaderValue::from_static(""));
-        self.resource.default_service(web::to(move || {
+        // Where the middleware finds it again: with the request, once that has its route.
+        self.resource.app_data(meter).default_service(web::to(move || {
             let refused = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "the endpoint does not take this method");
             let refused = refused.with_header(header::ALLOW, allow.clone());
             async { Err::<&str, _>(refused) }

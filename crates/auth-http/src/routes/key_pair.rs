@@ -13,7 +13,7 @@ use crate::{
 
 /// `GET /keypair` and what shares its path.
 pub(super) fn check() -> Endpoint {
-    Endpoint::at("/api/auth/v2/keypair").get(show).post(create)
+    Endpoint::at("/api/auth/v2/keypair").checking("keypair").get(show).post(create)
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {

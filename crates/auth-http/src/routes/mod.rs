@@ -11,6 +11,8 @@ mod operations;
 mod session;
 mod user;
 
+use std::sync::Arc;
+
 use actix_cors::Cors;
 use actix_web::{
     App, Error,
@@ -25,6 +27,7 @@ use utoipa::OpenApi;
 
 use crate::{
     answer::{ApiError, contract},
+    metrics::Metrics,
     service::Service,
 };
 pub use checked::Checked;
@@ -92,7 +95,7 @@ pub(crate) struct Public;
 
 /// The same for what lies outside of it.
 #[derive(OpenApi)]
-#[openapi(paths(operations::alive, operations::ready, docs::description, docs::page))]
+#[openapi(paths(operations::alive, operations::ready, operations::metrics, docs::description, docs::page))]
 pub(crate) struct Outside;
 
 /// Everything that is served, ready for a server or a test.
@@ -110,12 +113,13 @@ pub fn app(
         InitError = (),
     > + use<>,
 > {
+    let metrics = Arc::clone(&service.metrics);
     App::new()
         .app_data(service)
         // The router tries its entries in turn: what is asked for most stands first, the rest behind one prefix.
-        .configure(|config| register(config, checks()))
-        .service(web::scope(BASE).configure(|config| register(config, public())))
-        .configure(|config| register(config, outside()))
+        .configure(|config| register(config, "", checks(), &metrics))
+        .service(web::scope(BASE).configure(|config| register(config, BASE, public(), &metrics)))
+        .configure(|config| register(config, "", outside(), &metrics))
         .default_service(web::to(|| async { Err::<&str, _>(ApiError::new(StatusCode::NOT_FOUND, "no such endpoint")) }))
         .wrap(Condition::new(!cors_origins.is_empty(), cors(cors_origins)))
         .wrap(from_fn(contract))
@@ -138,9 +142,9 @@ fn outside() -> Vec<Endpoint> {
     [operations::endpoints(), docs::endpoints()].into_iter().flatten().collect()
 }
 
-fn register(config: &mut web::ServiceConfig, endpoints: Vec<Endpoint>) {
+fn register(config: &mut web::ServiceConfig, base: &str, endpoints: Vec<Endpoint>, metrics: &Metrics) {
     for endpoint in endpoints {
-        config.service(endpoint.into_resource());
+        config.service(endpoint.into_resource(base, metrics));
     }
 }
 

@@ -1,4 +1,5 @@
 use actix_web::{HttpResponse, web};
+use prometheus::TEXT_FORMAT;
 use serde::Serialize;
 use tracing::warn;
 use utoipa::ToSchema;
@@ -11,7 +12,7 @@ use crate::{
 };
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::at("/healthz").get(alive), Endpoint::at("/readyz").get(ready)]
+    vec![Endpoint::at("/healthz").get(alive), Endpoint::at("/readyz").get(ready), Endpoint::at("/metrics").get(metrics)]
 }
 
 /// How the service is.
@@ -45,4 +46,14 @@ pub(super) async fn ready(service: web::Data<Service>) -> ApiResult {
             }))
         }
     }
+}
+
+/// What is counted and measured, for Prometheus.
+///
+/// While the store is away, what only the store knows is missing.
+#[utoipa::path(get, path = "/metrics", tag = "Operations", operation_id = "metrics",
+    responses((status = 200, description = "The metrics, in Prometheus' text format 0.0.4.", body = String,
+        content_type = "text/plain")))]
+pub(super) async fn metrics(service: web::Data<Service>) -> ApiResult {
+    Ok(HttpResponse::Ok().content_type(TEXT_FORMAT).body(service.measure().await))
 }

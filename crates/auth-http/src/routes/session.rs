@@ -16,7 +16,7 @@ use crate::{
 
 /// `GET /session` and what shares its path.
 pub(super) fn check() -> Endpoint {
-    Endpoint::at("/api/auth/v2/session").get(show).post(open)
+    Endpoint::at("/api/auth/v2/session").checking("session").get(show).post(open)
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {

@@ -13,7 +13,12 @@ use actix_web::{
 };
 use auth_cache::{CachedChecks, Hearing, Memory};
 use auth_domain::{Auth, Courier, NoBell, Policy, Ports, Revocations, Store, UserId};
-use auth_http::{Checked, ClientAddress, jobs::Heartbeat, service::Service};
+use auth_http::{
+    Checked, ClientAddress,
+    jobs::Heartbeat,
+    metrics::{Metrics, StoreState},
+    service::Service,
+};
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_sqlite::SqliteStore;
 use auth_testkit::{SentMail, World, postgres};
@@ -112,6 +117,7 @@ impl TestApp {
             client_address: setup.client_address,
             languages: vec![auth_domain::Language::default()],
             mail_worker: Heartbeat::start(),
+            metrics: Arc::new(Metrics::new(Box::new(StoreState::default))),
         });
         let courier = Courier { store, ..world.courier() };
         let cors_origins = setup.cors_origins;

@@ -14,6 +14,7 @@ mod description;
 mod gateways;
 mod journeys;
 mod mail;
+mod metrics;
 mod postgres;
 mod process;
 mod readme;

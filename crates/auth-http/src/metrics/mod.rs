@@ -1,0 +1,126 @@
+//! What is counted and measured, and the page that tells it (`GET /metrics`).
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `routes` | requests and checks: a [`RouteMeter`] for every route, made when the route is |
+//! | `page` | all of it as text, with what is asked for at that moment |
+//!
+//! Counting takes a few atomic additions: labels are looked up when something is counted for the first time, and nothing
+//! is written out before somebody asks. The names are a promise to whoever has a dashboard: `docs/operations.md` lists
+//! them, and a test compares.
+
+mod page;
+mod routes;
+
+use std::time::Duration;
+
+use auth_domain::{Delivered, MailClass};
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, core::Collector};
+
+pub use page::{PoolState, RevocationLag, StoreState};
+pub(crate) use routes::RouteMeter;
+
+/// The upper bounds of the classes that durations are counted in, in seconds.
+const DURATIONS: [f64; 14] = [0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+/// Tells what a store knows of itself and of nobody else.
+pub type Probe = Box<dyn Fn() -> StoreState + Send + Sync>;
+
+/// Everything that is counted in this process.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    checks: IntCounterVec,
+    mails: IntCounterVec,
+    purged: IntCounter,
+    unmatched: RouteMeter,
+    probe: Probe,
+}
+
+impl Metrics {
+    /// Nothing counted yet. `probe` is asked for the state of the store whenever the page is.
+    pub fn new(probe: Probe) -> Self {
+        let requests = sound(IntCounterVec::new(
+            Opts::new("auth_http_requests_total", "Requests answered."),
+            &["route", "method", "status"],
+        ));
+        let durations = sound(HistogramVec::new(
+            HistogramOpts::new(
+                "auth_http_request_duration_seconds",
+                "Time from a request's head to the head of its answer.",
+            )
+            .buckets(DURATIONS.to_vec()),
+            &["route", "method"],
+        ));
+        let checks = sound(IntCounterVec::new(
+            Opts::new("auth_checks_total", "Checks answered, by what was asked and whether the credential is valid."),
+            &["kind", "answer"],
+        ));
+        let mails = sound(IntCounterVec::new(
+            Opts::new("auth_mails_total", "Attempts at mails, by how they ended."),
+            &["class", "outcome"],
+        ));
+        let purged = sound(IntCounter::new("auth_purged_rows_total", "Rows swept up after they had ended."));
+
+        let registry = Registry::new();
+        let collectors: [Box<dyn Collector>; 5] = [
+            Box::new(requests.clone()),
+            Box::new(durations.clone()),
+            Box::new(checks.clone()),
+            Box::new(mails.clone()),
+            Box::new(purged.clone()),
+        ];
+        for collector in collectors {
+            sound(registry.register(collector));
+        }
+        // What can happen stands there as 0 until it does: a rate needs something to rise from.
+        for class in [MailClass::Code, MailClass::Notice, MailClass::Decoy] {
+            for outcome in [Delivered::HandedOver, Delivered::Deferred, Delivered::GivenUp, Delivered::Overtaken] {
+                mails.with_label_values(&[class.as_str(), outcome_label(outcome)]);
+            }
+        }
+        let unmatched = RouteMeter::of_unmatched(&requests, &durations);
+        Self { registry, requests, durations, checks, mails, purged, unmatched, probe }
+    }
+
+    /// Counts the requests for the route at `path`, which answers `methods`; as checks of a kind, if it is one.
+    pub(crate) fn route(&self, path: &str, methods: &[&'static str], check: Option<&str>) -> RouteMeter {
+        RouteMeter::new(path, methods, &self.requests, &self.durations)
+            .with_answers(check.map(|kind| (kind, &self.checks)))
+    }
+
+    /// Counts requests for which there is no route: all alike, whatever they asked for.
+    pub(crate) fn unmatched(&self) -> &RouteMeter {
+        &self.unmatched
+    }
+
+    /// Counts an attempt at a mail.
+    pub(crate) fn attempted(&self, class: MailClass, outcome: Delivered) {
+        self.mails.with_label_values(&[class.as_str(), outcome_label(outcome)]).inc();
+    }
+
+    /// Counts rows that were swept up.
+    pub(crate) fn purged(&self, rows: u64) {
+        self.purged.inc_by(rows);
+    }
+}
+
+fn outcome_label(outcome: Delivered) -> &'static str {
+    match outcome {
+        Delivered::HandedOver => "handed_over",
+        Delivered::Deferred => "deferred",
+        Delivered::GivenUp => "given_up",
+        Delivered::Overtaken => "overtaken",
+    }
+}
+
+/// What was made of constants: names that are valid, each of them once.
+fn sound<T>(made: prometheus::Result<T>) -> T {
+    made.unwrap_or_else(|wrong| unreachable!("{wrong}"))
+}
+
+/// A span of time in seconds, as everything here is.
+fn seconds(span: Duration) -> f64 {
+    span.as_secs_f64()
+}
