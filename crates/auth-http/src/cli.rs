@@ -13,6 +13,7 @@ use crate::{
     error_chain::chain,
     health, logging, openapi, server,
     settings::{SecretText, Settings},
+    traces::Traces,
 };
 
 /// Passwordless sign-in by mailed codes, sessions, and the check that a gateway asks.
@@ -65,12 +66,24 @@ pub fn run() -> ExitCode {
 
 fn execute(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::load(arguments.config.as_deref())?;
-    logging::start(settings.log.format, &settings.log.filter)
+    let command = arguments.command.unwrap_or(Command::Serve);
+    let traces = match (&command, &settings.telemetry) {
+        (Command::Serve, Some(telemetry)) => {
+            let started = Traces::start(telemetry.clone());
+            Some(started.map_err(|wrong| format!("setting telemetry.otlp: {wrong}"))?)
+        }
+        _ => None,
+    };
+    logging::start(settings.log.format, &settings.log.filter, traces.as_ref())
         .map_err(|wrong| format!("setting log.filter: {wrong}"))?;
-    match arguments.command.unwrap_or(Command::Serve) {
+    match command {
         Command::Serve => {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-            Ok(runtime.block_on(server::serve(settings))?)
+            let served = runtime.block_on(server::serve(settings));
+            if let Some(traces) = traces {
+                traces.stop();
+            }
+            Ok(served?)
         }
         Command::Health => {
             health::ask(settings.http.bind)?;

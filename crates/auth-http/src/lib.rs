@@ -16,6 +16,7 @@
 //! | [`jobs`] | what goes on behind the requests |
 //! | [`metrics`] | what is counted and measured |
 //! | [`logging`] | how and where things are logged |
+//! | [`traces`] | spans, sent to a collector |
 //!
 //! The binary is `main.rs`: it parses the command line and hands over to [`cli::run`].
 
@@ -36,6 +37,7 @@ mod routes;
 pub mod server;
 pub mod service;
 pub mod settings;
+pub mod traces;
 
 pub use extract::{ClientAddress, ForwardedHeader};
 pub use routes::{BASE, Checked, app, served};

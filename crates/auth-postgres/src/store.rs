@@ -8,6 +8,7 @@ use tokio::{
     runtime::Handle,
     time::{Instant, timeout_at},
 };
+use tracing::{Instrument, Span, debug_span};
 
 use crate::{
     PostgresArchive,
@@ -157,7 +158,7 @@ impl PostgresStore {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.run(input, 1, job).await
+        self.run(input, 1, job).instrument(part(|| debug_span!("store.read"))).await
     }
 
     /// Runs a fact in a transaction of its own. One that came to nothing because of somebody else's is begun again.
@@ -167,7 +168,7 @@ impl PostgresStore {
         T: Send + 'static,
     {
         let (input, job) = in_transaction(input, job);
-        self.run(input, ATTEMPTS, job).await
+        self.run(input, ATTEMPTS, job).instrument(part(|| debug_span!("store.write"))).await
     }
 
     /// The same for a fact that ends or changes something of a user's, `expected`'s if that is known beforehand. It
@@ -212,7 +213,7 @@ impl PostgresStore {
             revocations::tell(&*memory, expected, &outcome);
             Ok(outcome?.answer)
         });
-        work.await.map_err(StoreError::unavailable)?
+        work.instrument(part(|| debug_span!("store.revoke"))).await.map_err(StoreError::unavailable)?
     }
 
     /// Runs several queries, all of which see the database as it is at the first one.
@@ -225,7 +226,7 @@ impl PostgresStore {
             let mut snapshot = conn.build_transaction().repeatable_read().read_only();
             Box::pin(async move { snapshot.run(async move |conn| job(conn, input).await).await })
         };
-        self.run((input, job), 1, in_snapshot).await
+        self.run((input, job), 1, in_snapshot).instrument(part(|| debug_span!("store.read"))).await
     }
 
     async fn run<A, T>(&self, input: A, attempts: usize, job: Job<A, T>) -> Result<T, StoreError>
@@ -238,6 +239,12 @@ impl PostgresStore {
         let work = self.runtime.spawn(async move { carry_out(&pool, input, attempts, job).await });
         Ok(work.await.map_err(StoreError::unavailable)??)
     }
+}
+
+/// A span for work on the store, as a part of whatever it is done for. What the jobs ask for all the time is part of nothing
+/// and gets none.
+fn part(make: fn() -> Span) -> Span {
+    if Span::current().is_disabled() { Span::none() } else { make() }
 }
 
 /// A job, and what it is given, that runs another one in a transaction.

@@ -4,6 +4,7 @@ use std::{io, num::NonZero, path::Path, sync::Arc, thread};
 
 use auth_domain::{NoMemory, Revocations, StoreError, UserId};
 use diesel::SqliteConnection;
+use tracing::{Instrument, Span, debug_span};
 
 use crate::{
     connections::{Database, Readers},
@@ -77,7 +78,7 @@ impl SqliteStore {
         &self,
         fact: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.writer.write(fact, |_outcome| {}).await
+        self.writer.write(fact, |_outcome| {}).instrument(part(|| debug_span!("store.write"))).await
     }
 
     /// Runs a fact that revokes or changes credentials: it returns whose, and that is told before anybody is answered.
@@ -92,7 +93,7 @@ impl SqliteStore {
             // Whether it was committed before it failed is not known.
             Err(_) => revocations.forget_everything(),
         };
-        Ok(self.writer.write(fact, tell).await?.0)
+        Ok(self.writer.write(fact, tell).instrument(part(|| debug_span!("store.revoke"))).await?.0)
     }
 
     /// Runs `query` on a reader, off the runtime's threads.
@@ -101,7 +102,8 @@ impl SqliteStore {
         query: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
         let readers = Arc::clone(&self.readers);
-        tokio::task::spawn_blocking(move || readers.read(query)).await.map_err(StoreError::unavailable)?
+        let reading = tokio::task::spawn_blocking(move || readers.read(query));
+        reading.instrument(part(|| debug_span!("store.read"))).await.map_err(StoreError::unavailable)?
     }
 
     /// Runs `query` on a reader, on the thread that asks: for reads that take less time than changing threads.
@@ -111,4 +113,10 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         self.readers.read(query)
     }
+}
+
+/// A span for work on the store, as a part of whatever it is done for. What the jobs ask for all the time is part of nothing
+/// and gets none.
+fn part(make: fn() -> Span) -> Span {
+    if Span::current().is_disabled() { Span::none() } else { make() }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tracing::{error, info, warn};
+use tracing::{Instrument, debug_span, error, info, instrument, warn};
 
 use crate::{
     Applied, ClaimedMail, Clock, Entropy, Mail, MailClass, MailError, Mailer, ServerKeys, Settlement, Store,
@@ -53,6 +53,7 @@ impl Courier {
     }
 
     /// Makes one attempt at a claimed mail and records how it ended.
+    #[instrument(level = "debug", name = "deliver_mail", skip_all, fields(mail.id = %claimed.id, mail.class = claimed.class.as_str(), attempt = claimed.attempt))]
     pub async fn deliver(&self, claimed: &ClaimedMail) -> Result<Delivered, StoreError> {
         let (settlement, reply) = self.attempt(claimed).await;
         let now = self.clock.now();
@@ -77,7 +78,7 @@ impl Courier {
             error!(mail.id = %claimed.id, key.id = %claimed.sealed.key_id, "mail cannot be unsealed: its server key was removed, or its row is damaged");
             return (Settlement::Abandoned, "cannot be unsealed".to_owned());
         };
-        match self.mailer.deliver(&mail).await {
+        match self.mailer.deliver(&mail).instrument(debug_span!("hand_over")).await {
             Ok(reply) => {
                 info!(mail.id = %claimed.id, attempt = claimed.attempt, reply, "mail handed over");
                 (Settlement::Delivered, reply)

@@ -1,4 +1,4 @@
-use tracing::info;
+use tracing::{info, instrument};
 
 use super::{
     ATTEMPTS, Auth,
@@ -37,6 +37,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::StepUpRequired`]; [`AuthError::AddressVerified`] for the caller's own verified address;
     /// [`AuthError::TooManyAddresses`]; or what the store or the random source report.
+    #[instrument(level = "debug", skip_all)]
     pub async fn add_email(
         &self,
         caller: &LiveSession,
@@ -66,6 +67,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError::NotFound`] when it is none of the caller's, [`AuthError::AddressVerified`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn renew_email_code(
         &self,
         caller: &LiveSession,

@@ -1,3 +1,5 @@
+use tracing::instrument;
+
 use super::{ATTEMPTS, Auth, audit::tell, contended, minting::CodeRequest};
 use crate::{
     Actor, ApiKey, ApiSecret, Applied, AuthError, Caller, Client, CodeId, CodeMail, CodePurpose, EventKind, KeyLife,
@@ -40,6 +42,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::StepUpRequired`]; [`AuthError::RoleLacking`] for a role that the caller lacks;
     /// [`AuthError::AddressUnverified`] when the preferred address is not verified.
+    #[instrument(level = "debug", skip_all)]
     pub async fn create_key_pair(
         &self,
         caller: &LiveSession,

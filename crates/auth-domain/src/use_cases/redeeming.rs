@@ -1,3 +1,5 @@
+use tracing::instrument;
+
 use super::{Auth, audit::tell};
 use crate::{
     Actor, AuthError, CodeGuess, CodeId, CodePurpose, EventId, Redeemed,
@@ -6,6 +8,7 @@ use crate::{
 
 impl Auth {
     /// Redeems a code for `purpose`. If it is known who `by` is, the code must lead to them.
+    #[instrument(level = "debug", skip_all, fields(purpose = purpose.as_str()))]
     pub(super) async fn redeem(
         &self,
         id: CodeId,

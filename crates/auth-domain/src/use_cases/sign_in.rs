@@ -1,4 +1,4 @@
-use tracing::info;
+use tracing::{info, instrument};
 
 use super::{
     ATTEMPTS, Auth, OpenedSession, contended,
@@ -14,6 +14,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError::InvalidInput`] when `kind` is not on offer, or what the store or the random source report.
+    #[instrument(level = "debug", skip_all)]
     pub async fn sign_in(
         &self,
         email: &EmailAddress,

@@ -1,4 +1,4 @@
-use tracing::info;
+use tracing::{info, instrument};
 
 use super::{
     ATTEMPTS, Auth, OpenedSession, contended,
@@ -36,6 +36,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError::RegistrationClosed`], [`AuthError::AliasTaken`], or what the store or the random source report.
+    #[instrument(level = "debug", skip_all)]
     pub async fn sign_up(
         &self,
         sign_up: SignUp,

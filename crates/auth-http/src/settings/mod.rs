@@ -23,7 +23,12 @@ use config::{Config, ConfigError, Environment, File, FileFormat};
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::{ForwardedHeader, key_file::parse_keys, logging::Format};
+use crate::{
+    ForwardedHeader,
+    key_file::parse_keys,
+    logging::Format,
+    traces::{InvalidCollector, Telemetry},
+};
 pub use places::{Database, MailPlace, UnknownPlace};
 pub use secret_text::SecretText;
 use shapes::{Span, SpanOrOff};
@@ -59,6 +64,8 @@ pub struct Settings {
     pub events_kept: Duration,
     /// Logging.
     pub log: Log,
+    /// Where spans are sent, if anywhere.
+    pub telemetry: Option<Telemetry>,
 }
 
 /// The HTTP side.
@@ -110,6 +117,9 @@ pub enum SettingsError {
     /// An origin that a browser would never send.
     #[error("setting http.cors_origins: {0:?} is no origin such as https://app.example.org")]
     BadOrigin(String),
+    /// Spans cannot be sent there.
+    #[error("setting telemetry.otlp")]
+    BadCollector(#[from] InvalidCollector),
 }
 
 #[derive(Deserialize)]
@@ -126,6 +136,7 @@ struct Raw {
     security: RawSecurity,
     audit: RawAudit,
     log: Log,
+    telemetry: RawTelemetry,
 }
 
 #[derive(Deserialize)]
@@ -199,6 +210,13 @@ struct RawAudit {
     keep: Span,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTelemetry {
+    otlp: SecretText,
+    service_name: String,
+}
+
 impl Settings {
     /// Reads the built-in defaults, then `file` if there is one, then the environment.
     pub fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
@@ -237,6 +255,10 @@ impl TryFrom<Raw> for Settings {
         if let Some(origin) = raw.http.cors_origins.iter().find(|origin| !is_origin(origin)) {
             return Err(SettingsError::BadOrigin(origin.clone()));
         }
+        let telemetry = match raw.telemetry.otlp.expose().trim() {
+            "" => None,
+            url => Some(Telemetry { collector: url.parse()?, service_name: raw.telemetry.service_name }),
+        };
         Ok(Self {
             http: raw.http,
             database,
@@ -251,6 +273,7 @@ impl TryFrom<Raw> for Settings {
             remembered: raw.cache.enabled.then_some(raw.cache.credentials),
             events_kept: raw.audit.keep.0,
             log: raw.log,
+            telemetry,
         })
     }
 }

@@ -19,4 +19,5 @@ mod postgres;
 mod process;
 mod readme;
 mod revoking;
+mod traces;
 mod wire;

@@ -212,6 +212,8 @@ fn settings_that_make_no_sense_stop_the_start_and_are_named() {
         ("AUTH__HTTP__TRUSTED_PROXIES", "10.0.0.0/8,everyone", "everyone"),
         ("AUTH__HTTP__CORS_ORIGINS", "https://app.example.org/", "setting http.cors_origins: "),
         ("AUTH__LOG__FILTER", "a=b=c", "setting log.filter: "),
+        ("AUTH__TELEMETRY__OTLP", "https://collector:4318", "setting telemetry.otlp: only http:// is spoken"),
+        ("AUTH__TELEMETRY__OTLP", "http://auth:hunter2@collector", "setting telemetry.otlp: a collector takes neither"),
     ] {
         let told = fails_to_start(|command| {
             command.env(variable, value);
