@@ -194,11 +194,15 @@ async fn vouch_for_email(conn: &mut AsyncPgConnection, vouched: &VouchedEmail) -
     if !has_exactly(conn, user, &vouched.seen).await? {
         return Ok(Vouched::Stale);
     }
+    let own = vouched.seen.iter().find(|email| email.id == vouched.email_id);
+    if own.is_some_and(|email| email.vouched) {
+        return Ok(Vouched::Already);
+    }
     if is_foreign(conn, user.uuid(), &key).await? {
         return Ok(Vouched::Taken);
     }
     registrations::delete_for_address(conn, &key).await?;
-    if vouched.seen.iter().any(|email| email.id == vouched.email_id) {
+    if own.is_some() {
         diesel::update(of_user(user, vouched.email_id)).set(emails::vouched.eq(true)).execute(conn).await?;
     } else {
         let email = NewEmail {
@@ -229,6 +233,9 @@ async fn verify_email(conn: &mut AsyncPgConnection, id: EmailId, event: &Event) 
     }
     let row = email.select(EmailRow::as_select()).for_no_key_update().get_result(conn).await.optional()?;
     let Some(row) = row else { return Ok(Vouched::Stale) };
+    if row.verified {
+        return Ok(Vouched::Already);
+    }
     if !prove(conn, &row).await? {
         return Ok(Vouched::Taken);
     }

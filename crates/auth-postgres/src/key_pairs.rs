@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     Applied, CodeState, Event, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair,
-    StoreError, Timestamp, TokenDigest, UserId,
+    StoreError, Timestamp, TokenDigest, UserId, Verified,
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper,
@@ -53,7 +53,7 @@ impl KeyPairs for PostgresStore {
         self.write(input, |conn, (key_pair, event)| Box::pin(create_live_key_pair(conn, key_pair, event))).await
     }
 
-    async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Option<UserId>, StoreError> {
+    async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Verified, StoreError> {
         self.write((id, event.clone()), |conn, (id, event)| Box::pin(verify_key_pair(conn, *id, event))).await
     }
 
@@ -177,24 +177,21 @@ async fn create_live_key_pair(
     Ok(Applied::Yes)
 }
 
-async fn verify_key_pair(
-    conn: &mut AsyncPgConnection,
-    id: KeyPairId,
-    event: &Event,
-) -> Result<Option<UserId>, Failure> {
+async fn verify_key_pair(conn: &mut AsyncPgConnection, id: KeyPairId, event: &Event) -> Result<Verified, Failure> {
     // Whose it is never changes: read first, so that locks can be taken in their order.
     let key_pair =
         key_pairs::table.filter(key_pairs::id.eq(id.uuid())).filter(key_pairs::expires_at.gt(stored(event.at)));
     let owner: Option<Uuid> = key_pair.select(key_pairs::user_id).get_result(conn).await.optional()?;
-    let Some(owner) = owner else { return Ok(None) };
+    let Some(owner) = owner else { return Ok(Verified::Missing) };
     lock_user(conn, owner).await?;
     let row = key_pair.select(KeyPairRow::as_select()).for_no_key_update().get_result(conn).await.optional()?;
-    let Some(row) = row else { return Ok(None) };
-    if row.is_waiting_at(event.at) {
-        diesel::update(key_pair).set(key_pairs::verified_at.eq(stored(event.at))).execute(conn).await?;
+    let Some(row) = row else { return Ok(Verified::Missing) };
+    if !row.is_waiting_at(event.at) {
+        return Ok(Verified::Already);
     }
+    diesel::update(key_pair).set(key_pairs::verified_at.eq(stored(event.at))).execute(conn).await?;
     audit::record_about(conn, owner, event).await?;
-    Ok(Some(owner.into()))
+    Ok(Verified::Yes(owner.into()))
 }
 
 async fn delete_key_pair(

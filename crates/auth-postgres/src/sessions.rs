@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     Applied, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId, Sessions,
-    StoreError, Timestamp, TokenDigest, UserId,
+    StoreError, Timestamp, TokenDigest, UserId, Verified,
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, PgExpressionMethods,
@@ -70,7 +70,7 @@ impl Sessions for PostgresStore {
         self.write(input, |conn, (user, session, event)| Box::pin(open_live_session(conn, *user, session, event))).await
     }
 
-    async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Option<UserId>, StoreError> {
+    async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Verified, StoreError> {
         self.write((id, event.clone()), |conn, (id, event)| Box::pin(verify_session(conn, *id, event))).await
     }
 
@@ -194,22 +194,23 @@ async fn open_live_session(
     Ok(Applied::Yes)
 }
 
-async fn verify_session(conn: &mut AsyncPgConnection, id: SessionId, event: &Event) -> Result<Option<UserId>, Failure> {
+async fn verify_session(conn: &mut AsyncPgConnection, id: SessionId, event: &Event) -> Result<Verified, Failure> {
     // Whose it is never changes: read first, so that locks can be taken in their order.
     let session = sessions::table.filter(sessions::id.eq(id.uuid())).filter(sessions::expires_at.gt(stored(event.at)));
     let owner: Option<Option<Uuid>> = session.select(sessions::user_id).get_result(conn).await.optional()?;
-    let Some(Some(owner)) = owner else { return Ok(None) };
+    let Some(Some(owner)) = owner else { return Ok(Verified::Missing) };
     if lock_account(conn, owner).await?.is_none() {
-        return Ok(None);
+        return Ok(Verified::Missing);
     }
     let row = session.select(SessionRow::as_select()).for_no_key_update().get_result(conn).await.optional()?;
-    let Some(row) = row else { return Ok(None) };
+    let Some(row) = row else { return Ok(Verified::Missing) };
     // One that is live already stays as fresh as it was.
-    if row.is_waiting_at(event.at) {
-        diesel::update(session).set(sessions::verified_at.eq(stored(event.at))).execute(conn).await?;
+    if !row.is_waiting_at(event.at) {
+        return Ok(Verified::Already);
     }
+    diesel::update(session).set(sessions::verified_at.eq(stored(event.at))).execute(conn).await?;
     audit::record_about(conn, owner, event).await?;
-    Ok(Some(owner.into()))
+    Ok(Verified::Yes(owner.into()))
 }
 
 async fn close_sessions(

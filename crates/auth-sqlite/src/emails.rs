@@ -162,12 +162,16 @@ fn vouch_for_email(conn: &mut SqliteConnection, vouched: &VouchedEmail) -> Resul
     if !is_account(conn, *user_id)? || list_emails(conn, *user_id)? != *seen {
         return Ok(Vouched::Stale);
     }
+    let own = seen.iter().find(|email| email.id == *email_id);
+    if own.is_some_and(|email| email.vouched) {
+        return Ok(Vouched::Already);
+    }
     if has_other_owner(conn, &address.key(), &bytes_of(user_id.uuid()))? {
         return Ok(Vouched::Taken);
     }
     let registrations = registrations::for_address(conn, &address.key())?;
     registrations::delete_users(conn, registrations)?;
-    if seen.iter().any(|email| email.id == *email_id) {
+    if own.is_some() {
         diesel::update(of_user(*user_id, *email_id)).set(emails::vouched.eq(true)).execute(conn)?;
     } else {
         let (user_id, id, created_at) = (*user_id, *email_id, event.at);
@@ -181,6 +185,9 @@ fn vouch_for_email(conn: &mut SqliteConnection, vouched: &VouchedEmail) -> Resul
 fn verify_email(conn: &mut SqliteConnection, email: EmailId, event: &Event) -> Result<Vouched, Failure> {
     let row: Option<EmailRow> = of_account(email).select(EmailRow::as_select()).get_result(conn).optional()?;
     let Some(row) = row else { return Ok(Vouched::Stale) };
+    if row.verified {
+        return Ok(Vouched::Already);
+    }
     let address = AddressKey::from_stored(row.address_key);
     if has_other_owner(conn, &address, &row.user_id)? {
         return Ok(Vouched::Taken);

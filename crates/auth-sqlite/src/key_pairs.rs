@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     Applied, CodeState, Event, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair,
-    StoreError, Timestamp, TokenDigest, UserId,
+    StoreError, Timestamp, TokenDigest, UserId, Verified,
 };
 use diesel::{
     BoolExpressionMethods, Connection, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
@@ -52,7 +52,7 @@ impl KeyPairs for SqliteStore {
         self.write(move |conn| create_live_key_pair(conn, &key_pair, &event)).await
     }
 
-    async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Option<UserId>, StoreError> {
+    async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Verified, StoreError> {
         let event = event.clone();
         self.write(move |conn| verify_key_pair(conn, id, &event)).await
     }
@@ -177,20 +177,21 @@ pub(crate) fn insert(
     Ok(())
 }
 
-fn verify_key_pair(conn: &mut SqliteConnection, key_pair: KeyPairId, event: &Event) -> Result<Option<UserId>, Failure> {
+fn verify_key_pair(conn: &mut SqliteConnection, key_pair: KeyPairId, event: &Event) -> Result<Verified, Failure> {
     let row = || key_pairs::table.filter(key_pairs::id.eq(bytes_of(key_pair.uuid())));
     let owner: Option<Vec<u8>> = row()
         .filter(key_pairs::expires_at.gt(event.at.unix_millis()))
         .select(key_pairs::user_id)
         .get_result(conn)
         .optional()?;
-    let Some(owner) = owner else { return Ok(None) };
+    let Some(owner) = owner else { return Ok(Verified::Missing) };
     let owner = id("users", &owner, &owner)?;
-    diesel::update(row().filter(key_pairs::verified_at.is_null()))
-        .set(key_pairs::verified_at.eq(event.at.unix_millis()))
-        .execute(conn)?;
+    let waiting = row().filter(key_pairs::verified_at.is_null());
+    if diesel::update(waiting).set(key_pairs::verified_at.eq(event.at.unix_millis())).execute(conn)? == 0 {
+        return Ok(Verified::Already);
+    }
     audit::record_about(conn, event, owner)?;
-    Ok(Some(owner))
+    Ok(Verified::Yes(owner))
 }
 
 fn delete_key_pair(

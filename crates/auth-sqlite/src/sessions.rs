@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     Applied, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId, Sessions,
-    StoreError, Timestamp, TokenDigest, UserId,
+    StoreError, Timestamp, TokenDigest, UserId, Verified,
 };
 use diesel::{
     BoolExpressionMethods, Connection, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
@@ -70,7 +70,7 @@ impl Sessions for SqliteStore {
         self.write(move |conn| signing_in::open_live_session(conn, user, &session, &event)).await
     }
 
-    async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Option<UserId>, StoreError> {
+    async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Verified, StoreError> {
         let event = event.clone();
         self.write(move |conn| signing_in::verify_session(conn, id, &event)).await
     }

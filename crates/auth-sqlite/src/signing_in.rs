@@ -1,6 +1,8 @@
 //! How sessions come to be: waiting for their code, or live at once.
 
-use auth_domain::{Applied, Event, NewSession, PendingSignIn, SessionId, SessionOwner, Standing, Timestamp, UserId};
+use auth_domain::{
+    Applied, Event, NewSession, PendingSignIn, SessionId, SessionOwner, Standing, Timestamp, UserId, Verified,
+};
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, SqliteConnection};
 
 use crate::{
@@ -66,17 +68,15 @@ pub(crate) fn open_live_session(
     Ok(Applied::Yes)
 }
 
-pub(crate) fn verify_session(
-    conn: &mut SqliteConnection,
-    id: SessionId,
-    event: &Event,
-) -> Result<Option<UserId>, Failure> {
-    let Some(owner) = owner_of(conn, id, event.at)? else { return Ok(None) };
+pub(crate) fn verify_session(conn: &mut SqliteConnection, id: SessionId, event: &Event) -> Result<Verified, Failure> {
+    let Some(owner) = owner_of(conn, id, event.at)? else { return Ok(Verified::Missing) };
     // One that is live already has been so since its own sign-in, which is what its freshness counts from.
     let waiting = sessions::table.filter(sessions::id.eq(bytes_of(id.uuid()))).filter(sessions::verified_at.is_null());
-    diesel::update(waiting).set(sessions::verified_at.eq(event.at.unix_millis())).execute(conn)?;
+    if diesel::update(waiting).set(sessions::verified_at.eq(event.at.unix_millis())).execute(conn)? == 0 {
+        return Ok(Verified::Already);
+    }
     audit::record_about(conn, event, owner)?;
-    Ok(Some(owner))
+    Ok(Verified::Yes(owner))
 }
 
 /// Stores a session of `user`, or of nobody; live if it was `verified_at` some time.

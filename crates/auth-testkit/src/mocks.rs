@@ -5,7 +5,7 @@ use auth_domain::{
     KeyPairId, KeyPairs, KnownAddress, LiveKeyPair, LiveSession, Mail, MailError, MailId, Mailer, NewAccount,
     NewKeyPair, NewSession, Outbox, Page, Paged, PendingKeyPair, PendingSignIn, Redeemed, Registered, Registration,
     Session, SessionId, Sessions, Settlement, StoreError, Timestamp, TokenDigest, Upkeep, User, UserChange, UserId,
-    Users, Vouched, VouchedEmail,
+    Users, Verified, Vouched, VouchedEmail,
 };
 
 mockall::mock! {
@@ -37,7 +37,7 @@ mockall::mock! {
         async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<Applied, StoreError>;
         async fn page_sessions(&self, user: Option<UserId>, now: Timestamp, page: Page) -> Result<Paged<Session>, StoreError>;
         async fn open_live_session(&self, user: UserId, session: &NewSession, event: &Event) -> Result<Applied, StoreError>;
-        async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Option<UserId>, StoreError>;
+        async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Verified, StoreError>;
         async fn close_session(&self, id: SessionId, of: Option<UserId>, event: &Event) -> Result<Option<UserId>, StoreError>;
         async fn close_sessions(&self, user: UserId, keep: Option<SessionId>, event: &Event) -> Result<u64, StoreError>;
         async fn record_usage(&self, usage: &[(CredentialId, Timestamp)]) -> Result<(), StoreError>;
@@ -62,7 +62,7 @@ mockall::mock! {
         async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Applied, StoreError>;
         async fn page_key_pairs(&self, user: Option<UserId>, now: Timestamp, page: Page) -> Result<Paged<KeyPair>, StoreError>;
         async fn create_live_key_pair(&self, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, StoreError>;
-        async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Option<UserId>, StoreError>;
+        async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Verified, StoreError>;
         async fn delete_key_pair(&self, id: KeyPairId, of: Option<UserId>, event: &Event) -> Result<Option<UserId>, StoreError>;
     }
 

@@ -14,5 +14,5 @@ pub use mailer::{MailError, Mailer};
 pub use revocations::{NoMemory, Revocations};
 pub use store::{
     Accounts, Applied, Audit, Backlog, Changed, Codes, Created, Duplicate, Emails, KeyPairs, Opened, Outbox, Redeemed,
-    Registered, Sessions, Store, StoreError, Upkeep, Users, Vouched,
+    Registered, Sessions, Store, StoreError, Upkeep, Users, Verified, Vouched,
 };

@@ -1,6 +1,6 @@
 use auth_domain::{
     Accounts, Applied, Audit, Changed, Codes, Created, Duplicate, Emails, Event, EventKind, KeyPairs, Redeemed,
-    Sessions, Store, StoreError, UserChange, UserId, Vouched,
+    Sessions, Store, StoreError, UserChange, UserId,
 };
 use auth_testkit::{
     postgres::execute,
@@ -138,12 +138,15 @@ async fn an_event_that_does_not_make_sense_is_corrupt_and_named() {
 async fn an_event_comes_back_with_its_ip_of_either_family_or_none() {
     let store = connect(&database().await, 2);
     let ada = account(&*store, "ada").await;
-    let seen = store.list_emails(ada.user_id).await.unwrap();
     let mut expected = Vec::new();
-    for ip in [Some("2001:db8::1".parse().unwrap()), Some("192.0.2.1".parse().unwrap()), None] {
-        let verified = Event { ip, ..event(EventKind::EmailVerified, at(1)).about(ada.user_id) };
-        assert_eq!(store.verify_email(seen[0].id, &verified).await.unwrap(), Vouched::Yes);
-        expected.insert(0, verified);
+    for (change, ip) in [
+        (UserChange::Disable, Some("2001:db8::1".parse().unwrap())),
+        (UserChange::Enable, Some("192.0.2.1".parse().unwrap())),
+        (UserChange::Disable, None),
+    ] {
+        let changing = Event { ip, ..event(EventKind::UserDisabled, at(1)).about(ada.user_id) };
+        assert_eq!(store.change_user(ada.user_id, &change, &changing).await.unwrap(), Changed::Yes);
+        expected.insert(0, changing);
     }
     assert_eq!(store.list_events(Some(ada.user_id), None, 3).await.unwrap(), expected);
 }

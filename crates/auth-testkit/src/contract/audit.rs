@@ -1,11 +1,12 @@
 use auth_domain::{
     Applied, Changed, CredentialId, Event, EventKind, Outcome, Redeemed, Registered, Store, UserChange, UserId,
+    Verified, Vouched, VouchedEmail,
 };
 
 use super::{Subject, account, closes, deletes, deletes_key, owner};
 use crate::samples::{
     at, decoy_registration, email_addition, email_change, event, key_pair, registration, right_guess, sign_in,
-    wrong_guess,
+    vouched_email, wrong_guess,
 };
 
 /// What the log says that concerns `user`, oldest first.
@@ -45,6 +46,44 @@ pub async fn a_fact_that_happens_is_told_and_one_that_does_not_is_not(subject: &
     let expected =
         ["user.registered", "email.added", "key-pair.created", "key-pair.deleted", "email.removed", "user.disabled"];
     assert_eq!(kinds(&*store, id).await, expected);
+}
+
+pub async fn verifying_or_giving_what_is_so_already_is_acknowledged_and_leaves_nothing(subject: &impl Subject) {
+    let store = subject.store();
+    let ada = account(&*store, "ada", "ada@example.org").await;
+    let waiting = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
+    assert_eq!(store.open_session(&waiting).await.unwrap(), Applied::Yes);
+    let pair = key_pair(owner(&ada), "ada@example.org", at(1));
+    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Applied::Yes);
+    let seen = store.list_emails(ada.user_id).await.unwrap();
+    let given = vouched_email(ada.user_id, &seen, "second@example.org", at(1));
+    assert_eq!(store.vouch_for_email(&given).await.unwrap(), Vouched::Yes);
+    let seen = store.list_emails(ada.user_id).await.unwrap();
+    let given_again =
+        VouchedEmail { email_id: given.email_id, ..vouched_email(ada.user_id, &seen, "second@example.org", at(2)) };
+    // Claims what is owed so far, so that only what comes on top is found later.
+    let owed = store.claim_mails(at(2), at(1000), 100).await.unwrap();
+    assert!(owed.iter().any(|mail| mail.id == given.notices[0].id));
+    assert_eq!(store.vouch_for_email(&given_again).await.unwrap(), Vouched::Already);
+
+    for (verified, vouched) in [(Verified::Yes(ada.user_id), Vouched::Yes), (Verified::Already, Vouched::Already)] {
+        let session = event(EventKind::SessionVerified, at(3));
+        assert_eq!(store.verify_session(waiting.session.id, &session).await.unwrap(), verified);
+        let key_pair = event(EventKind::KeyPairVerified, at(3));
+        assert_eq!(store.verify_key_pair(pair.key_pair.id, &key_pair).await.unwrap(), verified);
+        let email = event(EventKind::EmailVerified, at(3));
+        assert_eq!(store.verify_email(given.email_id, &email).await.unwrap(), vouched);
+    }
+    let expected = [
+        "user.registered",
+        "key-pair.created",
+        "email.added",
+        "session.verified",
+        "key-pair.verified",
+        "email.verified",
+    ];
+    assert_eq!(kinds(&*store, ada.user_id).await, expected);
+    assert!(store.claim_mails(at(4), at(1000), 100).await.unwrap().is_empty());
 }
 
 pub async fn every_field_of_an_event_comes_back(subject: &impl Subject) {

@@ -1,6 +1,6 @@
 use auth_domain::{
     Applied, Changed, CredentialId, EventKind, KeyPairId, Page, Redeemed, Registered, SessionId, Store, UserChange,
-    Vouched,
+    Verified, Vouched,
 };
 use uuid::Uuid;
 
@@ -76,9 +76,9 @@ pub async fn a_waiting_session_is_verified_and_any_session_closed_whosever_it_is
     let waiting = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
     assert_eq!(store.open_session(&waiting).await.unwrap(), Applied::Yes);
     let id = waiting.session.id;
-    let verifying = event(EventKind::SessionVerified, at(2));
-    for _ in 0..2 {
-        assert_eq!(store.verify_session(id, &verifying_again(&verifying)).await.unwrap(), Some(ada.user_id));
+    for (second, expected) in [(2, Verified::Yes(ada.user_id)), (3, Verified::Already)] {
+        let verifying = event(EventKind::SessionVerified, at(second));
+        assert_eq!(store.verify_session(id, &verifying).await.unwrap(), expected);
         assert_eq!(found(&*store, &waiting).await.unwrap().verified_at, Some(at(2)));
     }
     assert_eq!(store.redeem_code(&right_guess(&waiting.code, at(3))).await.unwrap(), Redeemed::Refused);
@@ -96,16 +96,15 @@ pub async fn a_waiting_session_is_verified_and_any_session_closed_whosever_it_is
     let unknown = SessionId::from(Uuid::from_u128(u128::MAX));
     let before = store.list_events(None, None, 100).await.unwrap();
     for id in [nobody.session.id, unfinished.sign_in.session.id, unknown] {
-        assert_eq!(store.verify_session(id, &event(EventKind::SessionVerified, at(2))).await.unwrap(), None);
+        assert_eq!(
+            store.verify_session(id, &event(EventKind::SessionVerified, at(2))).await.unwrap(),
+            Verified::Missing
+        );
         assert_eq!(store.close_session(id, None, &closing(2)).await.unwrap(), None);
     }
     assert_eq!(store.list_events(None, None, 100).await.unwrap(), before);
     let completed = store.redeem_code(&right_guess(&unfinished.sign_in.code, at(3))).await.unwrap();
     assert!(matches!(completed, Redeemed::Yes { .. }), "nobody but its owner ends a registration");
-}
-
-fn verifying_again(event: &auth_domain::Event) -> auth_domain::Event {
-    auth_domain::Event { id: crate::samples::event(event.kind, event.at).id, ..event.clone() }
 }
 
 pub async fn all_sessions_of_a_user_are_closed_at_once(subject: &impl Subject) {
@@ -142,11 +141,11 @@ pub async fn key_pairs_are_listed_in_pages_verified_and_deleted_whosever_they_ar
     assert_eq!(store.page_key_pairs(None, at(AFTER_THE_END), first_page()).await.unwrap().items, 0);
 
     let verifying = |second| event(EventKind::KeyPairVerified, at(second));
-    assert_eq!(store.verify_key_pair(adas.key_pair.id, &verifying(2)).await.unwrap(), Some(ada.user_id));
+    assert_eq!(store.verify_key_pair(adas.key_pair.id, &verifying(2)).await.unwrap(), Verified::Yes(ada.user_id));
     assert!(store.find_key_pair(&adas.key_pair.digest).await.unwrap().unwrap().key_pair.verified);
-    assert_eq!(store.verify_key_pair(adas.key_pair.id, &verifying(AFTER_THE_END)).await.unwrap(), None);
+    assert_eq!(store.verify_key_pair(adas.key_pair.id, &verifying(AFTER_THE_END)).await.unwrap(), Verified::Missing);
     let unknown = KeyPairId::from(Uuid::from_u128(u128::MAX));
-    assert_eq!(store.verify_key_pair(unknown, &verifying(2)).await.unwrap(), None);
+    assert_eq!(store.verify_key_pair(unknown, &verifying(2)).await.unwrap(), Verified::Missing);
 
     let deleting = event(EventKind::KeyPairDeleted, at(3));
     assert_eq!(store.delete_key_pair(bobs.id, None, &deleting).await.unwrap(), Some(bob.user_id));

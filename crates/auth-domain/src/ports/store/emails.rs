@@ -9,6 +9,8 @@ use crate::{Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Event, Use
 pub enum Vouched {
     /// It is stored.
     Yes,
+    /// It was so already: nothing was done, and nothing recorded or queued.
+    Already,
     /// It has another owner; nothing was stored.
     Taken,
     /// There is no such address, or what this builds on has changed; nothing was stored.
@@ -38,7 +40,7 @@ pub trait Emails: Send + Sync {
     async fn remove_email(&self, change: &EmailChange) -> Result<Applied, StoreError>;
 
     /// Gives an account an address that an administrator vouches for, or vouches for one that the account has; registrations
-    /// for the address go. Stale when the account's addresses are no longer those that were seen.
+    /// for the address go. One that is vouched for already stays so. Stale when the account's addresses are no longer those that were seen.
     async fn vouch_for_email(&self, vouched: &VouchedEmail) -> Result<Vouched, StoreError>;
 
     /// Makes an address of an account a verified one, and records `event` with its owner as the subject; registrations for the

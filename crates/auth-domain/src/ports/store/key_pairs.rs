@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{Applied, StoreError};
+use super::{Applied, StoreError, Verified};
 use crate::{
     Event, KeyPair, KeyPairId, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair, Timestamp, TokenDigest, UserId,
 };
@@ -33,9 +33,8 @@ pub trait KeyPairs: Send + Sync {
     /// Stores a key pair that works at once, and records `event`. Stale when its user is not there, not verified or disabled.
     async fn create_live_key_pair(&self, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, StoreError>;
 
-    /// Makes a key pair that ends after `event.at` work, and records `event` with its owner as the subject. Returns whose it
-    /// is; `None` when there is none.
-    async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Option<UserId>, StoreError>;
+    /// Makes a key pair that ends after `event.at` work, and records `event` with its owner as the subject.
+    async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Verified, StoreError>;
 
     /// Deletes a key pair that [`list_key_pairs`](Self::list_key_pairs) would return at `event.at`, if it is `of` the user
     /// given or nobody in particular is, and records `event` with its owner as the subject. Returns whose it was; `None` when

@@ -22,6 +22,8 @@ pub use sessions::Sessions;
 pub use upkeep::{Backlog, Upkeep};
 pub use users::{Registered, Users};
 
+use crate::UserId;
+
 /// Everything that is remembered.
 ///
 /// One method is one fact and one transaction: when it returns `Ok`, all of it is durable; when it returns `Err`,
@@ -86,4 +88,16 @@ pub enum Applied {
     Yes,
     /// It was not: what it builds on is gone or was changed by somebody else.
     Stale,
+}
+
+/// What became of a session or a key pair that an administrator verifies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Verified {
+    /// It waited for its code and is live from now on; this is whose it is.
+    Yes(UserId),
+    /// It was verified already: nothing was done, and nothing recorded.
+    Already,
+    /// There is none.
+    Missing,
 }

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{Applied, StoreError};
+use super::{Applied, StoreError, Verified};
 use crate::{
     CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId, Timestamp,
     TokenDigest, UserId,
@@ -45,8 +45,7 @@ pub trait Sessions: Send + Sync {
     -> Result<Applied, StoreError>;
 
     /// Makes a session of an account that ends after `event.at` live, and records `event` with its owner as the subject.
-    /// Returns whose it is; `None` when there is none.
-    async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Option<UserId>, StoreError>;
+    async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Verified, StoreError>;
 
     /// Closes a session of an account that ends after `event.at`, waiting for its code or live, if it is `of` the user given
     /// or nobody in particular is, and records `event` with its owner as the subject. Returns whose it was; `None` when there

@@ -6,7 +6,7 @@ use crate::{
 
 impl Auth {
     /// Gives a user an address, which signs in from now on although nobody has proved it yet; the user's verified addresses
-    /// are told in `language`.
+    /// are told in `language`. One that was given already is acknowledged.
     ///
     /// # Errors
     /// [`AuthError::NotFound`] when there is no such user; [`AuthError::AddressVerified`] when it is the user's verified
@@ -35,6 +35,7 @@ impl Auth {
                     tell(&vouched.event);
                     return Ok(email_id);
                 }
+                Vouched::Already => return Ok(email_id),
                 Vouched::Taken => return Err(AuthError::AddressTaken),
                 Vouched::Stale => {}
             }
@@ -42,7 +43,7 @@ impl Auth {
         Err(contended().into())
     }
 
-    /// Makes anybody's address a verified one.
+    /// Makes anybody's address a verified one. One that is verified already is acknowledged.
     ///
     /// # Errors
     /// [`AuthError::NotFound`]; [`AuthError::AddressTaken`] when somebody else owns it.
@@ -55,6 +56,7 @@ impl Auth {
                 tell(&event);
                 Ok(())
             }
+            Vouched::Already => Ok(()),
             Vouched::Taken => Err(AuthError::AddressTaken),
             Vouched::Stale => Err(AuthError::NotFound),
         }

@@ -1,6 +1,6 @@
 use crate::{
     Administrator, Applied, AuthError, CreatedKeyPair, EventKind, KeyLife, KeyName, KeyPair, KeyPairId, KeyPairWish,
-    Page, Paged, UserId,
+    Page, Paged, UserId, Verified,
     use_cases::{Auth, audit::tell},
 };
 
@@ -37,15 +37,20 @@ impl Auth {
         Ok(created)
     }
 
-    /// Lets a key pair that waits for its code work.
+    /// Lets a key pair that waits for its code work. One that is verified already is acknowledged.
     ///
     /// # Errors
     /// [`AuthError::NotFound`].
     pub async fn verify_key_pair(&self, administrator: &Administrator, id: KeyPairId) -> Result<(), AuthError> {
         let event = self.event(EventKind::KeyPairVerified, administrator.actor(), self.now())?.detailed(id.to_string());
-        let owner = self.ports.store.verify_key_pair(id, &event).await?.ok_or(AuthError::NotFound)?;
-        tell(&event.about(owner));
-        Ok(())
+        match self.ports.store.verify_key_pair(id, &event).await? {
+            Verified::Yes(owner) => {
+                tell(&event.about(owner));
+                Ok(())
+            }
+            Verified::Already => Ok(()),
+            Verified::Missing => Err(AuthError::NotFound),
+        }
     }
 
     /// Deletes anybody's key pair: it stops working at once.

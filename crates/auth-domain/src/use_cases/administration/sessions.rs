@@ -1,6 +1,6 @@
 use crate::{
     Administrator, Applied, AuthError, Bearer, Client, EventKind, NewSession, Page, Paged, Session, SessionId,
-    Timestamp, UserId,
+    Timestamp, UserId, Verified,
     use_cases::{Auth, audit::tell},
 };
 
@@ -60,15 +60,20 @@ impl Auth {
         Ok(GivenSession { bearer, session_id: session.id, expires_at: session.expires_at })
     }
 
-    /// Lets a session that waits for its code go live.
+    /// Lets a session that waits for its code go live. One that is verified already is acknowledged.
     ///
     /// # Errors
     /// [`AuthError::NotFound`].
     pub async fn verify_session(&self, administrator: &Administrator, id: SessionId) -> Result<(), AuthError> {
         let event = self.event(EventKind::SessionVerified, administrator.actor(), self.now())?.detailed(id.to_string());
-        let owner = self.ports.store.verify_session(id, &event).await?.ok_or(AuthError::NotFound)?;
-        tell(&event.about(owner));
-        Ok(())
+        match self.ports.store.verify_session(id, &event).await? {
+            Verified::Yes(owner) => {
+                tell(&event.about(owner));
+                Ok(())
+            }
+            Verified::Already => Ok(()),
+            Verified::Missing => Err(AuthError::NotFound),
+        }
     }
 
     /// Closes anybody's session.

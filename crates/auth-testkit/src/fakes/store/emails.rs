@@ -90,6 +90,9 @@ impl Emails for InMemoryStore {
         if state.standing(user) != Some(Standing::Account) || state.emails_of(user) != vouched.seen {
             return Ok(Vouched::Stale);
         }
+        if vouched.seen.iter().any(|email| email.id == vouched.email_id && email.vouched) {
+            return Ok(Vouched::Already);
+        }
         if state.has_owner(&address, Some(user)) {
             return Ok(Vouched::Taken);
         }
@@ -120,6 +123,9 @@ impl Emails for InMemoryStore {
         let (owner, address) = (state.emails[position].user_id, state.emails[position].address.key());
         if state.standing(owner) != Some(Standing::Account) {
             return Ok(Vouched::Stale);
+        }
+        if state.emails[position].verified {
+            return Ok(Vouched::Already);
         }
         if state.has_owner(&address, Some(owner)) {
             return Ok(Vouched::Taken);

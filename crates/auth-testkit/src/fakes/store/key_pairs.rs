@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     Applied, Event, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair, StoreError,
-    Timestamp, TokenDigest, UserId,
+    Timestamp, TokenDigest, UserId, Verified,
 };
 
 use super::{
@@ -68,14 +68,17 @@ impl KeyPairs for InMemoryStore {
         Ok(Applied::Yes)
     }
 
-    async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Option<UserId>, StoreError> {
+    async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Verified, StoreError> {
         let mut state = self.transaction()?;
         let standing = |row: &&mut KeyPairRow| row.new.id == id && event.at < row.new.expires_at;
-        let Some(row) = state.key_pairs.iter_mut().find(standing) else { return Ok(None) };
+        let Some(row) = state.key_pairs.iter_mut().find(standing) else { return Ok(Verified::Missing) };
+        if row.verified {
+            return Ok(Verified::Already);
+        }
         row.verified = true;
         let owner = row.new.user_id;
         state.events.push(event.clone().about(owner));
-        Ok(Some(owner))
+        Ok(Verified::Yes(owner))
     }
 
     async fn delete_key_pair(

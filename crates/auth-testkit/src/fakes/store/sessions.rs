@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     Applied, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId, Sessions,
-    StoreError, Timestamp, TokenDigest, UserId,
+    StoreError, Timestamp, TokenDigest, UserId, Verified,
 };
 
 use super::{
@@ -103,18 +103,21 @@ impl Sessions for InMemoryStore {
         Ok(Applied::Yes)
     }
 
-    async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Option<UserId>, StoreError> {
+    async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Verified, StoreError> {
         let mut state = self.transaction()?;
         let found = state.sessions.iter().position(|row| row.new.id == id && event.at < row.expires_at);
         let Some((position, owner)) = found.and_then(|at| Some((at, state.sessions[at].user_id?))) else {
-            return Ok(None);
+            return Ok(Verified::Missing);
         };
         if state.standing(owner) != Some(Standing::Account) {
-            return Ok(None);
+            return Ok(Verified::Missing);
         }
-        state.sessions[position].verified_at.get_or_insert(event.at);
+        if state.sessions[position].verified_at.is_some() {
+            return Ok(Verified::Already);
+        }
+        state.sessions[position].verified_at = Some(event.at);
         state.events.push(event.clone().about(owner));
-        Ok(Some(owner))
+        Ok(Verified::Yes(owner))
     }
 
     async fn close_session(
