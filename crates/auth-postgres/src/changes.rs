@@ -109,6 +109,7 @@ async fn make(conn: &mut AsyncPgConnection, user: User, change: &UserChange) -> 
         }
     };
     if change.ends_credentials() {
+        locks::credentials(conn, user.id).await?;
         // Their codes go by foreign key.
         diesel::delete(sessions::table.filter(sessions::user_id.eq(id))).execute(conn).await?;
         diesel::delete(key_pairs::table.filter(key_pairs::user_id.eq(id))).execute(conn).await?;

@@ -145,6 +145,7 @@ pub(crate) async fn insert(
 
 async fn create_key_pair(conn: &mut AsyncPgConnection, pending: &PendingKeyPair) -> Result<Applied, Failure> {
     let PendingKeyPair { key_pair, email_id, code, mail, event } = pending;
+    lock_user(conn, key_pair.user_id.uuid()).await?;
     let address: Option<Uuid> = emails::table
         .filter(emails::id.eq(email_id.uuid()))
         .filter(emails::user_id.eq(key_pair.user_id.uuid()))

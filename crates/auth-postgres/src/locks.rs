@@ -1,12 +1,12 @@
 //! Locks that a transaction holds until it ends, on things that need not have a row.
 //!
 //! Taken in this order by every fact, which keeps facts from waiting for each other in a circle: an address, an alias,
-//! the administrators, then rows: user, session or key pair, code. What collides all the same is begun again.
+//! the administrators, then rows: user, session or key pair, code, mail. What collides all the same is begun again.
 
-use auth_domain::{AddressKey, Alias};
+use auth_domain::{AddressKey, Alias, UserId};
 use diesel::{
     IntoSql,
-    sql_types::{BigInt, Text},
+    sql_types::{Array, BigInt, Text, Uuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -14,6 +14,14 @@ use crate::error::Failure;
 
 diesel::define_sql_function! {
     fn lock_address(address_key: Text) -> diesel::sql_types::Bool;
+}
+
+diesel::define_sql_function! {
+    fn lock_owner(address_key: Text) -> diesel::sql_types::Bool;
+}
+
+diesel::define_sql_function! {
+    fn lock_credentials(users: Array<Uuid>) -> diesel::sql_types::Bool;
 }
 
 diesel::define_sql_function! {
@@ -28,6 +36,18 @@ diesel::define_sql_function! {
 /// way.
 pub(crate) async fn address(conn: &mut AsyncPgConnection, address: &AddressKey) -> Result<(), Failure> {
     diesel::select(lock_address(address.as_str().to_owned().into_sql::<Text>())).execute(conn).await?;
+    Ok(())
+}
+
+/// The row of the user who owns an address, if anybody does: before the codes for it are ended.
+pub(crate) async fn owner(conn: &mut AsyncPgConnection, address: &AddressKey) -> Result<(), Failure> {
+    diesel::select(lock_owner(address.as_str().to_owned().into_sql::<Text>())).execute(conn).await?;
+    Ok(())
+}
+
+/// All sessions and key pairs of a user whose row is locked: before several of them are deleted.
+pub(crate) async fn credentials(conn: &mut AsyncPgConnection, user: UserId) -> Result<(), Failure> {
+    diesel::select(lock_credentials(vec![user.uuid()].into_sql::<Array<Uuid>>())).execute(conn).await?;
     Ok(())
 }
 

@@ -197,9 +197,15 @@ async fn settle_mail(
         .filter(outbox::id.eq(id.uuid()))
         .filter(outbox::attempts.eq(attempt))
         .filter(outbox::settled_at.is_null());
-    let code: Option<Option<Uuid>> =
-        held.select(outbox::code_id).for_no_key_update().get_result(conn).await.optional()?;
+    // Which code it is of changes only when that goes: read first, so that locks can be taken in their order.
+    let code: Option<Option<Uuid>> = held.select(outbox::code_id).get_result(conn).await.optional()?;
     let Some(code) = code else { return Ok(Applied::Stale) };
+    if let Some(code) = code {
+        codes::table.filter(codes::id.eq(code)).select(codes::id).for_no_key_update().execute(conn).await?;
+    }
+    if held.select(outbox::id).for_no_key_update().execute(conn).await? == 0 {
+        return Ok(Applied::Stale);
+    }
     let mail = outbox::table.filter(outbox::id.eq(id.uuid()));
     let outcome = match settlement {
         Settlement::Delivered => "delivered",

@@ -1,7 +1,10 @@
 //! Registrations that nobody completed: what they hold, and how they go.
 
-use auth_domain::{AddressKey, Alias, MailClass, Standing, Timestamp, rules::AliasHolder};
-use diesel::{ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl};
+use auth_domain::{AddressKey, Alias, Standing, Timestamp, rules::AliasHolder};
+use diesel::{
+    ExpressionMethods, IntoSql, OptionalExtension, QueryDsl,
+    sql_types::{Array, Uuid as SqlUuid},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -9,8 +12,13 @@ use crate::{
     codes::any_living,
     error::{Failure, corrupt},
     rows::standing,
-    schema::{codes, emails, outbox, users},
+    schema::{emails, users},
 };
+
+diesel::define_sql_function! {
+    #[sql_name = "delete_users"]
+    fn delete_users_sql(ids: Array<SqlUuid>) -> diesel::sql_types::Bool;
+}
 
 /// Who holds `alias`, and the id of their row.
 pub(crate) async fn alias_holder(
@@ -57,15 +65,8 @@ pub(crate) async fn delete_users(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> 
     if ids.is_empty() {
         return Ok(());
     }
-    let theirs =
-        codes::table.inner_join(emails::table).filter(emails::user_id.eq_any(ids)).select(codes::id.nullable());
-    let queued_codes = outbox::table
-        .filter(outbox::code_id.eq_any(theirs))
-        .filter(outbox::class.eq(MailClass::Code.as_str()))
-        .filter(outbox::settled_at.is_null());
-    diesel::delete(queued_codes).execute(conn).await?;
-    // Addresses, sessions, key pairs and codes go by foreign key.
-    diesel::delete(users::table.filter(users::id.eq_any(ids))).execute(conn).await?;
+    // What it returns is void: there is nothing to read.
+    diesel::select(delete_users_sql(ids.to_vec().into_sql::<Array<SqlUuid>>())).execute(conn).await?;
     Ok(())
 }
 

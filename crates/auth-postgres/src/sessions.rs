@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     PostgresStore, audit, closing,
     error::Failure,
-    paging,
+    locks, paging,
     revocations::{self, Revoked},
     rows::{SessionRow, moment, stored},
     schema::{sessions, users},
@@ -221,6 +221,7 @@ async fn close_sessions(
 ) -> Result<Revoked<u64>, Failure> {
     // The user's row first: a sign-in that is just being completed is either seen here or not complete.
     lock_user(conn, user.uuid()).await?;
+    locks::credentials(conn, user).await?;
     let theirs = sessions::table.filter(sessions::user_id.eq(user.uuid()));
     // Without one to be kept, each of them is distinct from it.
     let goes = sessions::id.nullable().is_distinct_from(keep.map(SessionId::uuid));

@@ -29,7 +29,7 @@ pub(crate) async fn open_session(conn: &mut AsyncPgConnection, sign_in: &Pending
     Ok(if is_open { Applied::Yes } else { Applied::Stale })
 }
 
-/// Stores session, code and mail, and ends the codes that the new one supersedes. The address is locked by now.
+/// Stores session, code and mail, and ends the codes that the new one supersedes. The address and its owner are locked by now.
 pub(crate) async fn store(conn: &mut AsyncPgConnection, sign_in: &PendingSignIn) -> Result<(), Failure> {
     // What it returns is void: there is nothing to read.
     Call::of("store_sign_in", sign_in).execute(conn).await?;

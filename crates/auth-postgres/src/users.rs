@@ -87,6 +87,7 @@ async fn register_user(conn: &mut AsyncPgConnection, registration: &Registration
     if emails::owner(conn, &address).await?.is_some() != registration.decoy {
         return Ok(Registered::Stale);
     }
+    locks::owner(conn, &address).await?;
     let mut replaced = registrations::for_address(conn, &address).await?;
     replaced.extend(holder.map(|(id, _)| id));
     registrations::delete_users(conn, &replaced).await?;

@@ -5,4 +5,7 @@ DROP TYPE code_guess;
 DROP FUNCTION open_session(pending_sign_in, integer, integer);
 DROP FUNCTION store_sign_in(pending_sign_in, integer, integer);
 DROP TYPE pending_sign_in;
+DROP FUNCTION delete_users(uuid[]);
+DROP FUNCTION lock_credentials(uuid[]);
+DROP FUNCTION lock_owner(text);
 DROP FUNCTION lock_address(text);

@@ -12,6 +12,42 @@ LANGUAGE sql AS $$
     SELECT pg_advisory_xact_lock(hashtextextended(address_key, 1));
 $$;
 
+-- Locks the row of who owns an address, if anybody does. A new code for the address ends some of this user's, and rows are
+-- locked in one order: the user before the codes.
+CREATE FUNCTION lock_owner(address_key text) RETURNS void
+LANGUAGE sql AS $$
+    SELECT FROM users WHERE id = (
+        SELECT user_id FROM emails WHERE emails.address_key = lock_owner.address_key AND (verified OR vouched)
+    ) FOR NO KEY UPDATE;
+$$;
+
+-- Locks all credentials of these users, whose own rows are locked by now. What is deleted together is locked in the order of
+-- the ids first, as everybody does who locks several; a cascade would take the rows as it finds them.
+CREATE FUNCTION lock_credentials(users uuid[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM sessions WHERE user_id = ANY (users) ORDER BY id FOR UPDATE;
+    PERFORM FROM key_pairs WHERE user_id = ANY (users) ORDER BY id FOR UPDATE;
+END
+$$;
+
+-- Deletes users, or registrations, with all that hangs on them. Notices remain owed: they tell somebody else.
+CREATE FUNCTION delete_users(ids uuid[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    -- The foreign keys would reach the codes by way of the addresses, before the sessions and key pairs.
+    PERFORM FROM users WHERE id = ANY (ids) ORDER BY id FOR UPDATE;
+    PERFORM lock_credentials(ids);
+    PERFORM FROM codes JOIN emails ON emails.id = codes.email_id
+    WHERE emails.user_id = ANY (ids) ORDER BY codes.id FOR UPDATE OF codes;
+    DELETE FROM outbox WHERE class = 'code' AND settled_at IS NULL AND code_id IN (
+        SELECT codes.id FROM codes JOIN emails ON emails.id = codes.email_id WHERE emails.user_id = ANY (ids)
+    );
+    -- Addresses, sessions, key pairs and codes go by foreign key.
+    DELETE FROM users WHERE id = ANY (ids);
+END
+$$;
+
 -- A session that waits for its code, the code, and the mail with it.
 CREATE TYPE pending_sign_in AS (
     session_id uuid,
@@ -41,7 +77,7 @@ CREATE TYPE pending_sign_in AS (
     mail_created_at timestamptz
 );
 
--- Stores a sign-in, and ends the codes that it supersedes. The address is locked by now.
+-- Stores a sign-in, and ends the codes that it supersedes. The address and its owner are locked by now.
 CREATE FUNCTION store_sign_in(sign_in pending_sign_in, tries integer, living_per_address integer) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -77,6 +113,7 @@ DECLARE
     registrations uuid[];
 BEGIN
     PERFORM lock_address(sign_in.address_key);
+    PERFORM lock_owner(sign_in.address_key);
 
     -- A registration lives as long as a code for its address. The new code must not revive one that has ended.
     registrations := ARRAY(
@@ -88,12 +125,7 @@ BEGIN
         WHERE address_key = sign_in.address_key AND purpose = 'sign-in'
             AND NOT ended AND wrong_guesses < tries AND expires_at > sign_in.code_created_at
     ) THEN
-        DELETE FROM outbox WHERE class = 'code' AND settled_at IS NULL AND code_id IN (
-            SELECT codes.id FROM codes JOIN emails ON emails.id = codes.email_id
-            WHERE emails.user_id = ANY (registrations)
-        );
-        -- Addresses, sessions and codes go by foreign key.
-        DELETE FROM users WHERE id = ANY (registrations);
+        PERFORM delete_users(registrations);
     END IF;
 
     IF sign_in.user_id IS NOT NULL AND NOT EXISTS (
