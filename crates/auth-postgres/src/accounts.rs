@@ -142,6 +142,8 @@ async fn create_account(conn: &mut AsyncPgConnection, account: &NewAccount) -> R
     if let Some(mail) = &account.mail {
         outbox::insert(conn, mail).await?;
     }
-    audit::record(conn, &account.event).await?;
+    for event in &account.events {
+        audit::record(conn, event).await?;
+    }
     Ok(Created::Yes)
 }

@@ -124,7 +124,7 @@ fn create_account(conn: &mut SqliteConnection, account: &NewAccount) -> Result<C
     if let Some(mail) = &account.mail {
         outbox::insert(conn, mail)?;
     }
-    audit::record(conn, &account.event)?;
+    account.events.iter().try_for_each(|event| audit::record(conn, event))?;
     Ok(Created::Yes)
 }
 

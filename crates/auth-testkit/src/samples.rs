@@ -210,7 +210,9 @@ pub fn account(alias: &str, to: &str, now: Timestamp) -> NewAccount {
         created_at: now,
         key_pair: Some(key_pair(owner, to, now).key_pair),
         mail: Some(mail(MailClass::Notice, None, now)),
-        event: event(EventKind::UserCreated, now).about(owner.user_id),
+        events: [EventKind::UserCreated, EventKind::RoleGranted, EventKind::KeyPairCreated]
+            .map(|kind| event(kind, now).about(owner.user_id))
+            .to_vec(),
     }
 }
 

@@ -45,8 +45,8 @@ pub struct NewAccount {
     pub key_pair: Option<NewKeyPair>,
     /// The invitation.
     pub mail: Option<QueuedMail>,
-    /// What the audit log says of it.
-    pub event: Event,
+    /// What the audit log says of it: that it is made, and each thing that it is given.
+    pub events: Vec<Event>,
 }
 
 /// An address that an administrator gives to an account, everything in one transaction.

@@ -193,6 +193,40 @@ async fn what_happened_is_listed_with_who_did_it() {
 }
 
 #[tokio::test]
+async fn who_was_given_what_with_their_account_is_listed_as_if_it_had_been_given_later() {
+    let service = Service::new();
+    let portal = PortalUrl::parse("https://app.example.org/welcome").unwrap();
+    let administrators = [RoleName::users_admin(), RoleName::parse("auditor").unwrap(), RoleName::users_admin()];
+    for (alias, welcome, roles, made, expected) in [
+        (
+            "ada",
+            Welcome::Nothing,
+            Some(administrators.to_vec()),
+            EventKind::UserCreated,
+            vec!["auditor", "users_admin"],
+        ),
+        ("bob", Welcome::Invitation(portal), None, EventKind::UserInvited, vec!["user"]),
+        ("machine", Welcome::KeyPair, Some(Vec::new()), EventKind::UserCreated, vec![]),
+    ] {
+        let wish = AccountWish { roles, ..wish(alias, welcome) };
+        let created = service.auth.create_account(&OPERATOR, wish, &Language::default()).await.unwrap();
+        let events = service.auth.list_events(&OPERATOR, Some(created.user_id), None, 100).await.unwrap();
+        let told = |kind| {
+            let mut details: Vec<_> =
+                events.iter().filter(|event| event.kind == kind).map(|event| event.detail.clone()).collect();
+            details.sort();
+            details
+        };
+        let key_pair = created.key_pair.map(|pair| pair.id.to_string());
+        assert_eq!(told(made), [key_pair.clone().unwrap_or_default()], "{alias}");
+        assert_eq!(told(EventKind::RoleGranted), expected, "{alias}");
+        assert_eq!(told(EventKind::GroupGranted), ["public"], "{alias}");
+        assert_eq!(told(EventKind::KeyPairCreated), Vec::from_iter(key_pair), "{alias}");
+        assert!(events.iter().all(|event| event.subject == Some(created.user_id)));
+    }
+}
+
+#[tokio::test]
 async fn accounts_are_found_by_an_address_and_by_role() {
     let service = Service::new();
     let ada = service.registered("ada", "ada@example.org").await;

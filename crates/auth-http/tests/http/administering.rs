@@ -129,6 +129,9 @@ fn the_first_administrator_is_made_before_the_service_ever_ran() {
         let (_, events) = get(&service, "/admin/events", &ada);
         let made = events["events"].as_array().unwrap().iter().find(|event| event["kind"] == "user.created").unwrap();
         assert_eq!((&made["actorID"], &made["ip"], &made["subjectID"]), (&Value::Null, &Value::Null, &json!(id)));
+        let grants = |event: &&Value| event["kind"] == "role.granted" && event["detail"] == "users_admin";
+        let granted = events["events"].as_array().unwrap().iter().find(grants).unwrap();
+        assert_eq!(granted["subjectID"], json!(id), "who administers is found by looking for who was let to");
     }
 }
 

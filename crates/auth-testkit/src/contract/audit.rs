@@ -1,12 +1,12 @@
 use auth_domain::{
-    Applied, Changed, CredentialId, Event, EventKind, Outcome, Redeemed, Registered, Store, UserChange, UserId,
-    Verified, Vouched, VouchedEmail,
+    Applied, Changed, Created, CredentialId, Event, EventKind, Outcome, Redeemed, Registered, Store, UserChange,
+    UserId, Verified, Vouched, VouchedEmail,
 };
 
 use super::{Subject, account, closes, deletes, deletes_key, owner};
 use crate::samples::{
-    at, decoy_registration, email_addition, email_change, event, key_pair, registration, right_guess, sign_in,
-    vouched_email, wrong_guess,
+    account as sample_account, at, decoy_registration, email_addition, email_change, event, key_pair, registration,
+    right_guess, sign_in, vouched_email, wrong_guess,
 };
 
 /// What the log says that concerns `user`, oldest first.
@@ -84,6 +84,16 @@ pub async fn verifying_or_giving_what_is_so_already_is_acknowledged_and_leaves_n
     ];
     assert_eq!(kinds(&*store, ada.user_id).await, expected);
     assert!(store.claim_mails(at(4), at(1000), 100).await.unwrap().is_empty());
+}
+
+pub async fn all_that_an_account_is_made_with_is_told_or_nothing(subject: &impl Subject) {
+    let store = subject.store();
+    let new = sample_account("grace", "grace@example.org", at(1));
+    assert_eq!(store.create_account(&new).await.unwrap(), Created::Yes);
+    assert_eq!(told(&*store, new.user_id).await, new.events);
+    let refused = sample_account("Grace", "other@example.org", at(1));
+    assert_eq!(store.create_account(&refused).await.unwrap(), Created::AliasTaken);
+    assert!(told(&*store, refused.user_id).await.is_empty());
 }
 
 pub async fn every_field_of_an_event_comes_back(subject: &impl Subject) {

@@ -187,6 +187,7 @@ sentences! { $
     auditing: [
         a_fact_that_happens_is_told_and_one_that_does_not_is_not,
         verifying_or_giving_what_is_so_already_is_acknowledged_and_leaves_nothing,
+        all_that_an_account_is_made_with_is_told_or_nothing,
         every_field_of_an_event_comes_back,
         signing_in_and_failing_to_are_told_and_garbage_is_not,
         a_wrong_guess_at_a_decoy_registration_is_told_about_nobody,

@@ -39,7 +39,7 @@ pub trait Accounts: Send + Sync {
     async fn find_account(&self, id: UserId) -> Result<Option<Account>, StoreError>;
 
     /// Stores an account, in one transaction. Alias and address are judged as for a registration, except that an address
-    /// with an owner is told; registrations for the address go.
+    /// with an owner is told; registrations for the address go. Records all of the events.
     async fn create_account(&self, account: &NewAccount) -> Result<Created, StoreError>;
 
     /// Makes a change to a user by [`judge_change`](crate::rules::judge_change), and records `event`, in one transaction.

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crate::{
     Account, AccountFilter, Administrator, Alias, AuthError, Changed, Created, CreatedKeyPair, EmailAddress, EmailId,
     EventKind, FullName, KeyLife, KeyName, KeyPairWish, Language, MailClass, MailContent, Membership, NewAccount, Page,
@@ -104,29 +106,41 @@ impl Auth {
                 (verified, kind) = (false, EventKind::UserInvited);
             }
         }
-        let mut event = self.event(kind, administrator.actor(), now)?.about(user_id);
-        if let Some(pair) = &created {
-            event = event.detailed(pair.id.to_string());
-        }
         let roles = wish.roles.map(|roles| roles.iter().map(RoleName::to_string).collect());
+        let roles = roles.unwrap_or_else(|| self.new_user_roles());
+        let groups = self.new_user_groups();
+        let told = |kind, detail| {
+            Ok::<_, AuthError>(self.event(kind, administrator.actor(), now)?.about(user_id).detailed(detail))
+        };
+        let key_pair_id = created.as_ref().map(|pair| pair.id.to_string());
+        let mut events = vec![told(kind, key_pair_id.clone().unwrap_or_default())?];
+        // Each thing is told as if it had been given later, so that whoever looks for who gave it finds it.
+        for (kind, names) in [(EventKind::RoleGranted, &roles), (EventKind::GroupGranted, &groups)] {
+            for name in BTreeSet::from_iter(names) {
+                events.push(told(kind, name.clone())?);
+            }
+        }
+        if let Some(id) = key_pair_id {
+            events.push(told(EventKind::KeyPairCreated, id)?);
+        }
         let account = NewAccount {
             user_id,
             alias: wish.alias,
             full_name: wish.full_name,
-            roles: roles.unwrap_or_else(|| self.new_user_roles()),
-            groups: self.new_user_groups(),
+            roles,
+            groups,
             verified,
             email_id: EmailId::mint(now, self.entropy())?,
             address: wish.email,
             created_at: now,
             key_pair,
             mail,
-            event,
+            events,
         };
         match self.ports.store.create_account(&account).await? {
             Created::Yes => {
                 self.ports.bell.ring();
-                tell(&account.event);
+                account.events.iter().for_each(tell);
                 Ok(CreatedAccount { user_id, key_pair: created })
             }
             Created::AliasTaken => Err(AuthError::AliasTaken),

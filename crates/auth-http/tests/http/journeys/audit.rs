@@ -33,6 +33,14 @@ async fn newest(app: &TestApp, administrator: &Value) -> Value {
     newest
 }
 
+/// The newest `count` events, which one act left, by their kinds; a moment after them.
+async fn newest_by_kind(app: &TestApp, administrator: &Value, count: usize) -> Vec<Value> {
+    let mut newest: Vec<_> = app.events(administrator, &format!("limit={count}")).await.iter().map(line).collect();
+    newest.sort_by_key(|line| line[0].as_str().map(str::to_owned));
+    app.wait(Duration::from_secs(1));
+    newest
+}
+
 fn a_wrong(code: &str) -> &'static str {
     if code == "000000" { "000001" } else { "000000" }
 }
@@ -117,11 +125,20 @@ async fn everything_that_happens_is_told_with_who_did_it_to_whom(backend: Backen
 
     let wish = json!({"email": BOB, "fullName": "Bob", "alias": "bob"});
     let bob = app.send(post("/admin/user").bearer(&root).json(&wish)).await.accepted();
-    assert_eq!(newest(&app, &root).await, done("user.created", by_root, &bob["userID"], &bob["keyID"]));
+    let of_bob = |kind: &str, detail: &Value| done(kind, by_root, &bob["userID"], detail);
+    let expected = [
+        of_bob("group.granted", &json!("public")),
+        of_bob("key-pair.created", &bob["keyID"]),
+        of_bob("role.granted", &json!("user")),
+        of_bob("user.created", &bob["keyID"]),
+    ];
+    assert_eq!(newest_by_kind(&app, &root, expected.len()).await, expected);
     let mut invite = json!({"email": "eve@example.org", "fullName": "Eve", "alias": "eve", "notify": true});
     invite["portalURL"] = json!("https://app.example.org");
     let eve = app.send(post("/admin/user").bearer(&root).json(&invite)).await.accepted();
-    assert_eq!(newest(&app, &root).await, done("user.invited", by_root, &eve["userID"], &json!("")));
+    let of_eve = |kind: &str, detail: &str| done(kind, by_root, &eve["userID"], &json!(detail));
+    let expected = [of_eve("group.granted", "public"), of_eve("role.granted", "user"), of_eve("user.invited", "")];
+    assert_eq!(newest_by_kind(&app, &root, expected.len()).await, expected);
     let path = format!("/admin/user/{}", eve["userID"].as_str().unwrap());
     app.send(delete(&path).key_pair(&machine)).await.acknowledged();
     assert_eq!(newest(&app, &root).await, done("user.deleted", by_machine, &eve["userID"], &json!("")));

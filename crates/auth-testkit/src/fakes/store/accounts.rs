@@ -152,7 +152,7 @@ impl State {
         if let Some(mail) = &account.mail {
             self.store_mail(mail);
         }
-        self.events.push(account.event.clone());
+        self.events.extend(account.events.iter().cloned());
     }
 }
 
