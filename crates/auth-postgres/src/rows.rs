@@ -238,7 +238,7 @@ impl EmailRow {
     }
 
     fn address(&self) -> Result<EmailAddress, StoreError> {
-        EmailAddress::parse(&self.address).map_err(|error| corrupt("emails", self.id, error))
+        EmailAddress::from_stored(&self.address).map_err(|error| corrupt("emails", self.id, error))
     }
 }
 

@@ -243,6 +243,6 @@ impl EmailRow {
     }
 
     fn address(&self) -> Result<EmailAddress, StoreError> {
-        EmailAddress::parse(&self.address).map_err(|error| corrupt("emails", printed(&self.id), error))
+        EmailAddress::from_stored(&self.address).map_err(|error| corrupt("emails", printed(&self.id), error))
     }
 }

@@ -29,11 +29,22 @@ pub struct EmailAddress(String);
 pub struct AddressKey(String);
 
 impl EmailAddress {
-    /// The address in `text`.
+    /// The address in `text`, as somebody gives it now.
+    ///
+    /// # Errors
+    /// [`InvalidInput`] when it is no address by the rules above, or passes for another one: U+212A, the sign for kelvins,
+    /// folds to `k`, so who receives mail at an address with it would own the one with the letter.
+    pub fn parse(text: &str) -> Result<Self, InvalidInput> {
+        let address = Self::from_stored(text)?;
+        let passes_for_another = !text.is_ascii() && address.key().as_str().is_ascii();
+        if passes_for_another { Err(InvalidInput::EmailAddress) } else { Ok(address) }
+    }
+
+    /// The address that was written down earlier, when look-alikes were not refused yet.
     ///
     /// # Errors
     /// [`InvalidInput`] when it is no address by the rules above.
-    pub fn parse(text: &str) -> Result<Self, InvalidInput> {
+    pub fn from_stored(text: &str) -> Result<Self, InvalidInput> {
         if is_address(text) { Ok(Self(text.to_owned())) } else { Err(InvalidInput::EmailAddress) }
     }
 
@@ -190,6 +201,24 @@ mod tests {
     fn letters_that_only_look_alike_stay_two_addresses() {
         assert_ne!(key("аda@example.org"), key("ada@example.org"), "a Cyrillic letter is not a Latin one");
         assert_ne!(key("ı@example.org"), key("i@example.org"), "a dotless i is not an i");
+    }
+
+    #[test]
+    fn what_passes_for_an_ascii_address_is_refused_now_and_read_where_it_was_stored() {
+        for (text, passes_for) in [
+            ("\u{212a}ate@example.org", "kate@example.org"),
+            ("jac\u{212a}@example.org", "jack@example.org"),
+            ("ada@\u{212a}yoto.example", "ada@kyoto.example"),
+            ("ada@example.u\u{212a}", "ada@example.uk"),
+        ] {
+            assert_eq!(EmailAddress::parse(text), Err(InvalidInput::EmailAddress), "{text}");
+            let stored = EmailAddress::from_stored(text).unwrap();
+            assert_eq!((stored.as_str(), stored.key()), (text, EmailAddress::parse(passes_for).unwrap().key()));
+        }
+        for text in ["k\u{e4}te@example.org", "\u{130}da@example.org", "KATE@EXAMPLE.ORG"] {
+            assert_eq!(EmailAddress::parse(text), EmailAddress::from_stored(text), "{text}");
+        }
+        assert_eq!(EmailAddress::from_stored("ada"), Err(InvalidInput::EmailAddress));
     }
 
     #[test]

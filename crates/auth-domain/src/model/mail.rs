@@ -116,7 +116,7 @@ impl Mail {
         let mut fields = std::str::from_utf8(&plain).ok()?.split('\n');
         let (template, language, to, particulars) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
         let content = MailContent::from_sealed(template, particulars)?;
-        let (language, to) = (Language::parse(language)?, EmailAddress::parse(to).ok()?);
+        let (language, to) = (Language::parse(language)?, EmailAddress::from_stored(to).ok()?);
         Some(Self { id: claimed.id, to, language, content, created_at: claimed.created_at })
     }
 }

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use auth_domain::{
-    AuthError, CodeState, InvalidInput, KnownAddress, Language, Lifetimes, Policy, SessionKind, SessionKinds,
-    SessionOwner,
+    Alias, AuthError, CodeState, EmailAddress, FullName, InvalidInput, KnownAddress, Language, Lifetimes, Policy,
+    SessionKind, SessionKinds, SessionOwner, SignUp,
 };
 use auth_testkit::{MockStore, World};
 
@@ -15,6 +15,23 @@ async fn the_code_goes_to_the_address_on_record() {
     service.sign_in("ADA@EXAMPLE.ORG", 2).await;
     let mail = service.only_mail().await;
     assert_eq!((mail.to.as_str(), mail.template), ("Ada@Example.org", "sign-in-code"));
+}
+
+#[tokio::test]
+async fn a_look_alike_that_was_registered_once_gets_its_mails_still() {
+    let service = Service::new();
+    let look_alike = EmailAddress::from_stored("\u{212a}ate@example.org").unwrap();
+    let sign_up = SignUp {
+        email: look_alike.clone(),
+        full_name: FullName::parse("Kate").unwrap(),
+        alias: Alias::parse("kate").unwrap(),
+    };
+    let opened = service.auth.sign_up(sign_up, &client(1), &Language::default()).await.unwrap();
+    let mail = service.only_mail().await;
+    assert_eq!(mail.to, look_alike.as_str());
+    service.auth.redeem_sign_in_code(opened.code_id, &mail.code, &client(1)).await.unwrap();
+    service.sign_in("kate@example.org", 2).await;
+    assert_eq!(service.only_mail().await.to, look_alike.as_str(), "never to whoever has the other one");
 }
 
 #[tokio::test]

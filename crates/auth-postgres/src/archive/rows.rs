@@ -114,7 +114,7 @@ impl TryFrom<EmailRow> for EmailRecord {
         Ok(Self {
             id: row.id.into(),
             user_id: row.user_id.into(),
-            address: EmailAddress::parse(&row.address).map_err(damage("emails", row.id))?,
+            address: EmailAddress::from_stored(&row.address).map_err(damage("emails", row.id))?,
             address_key: AddressKey::from_stored(row.address_key),
             verified: row.verified,
             vouched: row.vouched,

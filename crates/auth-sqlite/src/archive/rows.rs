@@ -46,7 +46,7 @@ pub(super) fn email(
     Ok(EmailRecord {
         id: id("emails", row, row)?,
         user_id: id("emails", row, &user)?,
-        address: EmailAddress::parse(&address).map_err(damage("emails", row))?,
+        address: EmailAddress::from_stored(&address).map_err(damage("emails", row))?,
         address_key: AddressKey::from_stored(key),
         verified,
         vouched,

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Account, AccountFilter, Applied, Changed, Created, Email, EventKind, GroupName, Membership, Opened, Page, Redeemed,
-    Registered, Registration, RoleName, Store, User, UserChange, UserId,
+    Account, AccountFilter, Applied, Changed, Created, Email, EmailAddress, EventKind, GroupName, Membership,
+    NewAccount, Opened, Page, Redeemed, Registered, Registration, RoleName, Store, User, UserChange, UserId,
 };
 
 use super::{Subject, account, deletes, found, live_session, owner};
 use crate::samples::{
-    account as sample_account, at, decoy_registration, event, key_pair, registration, right_guess, sign_in,
+    account as sample_account, address, at, decoy_registration, event, key_pair, registration, right_guess, sign_in,
 };
 
 fn role(name: &str) -> Membership {
@@ -75,6 +75,16 @@ pub async fn every_field_of_an_account_comes_back(subject: &impl Subject) {
     assert!(live.key_pair.verified && live.key_pair.user_id == new.user_id, "its key pair works at once");
     let mails = store.claim_mails(at(1), at(30), 10).await.unwrap();
     assert_eq!(mails.iter().map(|mail| mail.id).collect::<Vec<_>>(), [new.mail.unwrap().id]);
+}
+
+pub async fn an_address_that_is_refused_by_now_is_read_where_it_is_stored(subject: &impl Subject) {
+    let store = subject.store();
+    let look_alike = EmailAddress::from_stored("\u{212a}ate@example.org").unwrap();
+    let new = NewAccount { address: look_alike.clone(), ..sample_account("kate", "kate@example.org", at(1)) };
+    assert_eq!(store.create_account(&new).await.unwrap(), Created::Yes);
+    let known = store.find_address(&address("kate@example.org").key(), at(1)).await.unwrap().unwrap();
+    assert_eq!(known.address, look_alike);
+    assert_eq!(store.list_emails(new.user_id).await.unwrap()[0].address, look_alike);
 }
 
 pub async fn an_address_that_an_administrator_gave_signs_in_and_is_proved_by_that(subject: &impl Subject) {

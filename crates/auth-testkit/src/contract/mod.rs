@@ -162,6 +162,7 @@ sentences! { $
     ],
     administering: [
         every_field_of_an_account_comes_back,
+        an_address_that_is_refused_by_now_is_read_where_it_is_stored,
         an_address_that_an_administrator_gave_signs_in_and_is_proved_by_that,
         an_account_is_not_made_over_another,
         an_account_replaces_a_registration_for_its_address,
