@@ -44,6 +44,8 @@ impl From<Error> for Failure {
                 DatabaseErrorKind::ForeignKeyViolation | DatabaseErrorKind::SerializationFailure,
                 _,
             ) => Self::Collided(error),
+            // Diesel keeps the message of this one and not its SQLSTATE (40P01), and the server's messages are in the language
+            // of its `lc_messages`, which only a superuser may set: docs/operations.md asks for it.
             Error::DatabaseError(DatabaseErrorKind::Unknown, information)
                 if information.message() == "deadlock detected" =>
             {
