@@ -114,7 +114,7 @@ async fn create_account(conn: &mut AsyncPgConnection, account: &NewAccount) -> R
     }
     let mut replaced = registrations::for_address(conn, &address).await?;
     replaced.extend(holder.map(|(id, _)| id));
-    registrations::delete_users(conn, &replaced).await?;
+    registrations::replace(conn, replaced).await?;
 
     let user = NewUser {
         id: account.user_id,

@@ -60,6 +60,23 @@ pub(crate) async fn delete_for_address(conn: &mut AsyncPgConnection, address: &A
     delete_users(conn, &registrations).await
 }
 
+/// Deletes registrations that others replace. One for another address than is locked may have been completed, or have gone,
+/// since it was looked at: that is a collision, and whoever deletes it looks again.
+pub(crate) async fn replace(conn: &mut AsyncPgConnection, mut ids: Vec<Uuid>) -> Result<(), Failure> {
+    ids.sort_unstable();
+    ids.dedup();
+    let unfinished = users::table
+        .filter(users::id.eq_any(&ids))
+        .filter(users::registration.is_not_null())
+        .order(users::id)
+        .select(users::id)
+        .for_update();
+    if unfinished.load::<Uuid>(conn).await? != ids {
+        return Err(Failure::Collided(diesel::result::Error::NotFound));
+    }
+    delete_users(conn, &ids).await
+}
+
 /// Deletes users, or registrations, with all that hangs on them. Notices remain owed: they tell somebody else.
 pub(crate) async fn delete_users(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<(), Failure> {
     if ids.is_empty() {

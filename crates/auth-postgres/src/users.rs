@@ -90,7 +90,7 @@ async fn register_user(conn: &mut AsyncPgConnection, registration: &Registration
     locks::owner(conn, &address).await?;
     let mut replaced = registrations::for_address(conn, &address).await?;
     replaced.extend(holder.map(|(id, _)| id));
-    registrations::delete_users(conn, &replaced).await?;
+    registrations::replace(conn, replaced).await?;
 
     let standing = if registration.decoy { Standing::Decoy } else { Standing::Pending };
     let user = NewUser {
