@@ -10,6 +10,7 @@ mod concurrency;
 mod connections;
 mod encryption;
 mod integrity;
+mod lock_order;
 mod migrations;
 mod network;
 mod revocations;
@@ -58,10 +59,12 @@ async fn delete_user(store: &dyn Store, user: UserId) -> Result<Changed, StoreEr
 }
 
 /// Two stores on one database: two replicas.
-///
-/// As in operation, but for a longer wait: their tests are about facts, not about a machine that is short of time.
 async fn replicas() -> [Arc<PostgresStore>; 2] {
-    let url = database().await;
+    replicas_on(&database().await)
+}
+
+/// As in operation, but for a longer wait: their tests are about facts, not about a machine that is short of time.
+fn replicas_on(url: &str) -> [Arc<PostgresStore>; 2] {
     let options = PoolOptions { size: 8, wait: Duration::from_secs(2), ..PoolOptions::default() };
     [(); 2].map(|()| Arc::new(PostgresStore::new(url.parse().unwrap(), options).unwrap()))
 }

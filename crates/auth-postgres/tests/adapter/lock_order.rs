@@ -1,0 +1,172 @@
+//! Facts that meet take their locks in one order: none of them waits for another in a circle, and none overlooks another.
+
+use std::sync::Arc;
+
+use auth_domain::{
+    Accounts, Applied, Changed, Created, CredentialId, EventKind, KeyPairs, Outbox, Registered, Sessions, Settlement,
+    Upkeep, UserChange, Users,
+};
+use auth_postgres::PostgresStore;
+use auth_testkit::{
+    postgres::execute,
+    samples::{account as sample_account, at, decoy_registration, event, key_pair, registration, sign_in},
+};
+use tokio::task::JoinSet;
+
+use crate::{account, administration::until_waiting, connect, database, delete_user, owner, replicas_on};
+
+/// Two replicas on a database that looks for deadlocks at once, and not after the second in which most pass.
+async fn watched_replicas() -> (String, [Arc<PostgresStore>; 2]) {
+    let url = database().await;
+    let at_once =
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = 5', current_database()); END $$";
+    execute(&url, at_once).await.unwrap();
+    let replicas = replicas_on(&url);
+    (url, replicas)
+}
+
+/// Ends the replicas, and asserts that no two of their transactions waited for each other.
+async fn assert_no_deadlock(url: &str, replicas: [Arc<PostgresStore>; 2]) {
+    // A connection tells what it met with when it ends.
+    drop(replicas);
+    let alone =
+        "DO $$ BEGIN ASSERT (SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database()); END $$";
+    let mut patience = 100;
+    while let Err(others) = execute(url, alone).await {
+        assert!(patience > 0, "{others}");
+        patience -= 1;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let none = "DO $$ BEGIN ASSERT (SELECT deadlocks = 0 FROM pg_stat_database WHERE datname = current_database()), \
+                (SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()) || ' deadlocks'; END $$";
+    execute(url, none).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn mails_are_settled_while_their_sessions_are_closed_and_nobody_waits_in_a_circle() {
+    let (url, replicas) = watched_replicas().await;
+    for round in 0..24_u8 {
+        let ada = account(&*replicas[0], &format!("ada{round}")).await;
+        let mut opened = Vec::new();
+        for network in 2..7 {
+            let pending = sign_in(Some(owner(&ada)), ada.address.as_str(), network, at(1));
+            assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Applied::Yes);
+            opened.push(pending.session.id);
+        }
+        let claimed = replicas[0].claim_codes(at(2), at(30), 100).await.unwrap();
+        assert!(claimed.len() >= opened.len());
+
+        let mut facts = JoinSet::new();
+        for mail in claimed {
+            let store = Arc::clone(&replicas[0]);
+            facts.spawn(async move {
+                // Stale if the mail went with its code.
+                let _settled =
+                    store.settle_mail(mail.id, mail.attempt, Settlement::Delivered, "250 ok", at(3)).await.unwrap();
+            });
+        }
+        let (store, user) = (Arc::clone(&replicas[1]), ada.user_id);
+        match round % 4 {
+            0 => {
+                for session in opened {
+                    let store = Arc::clone(&store);
+                    let closing = event(EventKind::SessionClosed, at(3));
+                    facts.spawn(async move {
+                        assert_eq!(store.close_session(session, Some(user), &closing).await.unwrap(), Some(user));
+                    });
+                }
+            }
+            1 => {
+                let closing = event(EventKind::OtherSessionsClosed, at(3));
+                facts.spawn(async move { assert_eq!(store.close_sessions(user, None, &closing).await.unwrap(), 1) });
+            }
+            2 => {
+                let disabling = event(EventKind::UserDisabled, at(3));
+                facts.spawn(async move {
+                    let changed = store.change_user(user, &UserChange::Disable, &disabling).await.unwrap();
+                    assert_eq!(changed, Changed::Yes);
+                });
+            }
+            _ => {
+                facts.spawn(async move { assert_eq!(delete_user(&*store, user).await.unwrap(), Changed::Yes) });
+            }
+        }
+        facts.join_all().await;
+    }
+    assert_no_deadlock(&url, replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn people_sign_in_while_they_are_disabled_or_deleted_and_nobody_waits_in_a_circle() {
+    let (url, replicas) = watched_replicas().await;
+    for round in 0..12_u8 {
+        let ada = account(&*replicas[0], &format!("ada{round}")).await;
+        let mut opened = Vec::new();
+        for network in 2..7 {
+            let pending = sign_in(Some(owner(&ada)), ada.address.as_str(), network, at(1));
+            assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Applied::Yes);
+            opened.push((CredentialId::Session(pending.session.id), at(2)));
+        }
+        let (ada, opened) = (Arc::new(ada), Arc::new(opened));
+        let mut facts = JoinSet::new();
+        for n in 0..16_u8 {
+            let (store, ada, opened) =
+                (Arc::clone(&replicas[usize::from(n / 8)]), Arc::clone(&ada), Arc::clone(&opened));
+            facts.spawn(async move {
+                let (user, to) = (ada.user_id, ada.address.as_str());
+                // What each of them comes to depends on who was first.
+                let answered = match n % 8 {
+                    0 | 1 => store.open_session(&sign_in(Some(owner(&ada)), to, n, at(2))).await.map(drop),
+                    2 => {
+                        store.register_user(&decoy_registration(&format!("eve{round}-{n}"), to, at(2))).await.map(drop)
+                    }
+                    3 => {
+                        let change = if n > 8 { UserChange::Disable } else { UserChange::Unverify };
+                        store.change_user(user, &change, &event(EventKind::UserDisabled, at(2))).await.map(drop)
+                    }
+                    4 => {
+                        store.close_sessions(user, None, &event(EventKind::OtherSessionsClosed, at(2))).await.map(drop)
+                    }
+                    5 => store.record_usage(&opened).await,
+                    6 => store.create_key_pair(&key_pair(owner(&ada), to, at(2))).await.map(drop),
+                    _ if n > 8 && round % 2 == 1 => delete_user(&*store, user).await.map(drop),
+                    _ => store.purge(at(2), at(0), 10).await.map(drop),
+                };
+                answered.unwrap();
+            });
+        }
+        facts.join_all().await;
+    }
+    assert_no_deadlock(&url, replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_registration_that_is_completed_just_before_its_alias_is_taken_stays_an_account() {
+    let url = database().await;
+    let store = connect(&url, 4);
+    let later = at(2 * 24 * 60 * 60);
+    for (alias, by_administrator) in [("ada", false), ("bob", true)] {
+        // Its code has expired: the alias is free.
+        let first = registration(alias, &format!("{alias}@example.org"), at(0));
+        assert_eq!(store.register_user(&first).await.unwrap(), Registered::Yes);
+        let completing = tokio::spawn({
+            let url = url.clone();
+            let completing = format!(
+                "BEGIN; UPDATE users SET verified = true, registration = NULL WHERE alias = '{alias}'; \
+                 UPDATE emails SET verified = true WHERE address = '{alias}@example.org'; SELECT pg_sleep(1); COMMIT"
+            );
+            async move { execute(&url, &completing).await.unwrap() }
+        });
+        until_waiting(&url, 1, "PgSleep").await;
+        let to = format!("{alias}@example.net");
+        if by_administrator {
+            let created = store.create_account(&sample_account(alias, &to, later)).await.unwrap();
+            assert_eq!(created, Created::AliasTaken);
+        } else {
+            let registered = store.register_user(&registration(alias, &to, later)).await.unwrap();
+            assert_eq!(registered, Registered::AliasTaken);
+        }
+        completing.await.unwrap();
+        assert!(store.find_account(first.user_id).await.unwrap().is_some(), "{alias}");
+    }
+}
