@@ -285,9 +285,11 @@ mod tests {
     #[tokio::test]
     async fn a_memory_that_has_heard_nothing_for_a_second_is_not_believed_until_it_hears_again() {
         let (memory, asked) = (Memory::new(100, Hearing::Proven), AtomicU64::new(0));
+        assert_eq!(memory.heard_ago(), None);
         assert_eq!(recall(&memory, NOON, &asked).await, 0, "it has never heard anything");
         assert_eq!(recall(&memory, NOON, &asked).await, 1);
         memory.heard_until(monotonic_now());
+        assert!(memory.heard_ago().is_some_and(|ago| ago < DEAF_AFTER));
         assert_eq!(recall(&memory, NOON, &asked).await, 2);
         assert_eq!(recall(&memory, NOON, &asked).await, 2);
         // As if the last proof were from a second ago.

@@ -168,7 +168,7 @@ impl PostgresStore {
         T: Send + 'static,
     {
         let (input, job) = in_transaction(input, job);
-        self.run(input, ATTEMPTS, job).instrument(part(|| debug_span!("store.write"))).await
+        self.write_at_once(input, job).await
     }
 
     /// The same for a fact that ends or changes something of a user's, `expected`'s if that is known beforehand. It
@@ -193,7 +193,7 @@ impl PostgresStore {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.run(input, ATTEMPTS, job).await
+        self.run(input, ATTEMPTS, job).instrument(part(|| debug_span!("store.write"))).await
     }
 
     /// The same for a fact that ends or changes something of a user's.

@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `routes` | requests and checks: a [`RouteMeter`] for every route, made when the route is |
+//! | `routes` | requests and checks: a meter for every route, made when the route is |
 //! | `page` | all of it as text, with what is asked for at that moment |
 //!
 //! Counting takes a few atomic additions: labels are looked up when something is counted for the first time, and nothing

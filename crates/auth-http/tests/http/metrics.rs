@@ -111,7 +111,7 @@ async fn what_is_owed_and_what_was_not_swept_up_is_measured() {
         assert_eq!(value(&busy, "auth_outbox_oldest_seconds"), Some("7"));
 
         app.read_code(ADA).await;
-        app.wait(Duration::from_secs(24 * 60 * 60));
+        app.wait(Duration::from_hours(24));
         let later = page(&app).await;
         assert_eq!(value(&later, "auth_outbox_oldest_seconds"), Some("0"));
         let lag: f64 = value(&later, "auth_cleanup_lag_seconds").unwrap().parse().unwrap();
@@ -136,7 +136,7 @@ fn listed(page: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
     for line in page.lines().filter(|line| !line.starts_with("# HELP ")) {
         if let Some(metric) = line.strip_prefix("# TYPE ") {
             let (name, kind) = metric.split_once(' ').unwrap();
-            current = name.to_owned();
+            name.clone_into(&mut current);
             let before = listed.insert(current.clone(), (kind.to_owned(), BTreeSet::new()));
             assert!(before.is_none(), "{name} stands there twice");
             continue;

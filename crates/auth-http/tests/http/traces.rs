@@ -10,10 +10,13 @@ use std::{
 
 use crate::process::{Running, read_code, within_patience};
 
+/// Head and body of a request.
+type Received = (String, Vec<u8>);
+
 /// A collector that keeps what it is sent.
 struct Sink {
     address: SocketAddr,
-    received: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    received: Arc<Mutex<Vec<Received>>>,
 }
 
 impl Sink {
@@ -42,8 +45,8 @@ impl Sink {
     }
 }
 
-/// Head and body of a request, which is answered.
-fn take(mut stream: TcpStream) -> (String, Vec<u8>) {
+/// Takes a request and answers it.
+fn take(mut stream: TcpStream) -> Received {
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
