@@ -12,6 +12,10 @@ test *arguments:
 schemathesis:
     scripts/schemathesis
 
+# Measures the service against what this machine can do, and fills in docs/performance.md; --quick only shows that it runs.
+bench *arguments:
+    scripts/bench {{arguments}}
+
 # Formatting, lints and docs, as CI wants them.
 lint:
     cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

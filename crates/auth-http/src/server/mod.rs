@@ -50,19 +50,25 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let Parts { service, work, preparing } = compose(settings)?;
     let (server, bound) = transport::listen(address, service.clone(), cors_origins, stop)
         .map_err(|source| ServeError::Listen { address, source })?;
-    let jobs = Jobs::start(&service, work);
     info!(address = %bound, "listening");
     let mut server = pin!(server);
+    let mut jobs = None;
     let outcome = tokio::select! {
         ended = &mut server => ended.map_err(ServeError::from),
         prepared = preparing => match prepared {
-            Ok(()) => server.await.map_err(ServeError::from),
+            Ok(()) => {
+                // Not before: until the database is up to date there is no outbox to look into.
+                jobs = Some(Jobs::start(&service, work));
+                server.await.map_err(ServeError::from)
+            }
             // A database that cannot be brought up to date does not get better by waiting.
             Err(hopeless) => Err(hopeless.into()),
         },
     };
 
-    jobs.stop().await;
+    if let Some(jobs) = jobs {
+        jobs.stop().await;
+    }
     info!("stopped");
     outcome
 }

@@ -142,7 +142,7 @@ async fn a_sign_in_that_verifies_an_account_is_told_like_any_other_change_to_it(
     let ada = account(&*here, "ada").await;
     let unverified = event(EventKind::UserUnverified, at(1));
     assert_eq!(here.change_user(ada.user_id, &UserChange::Unverify, &unverified).await.unwrap(), Changed::Yes);
-    until("the change", WITHIN, || far.forgot(ada.user_id)).await;
+    until("the change, here twice", WITHIN, || far.forgot(ada.user_id) && near.times(ada.user_id) == 2).await;
     near.begin_anew();
     far.begin_anew();
     for (network, told) in [(1, true), (2, false)] {
