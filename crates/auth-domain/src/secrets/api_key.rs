@@ -27,7 +27,7 @@ impl ApiKey {
 
     /// The key in `text`, or `None` when no server key of ours made it.
     pub fn parse(text: &str, keys: &ServerKeys) -> Option<Self> {
-        KEY.parse(text, keys).map(|token| Self(token.expose().to_owned()))
+        KEY.made_by(text, keys).map(|_key_id| Self(text.to_owned()))
     }
 
     /// A key that a store wrote down earlier.
@@ -50,6 +50,11 @@ impl ApiSecret {
     /// The secret in `text`, or `None` when no server key of ours made it.
     pub fn parse(text: &str, keys: &ServerKeys) -> Option<Self> {
         SECRET.parse(text, keys).map(Self)
+    }
+
+    /// What the store knows the secret in `text` by, or `None` when no server key of ours made it.
+    pub fn digest_of(text: &str, keys: &ServerKeys) -> Option<TokenDigest> {
+        SECRET.digest_of(text, keys)
     }
 
     /// What the store knows this secret by.
@@ -90,6 +95,7 @@ mod tests {
         }
         assert_eq!(ApiKey::parse(key.as_str(), &keys), Some(key));
         assert_eq!(ApiSecret::parse(secret.expose(), &keys).unwrap().digest(), secret.digest());
+        assert_eq!(ApiSecret::digest_of(secret.expose(), &keys), Some(secret.digest()));
         assert_eq!(format!("{secret:?}"), "ApiSecret(…)");
     }
 

@@ -24,11 +24,11 @@ pub(super) fn push_random(text: &mut String, count: usize, entropy: &dyn Entropy
     Ok(())
 }
 
-/// Appends the first `count` bytes of `tag`, a character each.
+/// The first `count` bytes of `tag`, a character each.
 ///
 /// Not uniform (256 is no multiple of 62), which costs a check of 22 characters less than a bit.
-pub(super) fn push_tag(text: &mut String, count: usize, tag: &[u8]) {
-    text.extend(tag.iter().take(count).map(|byte| character(*byte)));
+pub(super) fn of_tag(tag: &[u8], count: usize) -> impl ExactSizeIterator<Item = char> {
+    tag.iter().take(count).map(|byte| character(*byte))
 }
 
 /// Whether `text` has nothing but letters and digits.

@@ -26,6 +26,11 @@ impl Bearer {
         SHAPE.parse(text, keys).map(Self)
     }
 
+    /// What the store knows the bearer in `text` by, or `None` when no key of ours made it.
+    pub fn digest_of(text: &str, keys: &ServerKeys) -> Option<TokenDigest> {
+        SHAPE.digest_of(text, keys)
+    }
+
     /// What the store knows this bearer by.
     pub fn digest(&self) -> TokenDigest {
         self.0.digest()
@@ -57,6 +62,8 @@ mod tests {
     fn a_bearer_is_64_characters_of_the_promised_alphabet_and_prints_as_nothing() {
         let bearer = Bearer::mint(&ServerKeys::new([[1; 32]]).unwrap(), &SystemEntropy).unwrap();
         assert_eq!(bearer.expose().len(), 64);
+        assert_eq!(Bearer::digest_of(bearer.expose(), &ServerKeys::new([[1; 32]]).unwrap()), Some(bearer.digest()));
+        assert_eq!(Bearer::digest_of(bearer.expose(), &ServerKeys::new([[2; 32]]).unwrap()), None);
         assert!(bearer.expose().starts_with("aub_"));
         assert!(bearer.expose().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
         assert_eq!(format!("{bearer:?} {:?}", bearer.digest()), "Bearer(…) TokenDigest(…)");

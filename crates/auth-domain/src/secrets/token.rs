@@ -3,7 +3,10 @@ use std::{fmt, hint::black_box};
 use ring::{digest, hmac};
 use zeroize::Zeroizing;
 
-use super::{ApiKey, ServerKeys, base62, server_keys::KeyId};
+use super::{
+    ApiKey, ServerKeys, base62,
+    server_keys::{KeyId, ServerKey},
+};
 use crate::{Entropy, EntropyError};
 
 /// How one kind of token is made: its prefix, then random characters, then a keyed check over both.
@@ -41,13 +44,24 @@ impl Shape {
         text.push_str(self.prefix);
         base62::push_random(&mut text, self.random, entropy)?;
         let key = keys.signing();
-        let check = self.check_of(&text, key.token_check());
-        text.push_str(&check);
+        let tag = hmac::sign(key.token_check(), text.as_bytes());
+        text.extend(base62::of_tag(tag.as_ref(), self.check));
         Ok(Token { text, key_id: key.id() })
     }
 
     /// The token in `text`, or `None` when no key of ours made it.
     pub(super) fn parse(&self, text: &str, keys: &ServerKeys) -> Option<Token> {
+        let key_id = self.made_by(text, keys)?;
+        Some(Token { text: Zeroizing::new(text.to_owned()), key_id })
+    }
+
+    /// The digest of the token in `text`, or `None` when no key of ours made it. The secret is not copied.
+    pub(super) fn digest_of(&self, text: &str, keys: &ServerKeys) -> Option<TokenDigest> {
+        self.made_by(text, keys).map(|_key_id| TokenDigest::of(text))
+    }
+
+    /// Which key of ours made the token in `text`, if one did.
+    pub(super) fn made_by(&self, text: &str, keys: &ServerKeys) -> Option<KeyId> {
         if text.len() != self.length() {
             return None;
         }
@@ -55,22 +69,17 @@ impl Shape {
         if !base62::is_base62(body.strip_prefix(self.prefix)?) {
             return None;
         }
-        let key = keys.all().find(|key| equal_in_constant_time(&self.check_of(body, key.token_check()), check))?;
-        Some(Token { text: Zeroizing::new(text.to_owned()), key_id: key.id() })
-    }
-
-    fn check_of(&self, body: &str, key: &hmac::Key) -> String {
-        let mut check = String::with_capacity(self.check);
-        base62::push_tag(&mut check, self.check, hmac::sign(key, body.as_bytes()).as_ref());
-        check
+        let made_it = |key: &&ServerKey| {
+            let tag = hmac::sign(key.token_check(), body.as_bytes());
+            equal_in_constant_time(base62::of_tag(tag.as_ref(), self.check), check)
+        };
+        keys.all().find(made_it).map(ServerKey::id)
     }
 }
 
 impl Token {
     pub(super) fn digest(&self) -> TokenDigest {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest::digest(&digest::SHA256, self.text.as_bytes()).as_ref());
-        TokenDigest(bytes)
+        TokenDigest::of(&self.text)
     }
 
     pub(super) fn key_id(&self) -> KeyId {
@@ -83,6 +92,12 @@ impl Token {
 }
 
 impl TokenDigest {
+    fn of(token: &str) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        Self(bytes)
+    }
+
     /// A digest that a store wrote down earlier.
     pub const fn from_stored(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -106,9 +121,10 @@ impl TokenDigest {
 }
 
 /// Looks at every character whatever the first ones say, so that the time taken tells nothing about the check.
-fn equal_in_constant_time(a: &str, b: &str) -> bool {
-    let difference = a.bytes().zip(b.bytes()).fold(0, |seen, (x, y)| black_box(seen | (x ^ y)));
-    a.len() == b.len() && difference == 0
+fn equal_in_constant_time(expected: impl ExactSizeIterator<Item = char>, given: &str) -> bool {
+    let is_as_long = expected.len() == given.len();
+    let differs = |seen, (x, y): (char, u8)| black_box(seen | (u32::from(x) ^ u32::from(y)));
+    is_as_long && expected.zip(given.bytes()).fold(0, differs) == 0
 }
 
 impl fmt::Debug for TokenDigest {

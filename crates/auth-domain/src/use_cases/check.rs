@@ -31,14 +31,14 @@ impl Auth {
 
     /// What the store knows `bearer` by. An invented one is refused here, by arithmetic alone.
     pub fn recognise_bearer(&self, bearer: &str) -> Result<TokenDigest, AuthError> {
-        Bearer::parse(bearer, &self.keys).map(|bearer| bearer.digest()).ok_or(AuthError::InvalidCredential)
+        Bearer::digest_of(bearer, &self.keys).ok_or(AuthError::InvalidCredential)
     }
 
     /// What the store knows the halves of a key pair by. Invented ones are refused here, by arithmetic alone.
     pub fn recognise_key_pair(&self, api_key: &str, api_secret: &str) -> Result<(ApiKey, TokenDigest), AuthError> {
         let key = ApiKey::parse(api_key, &self.keys).ok_or(AuthError::InvalidCredential)?;
-        let secret = ApiSecret::parse(api_secret, &self.keys).ok_or(AuthError::InvalidCredential)?;
-        Ok((key, secret.digest()))
+        let secret = ApiSecret::digest_of(api_secret, &self.keys).ok_or(AuthError::InvalidCredential)?;
+        Ok((key, secret))
     }
 
     /// The session that the store knows by `bearer`, if it is accepted now.
