@@ -1,8 +1,15 @@
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::{self, HeaderName},
+};
 use auth_domain::{Auth, Caller, LiveSession};
 
 use super::{Extracting, service};
 use crate::answer::ApiError;
+
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
+const API_SECRET: HeaderName = HeaderName::from_static("api-secret");
 
 /// A request signed with a valid credential of kind `C`, and then an input of type `T`.
 ///
@@ -100,14 +107,14 @@ pub(crate) enum Presented<'a> {
 
 pub(super) fn presented(request: &HttpRequest) -> Result<Presented<'_>, ApiError> {
     let headers = request.headers();
-    let presents_key_pair = headers.contains_key("api-key") || headers.contains_key("api-secret");
+    let presents_key_pair = headers.contains_key(API_KEY) || headers.contains_key(API_SECRET);
     if presents_key_pair && headers.contains_key(header::AUTHORIZATION) {
         return Err(ApiError::bad_request("send either a bearer or a key pair, not both"));
     }
-    if let Some(authorization) = the_only(request, "authorization")? {
+    if let Some(authorization) = the_only(request, header::AUTHORIZATION)? {
         return bearer_in(authorization).map(Presented::Bearer).ok_or_else(malformed);
     }
-    match (the_only(request, "api-key")?, the_only(request, "api-secret")?) {
+    match (the_only(request, API_KEY)?, the_only(request, API_SECRET)?) {
         (None, None) => Ok(Presented::Nothing),
         (Some(key), Some(secret)) => Ok(Presented::KeyPair { key, secret }),
         _ => Err(ApiError::unauthorized("a key pair takes both api-key and api-secret")),
@@ -115,7 +122,7 @@ pub(super) fn presented(request: &HttpRequest) -> Result<Presented<'_>, ApiError
 }
 
 /// The header `name`, if there is one. Several, or one that is no text, are no credential.
-fn the_only<'a>(request: &'a HttpRequest, name: &str) -> Result<Option<&'a str>, ApiError> {
+fn the_only(request: &HttpRequest, name: HeaderName) -> Result<Option<&str>, ApiError> {
     let mut values = request.headers().get_all(name);
     match (values.next(), values.next()) {
         (None, _) => Ok(None),

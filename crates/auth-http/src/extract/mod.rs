@@ -33,7 +33,7 @@ use crate::{answer::ApiError, service::Service};
 /// The future of an extractor that waits.
 type Extracting<T, E = ApiError> = Pin<Box<dyn Future<Output = Result<T, E>>>>;
 
-fn service(request: &HttpRequest) -> Result<web::Data<Service>, ApiError> {
-    let service = request.app_data::<web::Data<Service>>().cloned();
+fn service(request: &HttpRequest) -> Result<&Service, ApiError> {
+    let service = request.app_data::<web::Data<Service>>().map(web::Data::get_ref);
     service.ok_or_else(|| ApiError::new(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR, "internal error"))
 }
