@@ -104,10 +104,23 @@ impl<Io: AsyncRead + Unpin, N: Unpin> AsyncRead for Unheard<Io, N> {
     }
 }
 
+/// Whether these octets are the head of one answer of ours and nothing else, as of every check by a gateway.
+fn is_one_of_ours(octets: &[u8]) -> bool {
+    let (mut heads, mut is_ours) = (0, false);
+    for line in octets.split_inclusive(|octet| *octet == b'\n') {
+        heads += usize::from(line == b"\r\n");
+        is_ours |= line == OURS;
+    }
+    heads == 1 && is_ours
+}
+
 /// What to write instead of `octets`, if they end in an answer of the library's own.
 fn replacement(octets: &[u8], new_id: impl Fn() -> uuid::Uuid) -> Option<Vec<u8>> {
     // Nearly every write ends in a body and is done with here.
     let head = octets.strip_suffix(END_OF_HEAD)?;
+    if is_one_of_ours(octets) {
+        return None;
+    }
     let start = head.windows(4).rposition(|window| window == END_OF_HEAD).map_or(0, |end| end + 4);
     let (before, last) = octets.split_at_checked(start)?;
     // Where a body stood before, the answer begins behind it.
