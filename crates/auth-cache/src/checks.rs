@@ -1,15 +1,12 @@
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicU32, Ordering},
 };
 
 use auth_domain::{ApiKey, Auth, AuthError, CredentialId, LiveKeyPair, LiveSession, Timestamp, TokenDigest, UserId};
 use futures_util::FutureExt;
 
 use crate::{Memory, Remembered, flights::Found, forgotten::Epoch};
-
-/// A use of a remembered credential is noted again when the last one noted is older, in milliseconds.
-const NOTED_EVERY: i64 = 1000;
 
 /// The check of an [`Auth`], answered from a [`Memory`] where that can be believed.
 ///
@@ -89,11 +86,11 @@ impl<V: Send + Sync + 'static> CachedChecks<V> {
         if now >= found.ends_at {
             return Err(AuthError::InvalidCredential);
         }
-        let millis = now.unix_millis();
-        let noted_at = found.noted_at.load(Ordering::Relaxed);
-        // The clock may have been set back.
-        if millis.abs_diff(noted_at) >= NOTED_EVERY.unsigned_abs() {
-            found.noted_at.store(millis, Ordering::Relaxed);
+        // Uses are noted once in each second.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the low half tells seconds apart")]
+        let second = now.unix_seconds() as u32;
+        if found.noted_in.load(Ordering::Relaxed) != second {
+            found.noted_in.store(second, Ordering::Relaxed);
             self.auth.note_use(found.credential, now);
         }
         Ok(found)
@@ -108,5 +105,5 @@ fn remembered<V>(
     epoch: Epoch,
     value: V,
 ) -> Arc<Remembered<V>> {
-    Arc::new(Remembered { digest, user, credential, ends_at, epoch, noted_at: AtomicI64::new(0), value })
+    Arc::new(Remembered { digest, user, credential, ends_at, epoch, noted_in: AtomicU32::new(0), value })
 }

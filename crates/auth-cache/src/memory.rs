@@ -3,7 +3,7 @@ use std::{
     ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -56,8 +56,9 @@ pub struct Remembered<V> {
     pub(crate) credential: CredentialId,
     pub(crate) ends_at: Timestamp,
     pub(crate) epoch: Epoch,
-    /// When a use of it was last noted, in milliseconds since the Unix epoch.
-    pub(crate) noted_at: AtomicI64,
+    /// In which second a use of it was last noted: the low half of the seconds since the Unix epoch, which is enough to tell
+    /// it from another one, and makes each of these a sixteenth smaller.
+    pub(crate) noted_in: AtomicU32,
     pub(crate) value: V,
 }
 
@@ -237,7 +238,7 @@ mod tests {
                 credential: CredentialId::Session(Uuid::from_u128(2).into()),
                 ends_at: NOON.plus(Duration::from_secs(1)),
                 epoch,
-                noted_at: AtomicI64::new(0),
+                noted_in: AtomicU32::new(0),
                 value: number,
             };
             async move { Ok(Arc::new(remembered)) }.boxed()
@@ -274,7 +275,7 @@ mod tests {
             credential: CredentialId::Session(Uuid::from_u128(2).into()),
             ends_at: NOON.plus(Duration::from_secs(1)),
             epoch,
-            noted_at: AtomicI64::new(0),
+            noted_in: AtomicU32::new(0),
             value: 99,
         };
         memory.forget_user(user());

@@ -89,7 +89,7 @@ impl Hasher for DigestHasher {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicI64;
+    use std::sync::atomic::AtomicU32;
 
     use auth_domain::{CredentialId, Timestamp};
     use uuid::Uuid;
@@ -110,7 +110,7 @@ mod tests {
             credential: CredentialId::Session(Uuid::from_u128(2).into()),
             ends_at: Timestamp::from_unix_millis(0),
             epoch: Forgotten::default().epoch(),
-            noted_at: AtomicI64::new(0),
+            noted_in: AtomicU32::new(0),
             value: number,
         })
     }

@@ -36,19 +36,16 @@ impl Auth {
     /// Writes the last uses noted since the previous call. To be called every few seconds and before stopping: a
     /// crash loses what came since. When the store fails, what was noted is kept for the next time.
     pub async fn flush_usage(&self) -> Result<(), StoreError> {
-        let batch: Vec<_> = mem::take(&mut *self.usage.noted()).into_iter().collect();
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let mut chunks = batch.chunks(WRITTEN_AT_ONCE);
-        while let Some(chunk) = chunks.next() {
-            if let Err(error) = self.ports.store.record_usage(chunk).await {
-                for (id, at) in chunks.flatten().chain(chunk) {
-                    self.usage.note(*id, *at);
-                }
+        let mut noted = mem::take(&mut *self.usage.noted()).into_iter();
+        loop {
+            let chunk: Vec<_> = noted.by_ref().take(WRITTEN_AT_ONCE).collect();
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            if let Err(error) = self.ports.store.record_usage(&chunk).await {
+                noted.chain(chunk).for_each(|(id, at)| self.usage.note(id, at));
                 return Err(error);
             }
         }
-        Ok(())
     }
 }

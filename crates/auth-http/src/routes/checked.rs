@@ -1,5 +1,7 @@
 //! What the checks answer, made once for each credential and remembered.
 
+use std::array::from_fn;
+
 use actix_web::{
     HttpResponse,
     http::header::{self, HeaderValue},
@@ -12,16 +14,15 @@ use super::{key_pair, session};
 
 /// The answers to checks of one credential.
 ///
-/// There are as many of these in memory as credentials in use, so they are small: two runs of octets and nothing else.
+/// There are as many of these in memory as credentials in use, so they are small: one run of text and nothing else.
 #[derive(Debug)]
 pub struct Checked {
-    /// The answer to the check of its own kind, as JSON.
-    body: Box<[u8]>,
-    /// Alias, roles and groups, separated by [`BETWEEN`]; the last two are lists with commas.
-    identity: Box<str>,
+    /// Alias, roles, groups, and the answer to the check of its own kind as JSON, separated by [`BETWEEN`]; roles and groups
+    /// are lists with commas.
+    text: Box<str>,
 }
 
-/// Stands in none of the three.
+/// Stands in none of the four.
 const BETWEEN: char = '\n';
 
 impl Checked {
@@ -37,22 +38,27 @@ impl Checked {
 
     fn new(check: &impl Serialize, user: &User, roles: &[String]) -> Self {
         // Text, numbers and lists of text always serialise.
-        let body = serde_json::to_vec(check).unwrap_or_default();
-        let identity = [user.alias.as_str(), &roles.join(","), &user.groups.join(",")].join("\n");
-        Self { body: body.into(), identity: identity.into() }
+        let body = serde_json::to_string(check).unwrap_or_default();
+        let text = [user.alias.as_str(), &roles.join(","), &user.groups.join(","), &body].join("\n");
+        Self { text: text.into() }
     }
 
     /// The answer to the check of its own kind.
     pub(crate) fn answer(&self) -> HttpResponse {
+        let [.., body] = self.parts();
         let json = HeaderValue::from_static("application/json");
-        HttpResponse::Ok().insert_header((header::CONTENT_TYPE, json)).body(Bytes::copy_from_slice(&self.body))
+        HttpResponse::Ok().insert_header((header::CONTENT_TYPE, json)).body(Bytes::copy_from_slice(body.as_bytes()))
     }
 
     /// The user's alias, what the credential may do, and what the user belongs to; the last two with commas between.
     pub(crate) fn identity(&self) -> (&str, &str, &str) {
-        let (alias, lists) = self.identity.split_once(BETWEEN).unwrap_or_default();
-        let (roles, groups) = lists.split_once(BETWEEN).unwrap_or_default();
+        let [alias, roles, groups, _body] = self.parts();
         (alias, roles, groups)
+    }
+
+    fn parts(&self) -> [&str; 4] {
+        let mut parts = self.text.splitn(4, BETWEEN);
+        from_fn(|_| parts.next().unwrap_or_default())
     }
 
     /// What the credential may do.
