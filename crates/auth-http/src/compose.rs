@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::{
-    Checked, ClientAddress,
+    Checked, ClientAddress, RefusedChecks,
     jobs::{Bell, Heartbeat, Work},
     key_file::{self, KeyFileError},
     metrics::{Metrics, PoolState, Probe, RevocationLag, StoreState},
@@ -158,6 +158,7 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
         },
         languages,
         mail_worker: Heartbeat::start(),
+        refused_checks: RefusedChecks::default(),
         metrics: Arc::new(Metrics::new(probe)),
     });
     let courier = Courier { store: Arc::clone(&store), mailer, keys, clock, entropy };

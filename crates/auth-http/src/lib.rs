@@ -39,5 +39,6 @@ pub mod service;
 pub mod settings;
 pub mod traces;
 
+pub use answer::RefusedChecks;
 pub use extract::{ClientAddress, ForwardedHeader};
 pub use routes::{BASE, Checked, app, served};

@@ -8,7 +8,10 @@ use auth_domain::{Auth, Clock, Entropy, EntropyError, Language, StoreError, mint
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::{error_chain::chain, extract::ClientAddress, jobs::Heartbeat, metrics::Metrics, routes::Checked};
+use crate::{
+    answer::RefusedChecks, error_chain::chain, extract::ClientAddress, jobs::Heartbeat, metrics::Metrics,
+    routes::Checked,
+};
 
 /// How long a readiness probe waits for the store.
 const READY_WITHIN: Duration = Duration::from_secs(2);
@@ -34,6 +37,8 @@ pub struct Service {
     pub languages: Vec<Language>,
     /// Whether the mail worker is alive.
     pub mail_worker: Heartbeat,
+    /// Which refused checks are logged one by one.
+    pub refused_checks: RefusedChecks,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }

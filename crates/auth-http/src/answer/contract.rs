@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, error, field::Empty, info, info_span};
 use uuid::Uuid;
 
-use super::{ApiError, problem::problem_body};
+use super::{ApiError, problem::problem_body, refused_checks::Line};
 use crate::{metrics::RouteMeter, service::Service};
 
 const X_ERROR: HeaderName = HeaderName::from_static("x-error");
@@ -77,8 +77,12 @@ fn finish<B>(
         }
         response
     } else {
-        let id = id.unwrap_or_else(|| request_id(response.request().app_data()));
-        as_problem(response, id)
+        let service = response.request().app_data::<web::Data<Service>>();
+        let (id, line) = match id {
+            Some(id) => (id, Line::Own { before: 0 }),
+            None => (request_id(service), line_of_refused_check(service)),
+        };
+        as_problem(response, id, &line)
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -90,6 +94,10 @@ fn request_id(service: Option<&web::Data<Service>>) -> Uuid {
     service.and_then(|service| service.new_request_id().ok()).unwrap_or(Uuid::nil())
 }
 
+fn line_of_refused_check(service: Option<&web::Data<Service>>) -> Line {
+    service.map_or(Line::Own { before: 0 }, |service| service.refused_checks.refused_at(service.clock.now()))
+}
+
 fn route<B>(response: &ServiceResponse<B>) -> String {
     response.request().match_pattern().unwrap_or_default()
 }
@@ -97,13 +105,17 @@ fn route<B>(response: &ServiceResponse<B>) -> String {
 fn as_problem<B>(
     mut response: ServiceResponse<EitherBody<B, BoxBody>>,
     id: Uuid,
+    line: &Line,
 ) -> ServiceResponse<EitherBody<B, BoxBody>> {
     let status = response.status();
     let ours = response.response_mut().extensions_mut().remove::<ApiError>();
     let error = ours.unwrap_or_else(|| ApiError::new(status, framework_detail(status)));
     if status.is_server_error() {
         error!(request.id = %id, status = status.as_u16(), route = route(&response), error = error.chain(), "failed");
-    } else {
+    } else if let Line::Own { before } = line {
+        if *before > 0 {
+            info!(count = before, "checks were refused without a line each");
+        }
         info!(request.id = %id, status = status.as_u16(), route = route(&response), error = error.chain(), "refused");
     }
 

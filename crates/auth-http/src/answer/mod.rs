@@ -5,10 +5,12 @@
 
 mod contract;
 mod problem;
+mod refused_checks;
 mod unheard;
 
 pub(crate) use contract::contract;
 pub(crate) use problem::{ApiError, ApiResult, ProblemDetails};
+pub use refused_checks::RefusedChecks;
 pub(crate) use unheard::unheard;
 
 use actix_web::HttpResponse;
