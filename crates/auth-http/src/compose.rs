@@ -13,8 +13,8 @@ use std::{
 use actix_web::web;
 use auth_cache::{CachedChecks, Hearing, Memory};
 use auth_domain::{
-    Auth, Clock, Courier, Entropy, KeyId, Mailer, NoServerKey, Ports, Revocations, ServerKeys, Store, StoreError,
-    Upkeep,
+    Auth, Clock, Courier, Entropy, EntropyError, KeyId, Mailer, NoServerKey, Ports, Revocations, ServerKeys, Store,
+    StoreError, Upkeep,
     archive::{ArchiveSource, ArchiveTarget},
     system::{SystemClock, SystemEntropy},
 };
@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::{
-    Checked, ClientAddress, RefusedChecks,
+    Checked, ClientAddress, RefusedChecks, RequestIds,
     jobs::{Bell, Heartbeat, Work},
     key_file::{self, KeyFileError},
     metrics::{Metrics, PoolState, Probe, RevocationLag, StoreState},
@@ -106,6 +106,9 @@ pub enum ComposeError {
     /// A thread cannot be started.
     #[error("a thread cannot be started")]
     Thread(#[source] io::Error),
+    /// The system has no random octets.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
     /// The server keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
@@ -151,7 +154,7 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
         checks: CachedChecks::new(Arc::clone(&auth), memory, Checked::of_session, Checked::of_key_pair),
         auth,
         clock: Arc::clone(&clock),
-        entropy: Arc::clone(&entropy),
+        request_ids: RequestIds::new(entropy.as_ref())?,
         client_address: ClientAddress {
             trusted_proxies: settings.http.trusted_proxies,
             header: settings.http.forwarded_header,

@@ -33,6 +33,7 @@ mod key_file;
 pub mod logging;
 pub mod metrics;
 pub mod openapi;
+mod request_ids;
 mod routes;
 pub mod server;
 pub mod service;
@@ -41,4 +42,5 @@ pub mod traces;
 
 pub use answer::RefusedChecks;
 pub use extract::{ClientAddress, ForwardedHeader};
+pub use request_ids::RequestIds;
 pub use routes::{BASE, Checked, app, served};

@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use actix_web::web;
 use auth_cache::CachedChecks;
-use auth_domain::{Auth, Clock, Entropy, EntropyError, Language, StoreError, mint_uuid};
+use auth_domain::{Auth, Clock, Language, StoreError};
 use tracing::warn;
 use uuid::Uuid;
 
 use crate::{
-    answer::RefusedChecks, error_chain::chain, extract::ClientAddress, jobs::Heartbeat, metrics::Metrics,
+    RequestIds, answer::RefusedChecks, error_chain::chain, extract::ClientAddress, jobs::Heartbeat, metrics::Metrics,
     routes::Checked,
 };
 
@@ -27,8 +27,8 @@ pub struct Service {
     pub checks: CachedChecks<Checked>,
     /// The time, for request ids.
     pub clock: Arc<dyn Clock>,
-    /// Random octets, for request ids.
-    pub entropy: Arc<dyn Entropy>,
+    /// What requests are named with.
+    pub request_ids: RequestIds,
     /// Where client addresses are read from.
     pub client_address: ClientAddress,
     /// The API's description, as [`openapi::description`](crate::openapi::description) writes it.
@@ -59,8 +59,8 @@ pub enum NotReady {
 
 impl Service {
     /// A new id for a request.
-    pub fn new_request_id(&self) -> Result<Uuid, EntropyError> {
-        mint_uuid(self.clock.now(), self.entropy.as_ref())
+    pub fn new_request_id(&self) -> Uuid {
+        self.request_ids.next_at(self.clock.now())
     }
 
     /// Whether requests can be served: the store answers in time and the mail worker lives. A mail server out of

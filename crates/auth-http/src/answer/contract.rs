@@ -90,8 +90,7 @@ fn finish<B>(
 
 /// The request's id: on its log lines, and in its answer when that is an error.
 fn request_id(service: Option<&web::Data<Service>>) -> Uuid {
-    // A request must not fail because its log line cannot be named.
-    service.and_then(|service| service.new_request_id().ok()).unwrap_or(Uuid::nil())
+    service.map_or(Uuid::nil(), |service| service.new_request_id())
 }
 
 fn line_of_refused_check(service: Option<&web::Data<Service>>) -> Line {

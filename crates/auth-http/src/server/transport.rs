@@ -5,7 +5,6 @@ use actix_server::Server;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::{dev::AppConfig, web};
 use tokio::net::TcpStream;
-use uuid::Uuid;
 
 use super::unheard::Unheard;
 use crate::{routes::app, service::Service};
@@ -34,7 +33,7 @@ pub(super) fn listen(
         let (service, draining) = (service.clone(), draining.clone());
         let new_id = {
             let service = service.clone();
-            move || service.new_request_id().unwrap_or(Uuid::nil())
+            move || service.new_request_id()
         };
         let app = map_config(app(service, &cors_origins).into_factory(), |()| AppConfig::default());
         let http = HttpService::build()

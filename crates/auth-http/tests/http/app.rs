@@ -14,7 +14,7 @@ use actix_web::{
 use auth_cache::{CachedChecks, Hearing, Memory};
 use auth_domain::{Auth, Courier, NoBell, Policy, Ports, Revocations, Store, UserId};
 use auth_http::{
-    Checked, ClientAddress, RefusedChecks,
+    Checked, ClientAddress, RefusedChecks, RequestIds,
     jobs::Heartbeat,
     metrics::{Metrics, StoreState},
     service::Service,
@@ -113,7 +113,7 @@ impl TestApp {
             auth,
             checks,
             clock: world.clock.clone(),
-            entropy: world.entropy.clone(),
+            request_ids: RequestIds::new(world.entropy.as_ref()).unwrap(),
             client_address: setup.client_address,
             languages: vec![auth_domain::Language::default()],
             mail_worker: Heartbeat::start(),
