@@ -1,4 +1,6 @@
-use tokio::task::JoinSet;
+use std::{ops::Range, time::Duration};
+
+use tokio::{task::JoinSet, time::sleep};
 
 use super::Bench;
 use crate::{
@@ -14,13 +16,15 @@ const MEGABYTE: f64 = 1e6;
 const CONNECTIONS: usize = 64;
 /// How many credentials are shown before the memory is measured: what the process needs to be at work at all is there then.
 const BEFORE: usize = 2_000;
+/// When their last uses have been written down, what was noted of them is gone.
+const WRITTEN_DOWN_WITHIN: Duration = Duration::from_secs(6);
 const STARTS: usize = 10;
 
 impl Bench {
     /// What the process holds: idle, and for each credential that it remembers.
     pub(super) async fn memory(&self, figures: &mut Figures) -> Measured<()> {
         let idle = Server::service(&self.folder_of("idle"), &[]).await?;
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(1)).await;
         figures.judged.push(Judged {
             what: "resident memory, idle on a new SQLite file".to_owned(),
             value: idle.resident()? / MEGABYTE,
@@ -36,8 +40,10 @@ impl Bench {
         // A memory for so many holds at least half as many, whatever is asked for.
         let remembered = self.scale.remembered as usize / 2;
         self.show(&server, 0..BEFORE).await?;
+        sleep(WRITTEN_DOWN_WITHIN).await;
         let before = server.resident()?;
         self.show(&server, BEFORE..remembered).await?;
+        sleep(WRITTEN_DOWN_WITHIN).await;
         let after = server.resident()?;
         figures.judged.push(Judged {
             what: "resident memory for each remembered session".to_owned(),
@@ -67,7 +73,7 @@ impl Bench {
     }
 
     /// Shows each of these sessions' bearers once.
-    async fn show(&self, server: &Server, range: std::ops::Range<usize>) -> Measured<()> {
+    async fn show(&self, server: &Server, range: Range<usize>) -> Measured<()> {
         let mut showing = JoinSet::new();
         let sessions = self.credentials.sessions.get(range).ok_or("too few bearers are known")?;
         for part in sessions.chunks(sessions.len().div_ceil(CONNECTIONS)) {
