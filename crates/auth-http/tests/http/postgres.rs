@@ -49,8 +49,9 @@ fn a_server_that_is_away_at_the_start_is_waited_for() {
     let asked = command(folder.path()).arg("health").env("AUTH__HTTP__BIND", &address).output().unwrap();
     let complaint = String::from_utf8(asked.stderr).unwrap();
     assert!(!asked.status.success() && complaint == "auth-http: not ready: the store is not ready\n", "{complaint}");
-    let log = service.log();
-    assert_eq!(log.matches("the database is out of reach: not ready until it is there").count(), 1, "{log}");
+    let complaint = "the database is out of reach: not ready until it is there";
+    let log = within_patience(|| Some(service.log()).filter(|log| log.contains(complaint)));
+    assert_eq!(log.matches(complaint).count(), 1, "{log}");
 
     cluster.resume();
     let ((), took) = timed(|| within_patience(|| (service.status("/readyz") == 200).then_some(())));
