@@ -90,6 +90,7 @@ async fn everything_that_happens_is_told_with_who_did_it_to_whom(backend: Backen
     assert_eq!(newest(&app, &root).await, own("key-pair.deleted", &pair["keyID"]));
 
     let machine = app.has_key_pair(&root, ROOT, json!({})).await;
+    app.wait(Duration::from_secs(1));
     let done = |kind: &str, credential: &Value, subject: &Value, detail: &Value| {
         json!([kind, "success", roots, subject, credential, ip, detail])
     };
