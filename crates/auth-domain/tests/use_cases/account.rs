@@ -1,6 +1,9 @@
-use auth_domain::{AuthError, Caller};
+use std::sync::Arc;
 
-use crate::person::{Service, client};
+use auth_domain::{Auth, AuthError, Caller, Policy, Ports};
+use auth_testkit::{MockStore, World};
+
+use crate::person::{Service, address, client};
 
 #[tokio::test]
 async fn anyone_may_know_the_alias_of_a_verified_user() {
@@ -28,4 +31,16 @@ async fn a_deleted_account_is_gone_with_everything_that_opened_it() {
     service.sign_in("ada@example.org", 1).await;
     assert!(service.world.deliver_mail().await.is_empty(), "its address leads nowhere");
     service.registered("ada", "ada@example.org").await;
+}
+
+#[tokio::test]
+async fn whoever_asks_about_anothers_address_has_nothing_looked_up_that_could_take_its_time() {
+    let ada = Service::new().registered("ada", "ada@example.org").await;
+    let (mut store, world) = (MockStore::new(), World::new());
+    store.expect_find_address().never();
+    store.expect_list_emails().returning(|_own| Ok(Vec::new()));
+    let auth = Auth::new(Ports { store: Arc::new(store), ..world.ports() }, Policy::default(), world.keys.clone());
+
+    let found = auth.user_by_email(&Caller::Session(ada), &address("bob@example.org")).await;
+    assert!(matches!(found, Err(AuthError::NotFound)));
 }
