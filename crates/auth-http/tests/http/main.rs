@@ -19,5 +19,6 @@ mod postgres;
 mod process;
 mod readme;
 mod revoking;
+mod security;
 mod traces;
 mod wire;

@@ -8,14 +8,22 @@ use std::{
 use crate::process::Running;
 
 /// Those that link to others.
-const PAGES: [&str; 6] =
-    ["README.md", "CHANGELOG.md", "docs/api.md", "docs/architecture.md", "docs/gateway.md", "docs/operations.md"];
+const PAGES: [&str; 8] = [
+    "README.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "docs/api.md",
+    "docs/architecture.md",
+    "docs/gateway.md",
+    "docs/operations.md",
+    "docs/security.md",
+];
 
-fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
 }
 
-fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+pub(crate) fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let fence = format!("```{language}\n");
     text.split(fence.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
