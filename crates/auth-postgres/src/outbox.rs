@@ -1,4 +1,4 @@
-//! Mails that are owed.
+//! Mails that are owed. Functions of the database's claim and settle them, in one round trip each.
 
 use async_trait::async_trait;
 use auth_domain::{
@@ -6,8 +6,11 @@ use auth_domain::{
     Timestamp,
 };
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper, data_types::PgTimestamp,
-    pg::Pg, upsert::excluded,
+    ExpressionMethods, QueryResult, Queryable,
+    data_types::PgTimestamp,
+    pg::Pg,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{Array, Binary, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use tracing::error;
@@ -15,9 +18,11 @@ use uuid::Uuid;
 
 use crate::{
     PostgresStore,
+    calls::bind_all,
     error::{Failure, corrupt},
-    rows::{CodeRow, count, key_id, moment, stored},
-    schema::{codes, mail_attempts, outbox},
+    key_pairs::TRIES,
+    rows::{count, key_id, moment, stored},
+    schema::outbox,
 };
 
 /// Codes first: people wait for them.
@@ -52,9 +57,12 @@ impl Outbox for PostgresStore {
         reply: &str,
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
-        let input = (id, attempt, settlement, reply.to_owned(), now);
-        self.write(input, |conn, (id, attempt, settlement, reply, now)| {
-            Box::pin(settle_mail(conn, *id, *attempt, *settlement, reply, *now))
+        let settle = Settle::of(id, attempt, settlement, reply, now);
+        self.write_at_once(settle, |conn, settle| {
+            Box::pin(async {
+                let is_settled: bool = settle.get_result(conn).await?;
+                Ok(if is_settled { Applied::Yes } else { Applied::Stale })
+            })
         })
         .await
     }
@@ -68,29 +76,16 @@ impl PostgresStore {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<ClaimedMail>, StoreError> {
-        // Workers ask all the time, and mostly nothing is due: that takes one statement and no transaction.
-        let due = self.read((classes, now), |conn, (classes, now)| Box::pin(any_due(conn, classes, *now)));
-        if !due.await? {
-            return Ok(Vec::new());
-        }
-        let input = (classes, now, lease_until, limit);
-        self.write(input, |conn, (classes, now, until, limit)| {
-            Box::pin(claim_mails(conn, classes, *now, *until, *limit))
-        })
-        .await
+        let claim = Claim {
+            classes: classes.iter().map(|class| class.as_str()).collect(),
+            at: stored(now),
+            lease_until: stored(lease_until),
+            room: i32::try_from(limit).unwrap_or(i32::MAX),
+        };
+        let mails =
+            self.write_at_once(claim, |conn, claim| Box::pin(async { Ok(claim.get_results(conn).await?) })).await?;
+        Ok(mails.into_iter().filter_map(passing_over_damaged).collect())
     }
-}
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = outbox, check_for_backend(Pg))]
-struct MailRow {
-    id: Uuid,
-    class: String,
-    code_id: Option<Uuid>,
-    key_id: String,
-    sealed: Option<Vec<u8>>,
-    created_at: PgTimestamp,
-    attempts: i32,
 }
 
 /// Stores a mail that is owed from now on.
@@ -110,64 +105,31 @@ pub(crate) async fn insert(conn: &mut AsyncPgConnection, mail: &QueuedMail) -> R
     Ok(())
 }
 
-async fn any_due(conn: &mut AsyncPgConnection, classes: &[MailClass], now: Timestamp) -> Result<bool, Failure> {
-    let due = outbox::table
-        .filter(outbox::settled_at.is_null())
-        .filter(outbox::class.eq_any(classes.iter().map(|class| class.as_str())))
-        .filter(outbox::due_at.le(stored(now)));
-    Ok(diesel::select(diesel::dsl::exists(due)).get_result(conn).await?)
+/// A mail as `claim_mails` returns it.
+#[derive(Queryable)]
+struct MailRow {
+    id: Uuid,
+    class: String,
+    key_id: String,
+    sealed: Option<Vec<u8>>,
+    created_at: PgTimestamp,
+    attempt: i32,
+    code_is_living: bool,
 }
 
-async fn claim_mails(
-    conn: &mut AsyncPgConnection,
-    classes: &[MailClass],
-    now: Timestamp,
-    lease_until: Timestamp,
-    limit: u32,
-) -> Result<Vec<ClaimedMail>, Failure> {
-    let mut claimed = Vec::new();
-    for class in classes {
-        let room = i64::from(limit).saturating_sub(i64::try_from(claimed.len()).unwrap_or(i64::MAX));
-        if room == 0 {
-            break;
-        }
-        // Another worker's are passed over, not waited for.
-        let due: Vec<Uuid> = outbox::table
-            .filter(outbox::settled_at.is_null())
-            .filter(outbox::class.eq(class.as_str()))
-            .filter(outbox::due_at.le(stored(now)))
-            .order(outbox::due_at)
-            .limit(room)
-            .select(outbox::id)
-            .for_no_key_update()
-            .skip_locked()
-            .load(conn)
-            .await?;
-        if due.is_empty() {
-            continue;
-        }
-        let mails: Vec<MailRow> = diesel::update(outbox::table.filter(outbox::id.eq_any(&due)))
-            .set((outbox::attempts.eq(outbox::attempts + 1), outbox::due_at.eq(stored(lease_until))))
-            .returning(MailRow::as_returning())
-            .get_results(conn)
-            .await?;
-        let ids: Vec<Uuid> = mails.iter().filter_map(|mail| mail.code_id).collect();
-        let codes: Vec<CodeRow> =
-            codes::table.filter(codes::id.eq_any(ids)).select(CodeRow::as_select()).load(conn).await?;
-        for mail in mails {
-            let code = codes.iter().find(|code| Some(code.id) == mail.code_id);
-            match claimed_mail(mail, code, now) {
-                Ok(mail) => claimed.push(mail),
-                // One damaged row must not hold up everybody else's mail. It is claimed all the same, so that it comes
-                // up, and is told, once a lease.
-                Err(damaged) => error!(error = %damaged, "mail passed over"),
-            }
+/// One damaged row must not hold up everybody else's mail. It is claimed all the same, so that it comes up, and is told, once a
+/// lease.
+fn passing_over_damaged(mail: MailRow) -> Option<ClaimedMail> {
+    match claimed_mail(mail) {
+        Ok(mail) => Some(mail),
+        Err(damaged) => {
+            error!(error = %damaged, "mail passed over");
+            None
         }
     }
-    Ok(claimed)
 }
 
-fn claimed_mail(mail: MailRow, code: Option<&CodeRow>, now: Timestamp) -> Result<ClaimedMail, StoreError> {
+fn claimed_mail(mail: MailRow) -> Result<ClaimedMail, StoreError> {
     Ok(ClaimedMail {
         id: mail.id.into(),
         class: MailClass::from_stored(&mail.class).ok_or_else(|| corrupt("outbox", mail.id, "unknown class"))?,
@@ -176,77 +138,100 @@ fn claimed_mail(mail: MailRow, code: Option<&CodeRow>, now: Timestamp) -> Result
             bytes: mail.sealed.ok_or_else(|| corrupt("outbox", mail.id, "owed, but its body is erased"))?,
         },
         created_at: moment(mail.created_at),
-        attempt: count("outbox", mail.id, mail.attempts)?,
-        code_is_living: match code {
-            Some(code) => code.state()?.is_living_at(now),
-            None => false,
-        },
+        attempt: count("outbox", mail.id, mail.attempt)?,
+        code_is_living: mail.code_is_living,
     })
 }
 
-async fn settle_mail(
-    conn: &mut AsyncPgConnection,
-    id: MailId,
-    attempt: u32,
-    settlement: Settlement,
-    reply: &str,
-    now: Timestamp,
-) -> Result<Applied, Failure> {
-    let attempt = i32::try_from(attempt).unwrap_or(i32::MAX);
-    let held = outbox::table
-        .filter(outbox::id.eq(id.uuid()))
-        .filter(outbox::attempts.eq(attempt))
-        .filter(outbox::settled_at.is_null());
-    // Which code it is of changes only when that goes: read first, so that locks can be taken in their order.
-    let code: Option<Option<Uuid>> = held.select(outbox::code_id).get_result(conn).await.optional()?;
-    let Some(code) = code else { return Ok(Applied::Stale) };
-    if let Some(code) = code {
-        codes::table.filter(codes::id.eq(code)).select(codes::id).for_no_key_update().execute(conn).await?;
+/// A call of `claim_mails`.
+struct Claim {
+    classes: Vec<&'static str>,
+    at: PgTimestamp,
+    lease_until: PgTimestamp,
+    room: i32,
+}
+
+/// One statement: its text need not be looked at.
+impl QueryId for Claim {
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for Claim {
+    type SqlType = (SqlUuid, Text, Text, Nullable<Binary>, Timestamptz, Integer, Bool);
+}
+
+impl QueryFragment<Pg> for Claim {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT * FROM claim_mails(");
+        bind_all!(
+            out,
+            Array<Text>: &self.classes,
+            Timestamptz: &self.at,
+            Timestamptz: &self.lease_until,
+            Integer: &self.room,
+            Integer: &TRIES,
+        );
+        out.push_sql(")");
+        Ok(())
     }
-    if held.select(outbox::id).for_no_key_update().execute(conn).await? == 0 {
-        return Ok(Applied::Stale);
-    }
-    let mail = outbox::table.filter(outbox::id.eq(id.uuid()));
-    let outcome = match settlement {
-        Settlement::Delivered => "delivered",
-        Settlement::Deferred(_) => "deferred",
-        Settlement::Abandoned => "abandoned",
-    };
-    match settlement {
-        Settlement::Deferred(until) => {
-            diesel::update(mail).set(outbox::due_at.eq(stored(until))).execute(conn).await?;
-        }
-        Settlement::Delivered | Settlement::Abandoned => {
-            let settled =
-                (outbox::settled_at.eq(stored(now)), outbox::outcome.eq(outcome), outbox::sealed.eq(None::<Vec<u8>>));
-            diesel::update(mail).set(settled).execute(conn).await?;
-        }
-    }
-    if let (Settlement::Delivered, Some(code)) = (settlement, code) {
-        let ends_at = stored(now.plus(CodeState::LIFE_AFTER_HAND_OVER));
-        diesel::update(codes::table.filter(codes::id.eq(code)).filter(codes::expires_at.gt(ends_at)))
-            .set(codes::expires_at.eq(ends_at))
-            .execute(conn)
-            .await?;
-    }
-    // Replaced, not inserted: a worker whose first settling was stored, but not acknowledged, repeats it.
-    diesel::insert_into(mail_attempts::table)
-        .values((
-            mail_attempts::mail_id.eq(id.uuid()),
-            mail_attempts::attempt.eq(attempt),
-            mail_attempts::ended_at.eq(stored(now)),
-            mail_attempts::outcome.eq(outcome),
+}
+
+/// A call of `settle_mail`.
+struct Settle {
+    mail: Uuid,
+    attempt: i32,
+    outcome: &'static str,
+    due_again: Option<PgTimestamp>,
+    code_ends_at: Option<PgTimestamp>,
+    reply: String,
+    at: PgTimestamp,
+}
+
+impl Settle {
+    fn of(id: MailId, attempt: u32, settlement: Settlement, reply: &str, now: Timestamp) -> Self {
+        let (outcome, due_again, code_ends_at) = match settlement {
+            Settlement::Delivered => ("delivered", None, Some(now.plus(CodeState::LIFE_AFTER_HAND_OVER))),
+            Settlement::Deferred(until) => ("deferred", Some(until), None),
+            Settlement::Abandoned => ("abandoned", None, None),
+        };
+        Self {
+            mail: id.uuid(),
+            attempt: i32::try_from(attempt).unwrap_or(i32::MAX),
+            outcome,
+            due_again: due_again.map(stored),
+            code_ends_at: code_ends_at.map(stored),
             // PostgreSQL knows no NUL in text.
-            mail_attempts::reply.eq(reply.replace('\0', " ")),
-        ))
-        .on_conflict((mail_attempts::mail_id, mail_attempts::attempt))
-        .do_update()
-        .set((
-            mail_attempts::ended_at.eq(excluded(mail_attempts::ended_at)),
-            mail_attempts::outcome.eq(excluded(mail_attempts::outcome)),
-            mail_attempts::reply.eq(excluded(mail_attempts::reply)),
-        ))
-        .execute(conn)
-        .await?;
-    Ok(Applied::Yes)
+            reply: reply.replace('\0', " "),
+            at: stored(now),
+        }
+    }
+}
+
+/// One statement: its text need not be looked at.
+impl QueryId for Settle {
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for Settle {
+    type SqlType = Bool;
+}
+
+impl QueryFragment<Pg> for Settle {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT settle_mail(");
+        bind_all!(
+            out,
+            SqlUuid: &self.mail,
+            Integer: &self.attempt,
+            Text: self.outcome,
+            Nullable<Timestamptz>: &self.due_again,
+            Nullable<Timestamptz>: &self.code_ends_at,
+            Text: &self.reply,
+            Timestamptz: &self.at,
+        );
+        out.push_sql(")");
+        Ok(())
+    }
 }

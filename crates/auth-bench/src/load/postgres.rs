@@ -60,6 +60,12 @@ impl Postgres {
         Ok(self.connect().await?.query_one(counted, &[]).await?.get(0))
     }
 
+    /// Deletes the mails that nobody has delivered.
+    pub(crate) async fn forget_owed_mails(&self) -> Measured<()> {
+        self.connect().await?.batch_execute("DELETE FROM outbox WHERE settled_at IS NULL").await?;
+        Ok(())
+    }
+
     /// Waits until every mail is delivered that somebody at work can deliver.
     pub(crate) async fn wait_for_empty_outbox(&self) -> Measured<()> {
         let owed = "SELECT count(*) FROM outbox WHERE settled_at IS NULL AND due_at < now() + interval '1 hour'";

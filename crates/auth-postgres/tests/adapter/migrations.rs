@@ -64,7 +64,7 @@ async fn a_migration_that_fails_is_rolled_back_and_named() {
         "{migration}: {reason}"
     );
     postgres::execute(&url, "SELECT mine FROM key_pairs; DROP TABLE key_pairs").await.unwrap();
-    assert_eq!(connect(&url, 1).migrate().await.unwrap().len(), 3);
+    assert_eq!(connect(&url, 1).migrate().await.unwrap().len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
