@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use auth_domain::{
-    AddressKey, CodeGuess, Event, Limit, Limits, NewCode, Network, Refusal, Restraint, StoreError, ThrottleKind, Timestamp, UserId,
+    AddressKey, CodeGuess, Event, Limit, Limits, Network, NewCode, Refusal, Restraint, StoreError, ThrottleKind,
+    Timestamp, UserId,
     rules::{Asking, WITHOUT_WAIT, event_of_refused_guess},
 };
 use diesel::{
@@ -62,12 +63,8 @@ impl Measure {
 
     /// What a registration is charged for although its alias is taken.
     pub(crate) fn of_taken_alias(restraint: &Restraint, code: &NewCode) -> Self {
-        let charged: Vec<_> = Asking::SignUp
-            .throttles()
-            .iter()
-            .copied()
-            .filter(|kind| kind.is_charged_for_a_taken_alias())
-            .collect();
+        let charged: Vec<_> =
+            Asking::SignUp.throttles().iter().copied().filter(|kind| kind.is_charged_for_a_taken_alias()).collect();
         Self::new(&restraint.limits, &charged, code.network, code.created_at, &restraint.event)
     }
 
@@ -141,10 +138,7 @@ pub(crate) fn bind<'b>(out: &mut AstPass<'_, 'b, Pg>, measure: Option<&'b Measur
 }
 
 /// Judges a request, before anything else of its transaction.
-pub(crate) async fn judge(
-    conn: &mut AsyncPgConnection,
-    measure: Option<&Measure>,
-) -> Result<Option<Refusal>, Failure> {
+pub(crate) async fn judge(conn: &mut AsyncPgConnection, measure: Option<&Measure>) -> Result<Option<Refusal>, Failure> {
     refused_by("SELECT refused_by, until, owner, was_told FROM refuse(", conn, measure).await
 }
 

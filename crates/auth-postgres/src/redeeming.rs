@@ -141,8 +141,7 @@ impl QueryId for Call<'_> {
 }
 
 impl Query for Call<'_> {
-    type SqlType =
-        (Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Bool, Nullable<Text>, Nullable<Timestamptz>, Bool);
+    type SqlType = (Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Bool, Nullable<Text>, Nullable<Timestamptz>, Bool);
 }
 
 impl QueryFragment<Pg> for Call<'_> {

@@ -50,7 +50,9 @@ impl Upkeep for PostgresStore {
             + self.write(input, |conn, (now, limit)| Box::pin(purge_codes(conn, *now, *limit))).await?
             + self.write(input, |conn, (now, limit)| Box::pin(purge_mails(conn, *now, *limit))).await?
             + self.write(of_events, |conn, (until, limit)| Box::pin(purge_events(conn, *until, *limit))).await?
-            + self.write_at_once(of_networks, |conn, (until, limit)| Box::pin(purge_networks(conn, *until, *limit))).await?
+            + self
+                .write_at_once(of_networks, |conn, (until, limit)| Box::pin(purge_networks(conn, *until, *limit)))
+                .await?
             + self.write_at_once(input, |conn, (now, limit)| Box::pin(purge_failures(conn, *now, *limit))).await?
             + self.write_at_once(input, |conn, (now, limit)| Box::pin(purge_throttles(conn, *now, *limit))).await?)
     }

@@ -81,12 +81,12 @@ CREATE TYPE restraint AS (
 );
 
 -- The network that a request about an address counts under: its own if that is known to the address, else all others.
-CREATE FUNCTION counted_under(asked restraint, address text) RETURNS text
+CREATE FUNCTION counted_under(asked restraint, for_address text) RETURNS text
 LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (
         SELECT FROM emails JOIN known_networks ON known_networks.email_id = emails.id
-        WHERE emails.address_key = address
+        WHERE emails.address_key = for_address
             AND known_networks.network = asked.network AND known_networks.last_signed_in_at > asked.known_after
     ) THEN
         RETURN asked.network;
@@ -144,17 +144,17 @@ $$;
 
 -- The same of a request that wrong guesses hold back, unless it was told of late or somebody else is about to: nobody waits.
 CREATE FUNCTION refuse_for_guesses(
-    asked restraint, address text, counted_as text, OUT owner uuid, OUT was_told boolean
+    asked restraint, for_address text, counted_as text, OUT owner uuid, OUT was_told boolean
 )
 LANGUAGE plpgsql AS $$
 BEGIN
-    SELECT user_id INTO owner FROM emails WHERE address_key = address AND (verified OR vouched);
+    SELECT user_id INTO owner FROM emails WHERE address_key = for_address AND (verified OR vouched);
     PERFORM FROM failures
-    WHERE address_key = address AND network = counted_as AND is_to_be_told(told_at, interval '24 hours', asked.at)
+    WHERE address_key = for_address AND network = counted_as AND is_to_be_told(told_at, interval '24 hours', asked.at)
     FOR NO KEY UPDATE SKIP LOCKED;
     was_told := FOUND;
     IF was_told THEN
-        UPDATE failures SET told_at = asked.at WHERE address_key = address AND network = counted_as;
+        UPDATE failures SET told_at = asked.at WHERE address_key = for_address AND network = counted_as;
         PERFORM tell_of_refusal(asked, 'guesses', owner);
     END IF;
 END
@@ -189,21 +189,26 @@ BEGIN
         SELECT * INTO failed FROM failures WHERE address_key = asked.address_key AND network = counted_as;
         until := shut_until(asked, failed);
     END IF;
-    SELECT kind, address_key, network, span, told_at,
-        -- However far a clock steps back, nobody waits longer than the bucket takes to fill.
-        least(full_at, asked.at + span) + every - span AS until
+    SELECT asked_for.kind, asked_for.address_key, asked_for.network, asked_for.span, held.told_at,
+        held.full_at + asked_for.every - asked_for.span AS room_at
     INTO bucket
-    FROM buckets(asked, counted_as) JOIN throttles USING (kind, address_key, network)
-    WHERE full_at + every > asked.at + span
-    ORDER BY until DESC, kind LIMIT 1;
+    FROM buckets(asked, counted_as) AS asked_for CROSS JOIN LATERAL (
+        SELECT full_at, told_at FROM throttles
+        WHERE kind = asked_for.kind AND address_key = asked_for.address_key AND network = asked_for.network
+        -- Looked up one by one, however the planner takes a table to be filled that fills within minutes.
+        OFFSET 0
+    ) AS held
+    -- A moment that far ahead was told by a clock that has stepped back since: it holds nobody back.
+    WHERE held.full_at + asked_for.every > asked.at + asked_for.span AND held.full_at <= asked.at + 2 * asked_for.span
+    ORDER BY room_at DESC, kind LIMIT 1;
 
-    IF until IS NOT NULL AND (bucket.until IS NULL OR bucket.until <= until) THEN
+    IF until IS NOT NULL AND (bucket.room_at IS NULL OR bucket.room_at <= until) THEN
         refused_by := 'guesses';
         SELECT told.owner, told.was_told INTO owner, was_told
         FROM refuse_for_guesses(asked, asked.address_key, counted_as) AS told;
-    ELSIF bucket.until IS NOT NULL THEN
+    ELSIF bucket.room_at IS NOT NULL THEN
         refused_by := bucket.kind;
-        until := bucket.until;
+        until := bucket.room_at;
         IF bucket.address_key <> '' THEN
             SELECT user_id INTO owner FROM emails WHERE address_key = bucket.address_key AND (verified OR vouched);
         END IF;
@@ -237,10 +242,14 @@ BEGIN
     INSERT INTO throttles AS held (kind, address_key, network, full_at)
     SELECT kind, address_key, network, asked.at + every FROM buckets(asked, counted_as)
     ON CONFLICT (kind, address_key, network) DO UPDATE
-    -- What one takes from a bucket is what it took from one that was full.
-    SET full_at = greatest(held.full_at, asked.at) + (excluded.full_at - asked.at)
-    WHERE greatest(held.full_at, asked.at) + (excluded.full_at - asked.at)
-        <= asked.at + asked.spans[array_position(asked.kinds, held.kind)];
+    -- What one takes from a bucket is what it would have taken from a full one.
+    SET full_at = CASE
+        WHEN held.full_at > asked.at + 2 * asked.spans[array_position(asked.kinds, held.kind)] THEN asked.at
+        ELSE greatest(held.full_at, asked.at)
+    END + (excluded.full_at - asked.at)
+    WHERE held.full_at > asked.at + 2 * asked.spans[array_position(asked.kinds, held.kind)]
+        OR greatest(held.full_at, asked.at) + (excluded.full_at - asked.at)
+            <= asked.at + asked.spans[array_position(asked.kinds, held.kind)];
     GET DIAGNOSTICS charged = ROW_COUNT;
     IF charged < cardinality(asked.kinds) THEN
         RAISE EXCEPTION 'others were charged first' USING ERRCODE = 'serialization_failure';
@@ -379,11 +388,11 @@ END
 $$;
 
 -- Counts a wrong guess at a code of an address.
-CREATE FUNCTION count_failure(address text, counted_as text, at timestamptz) RETURNS void
+CREATE FUNCTION count_failure(for_address text, counted_as text, at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO failures AS held (address_key, network, day_began_at, of_day, in_a_row, last_at)
-    VALUES (address, counted_as, at, 1, 1, at)
+    VALUES (for_address, counted_as, at, 1, 1, at)
     ON CONFLICT (address_key, network) DO UPDATE SET
         day_began_at = CASE WHEN at >= held.day_began_at + interval '24 hours' THEN at ELSE held.day_began_at END,
         of_day = CASE
@@ -398,11 +407,11 @@ $$;
 
 -- Ends the count of a network from which a code was guessed right, and that of strangers in a row. They keep their day: an
 -- owner who signs in often hands nobody another day's guesses.
-CREATE FUNCTION forgive_failures(address text, guessed_from text) RETURNS void
+CREATE FUNCTION forgive_failures(for_address text, guessed_from text) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    DELETE FROM failures WHERE address_key = address AND network = guessed_from;
-    UPDATE failures SET in_a_row = 0, owner_told_at = NULL WHERE address_key = address AND network = '';
+    DELETE FROM failures WHERE address_key = for_address AND network = guessed_from;
+    UPDATE failures SET in_a_row = 0, owner_told_at = NULL WHERE address_key = for_address AND network = '';
 END
 $$;
 

@@ -18,9 +18,7 @@ use super::Row;
 use crate::{
     audit::EventRow,
     error::corrupt,
-    rows::{
-        as_cidr, count, failed_network, key_id, moment, network_from_text, network_text, standing, stored,
-    },
+    rows::{as_cidr, count, failed_network, key_id, moment, network_from_text, network_text, standing, stored},
     schema::{codes, emails, failures, key_pairs, known_networks, mail_attempts, outbox, sessions, throttles, users},
 };
 

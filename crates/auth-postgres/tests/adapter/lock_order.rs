@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Accounts, Applied, Changed, Created, CredentialId, EventKind, KeyPairs, Outbox, Registered, Sessions, Settlement,
+    Accounts, Changed, Created, CredentialId, EventKind, KeyPairs, Outbox, Registered, Requested, Sessions, Settlement,
     Upkeep, UserChange, Users,
 };
 use auth_postgres::PostgresStore;
 use auth_testkit::{
     postgres::execute,
-    samples::{account as sample_account, at, decoy_registration, event, key_pair, registration, sign_in},
+    samples::{account as sample_account, at, decoy_registration, event, key_pair, purge, registration, sign_in},
 };
 use tokio::task::JoinSet;
 
@@ -50,7 +50,7 @@ async fn mails_are_settled_while_their_sessions_are_closed_and_nobody_waits_in_a
         let mut opened = Vec::new();
         for network in 2..7 {
             let pending = sign_in(Some(owner(&ada)), ada.address.as_str(), network, at(1));
-            assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Applied::Yes);
+            assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Requested::Yes);
             opened.push(pending.session.id);
         }
         let claimed = replicas[0].claim_codes(at(2), at(30), 100).await.unwrap();
@@ -104,7 +104,7 @@ async fn people_sign_in_while_they_are_disabled_or_deleted_and_nobody_waits_in_a
         let mut opened = Vec::new();
         for network in 2..7 {
             let pending = sign_in(Some(owner(&ada)), ada.address.as_str(), network, at(1));
-            assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Applied::Yes);
+            assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Requested::Yes);
             opened.push((CredentialId::Session(pending.session.id), at(2)));
         }
         let (ada, opened) = (Arc::new(ada), Arc::new(opened));
@@ -130,7 +130,7 @@ async fn people_sign_in_while_they_are_disabled_or_deleted_and_nobody_waits_in_a
                     5 => store.record_usage(&opened).await,
                     6 => store.create_key_pair(&key_pair(owner(&ada), to, at(2))).await.map(drop),
                     _ if n > 8 && round % 2 == 1 => delete_user(&*store, user).await.map(drop),
-                    _ => store.purge(at(2), at(0), 10).await.map(drop),
+                    _ => store.purge(&purge(at(2), at(0), 10)).await.map(drop),
                 };
                 answered.unwrap();
             });
