@@ -568,6 +568,9 @@ BEGIN
     SELECT spent.redeemed, spent.owner, spent.opened, spent.changed, spent.until, spent.was_told
     INTO redeemed, owner, opened, changed, until, was_told
     FROM spend_code(guess, tries, known_at_most, asked) AS spent;
+    IF redeemed = 'shut' THEN
+        refused_by := 'guesses';
+    END IF;
 
     INSERT INTO events (id, at, kind, outcome, actor_id, subject_id, credential_id, ip, detail)
     SELECT guess.event_id, guess.at, said.kind, said.outcome,
