@@ -278,13 +278,27 @@ DROP FUNCTION store_sign_in(pending_sign_in, integer, integer);
 DROP FUNCTION redeem_code(code_guess, integer, event_candidates);
 DROP FUNCTION spend_code(code_guess, integer);
 
--- Stores a sign-in, ends the codes that it supersedes, and charges for it. The address and its owner are locked by now.
-CREATE FUNCTION store_sign_in(
-    sign_in pending_sign_in, tries integer, living_per_address integer, asked restraint, counted_as text
-) RETURNS void
+-- Whether a code for an address is alive with which somebody could sign in.
+--
+-- Here and below, what is asked often is one statement where it can be: each costs a function about as much as an index costs
+-- a row.
+CREATE FUNCTION any_living(for_address text, tries integer, at timestamptz) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-    -- Those from the same network, and of the others the oldest, until the new one fits in.
+    RETURN EXISTS (
+        SELECT FROM codes
+        WHERE address_key = for_address AND purpose = 'sign-in'
+            AND NOT ended AND wrong_guesses < tries AND expires_at > at
+    );
+END
+$$;
+
+-- Ends the codes that a sign-in supersedes: those from the same network, and of the others the oldest, until the new one fits
+-- in. The address is locked by now; who owns it is locked here, and only if there are codes to end.
+CREATE FUNCTION supersede_codes(sign_in pending_sign_in, tries integer, living_per_address integer) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM lock_owner(sign_in.address_key);
     WITH living AS (
         SELECT id, network, created_at FROM codes
         WHERE address_key = sign_in.address_key AND purpose = 'sign-in'
@@ -296,13 +310,23 @@ BEGIN
         (SELECT id FROM living WHERE network <> sign_in.network
             ORDER BY created_at DESC, id DESC OFFSET living_per_address - 1)
     );
+END
+$$;
 
-    INSERT INTO sessions (id, user_id, digest, key_id, kind, created_at, expires_at, ip, user_agent)
-    VALUES (sign_in.session_id, sign_in.user_id, sign_in.digest, sign_in.session_key_id, sign_in.kind,
-        sign_in.session_created_at, sign_in.session_expires_at, sign_in.ip, sign_in.user_agent);
-    INSERT INTO codes (id, purpose, session_id, email_id, address_key, network, hash, key_id, created_at, expires_at)
-    VALUES (sign_in.code_id, sign_in.purpose, sign_in.session_id, sign_in.email_id, sign_in.address_key, sign_in.network,
-        sign_in.hash, sign_in.code_key_id, sign_in.code_created_at, sign_in.code_expires_at);
+-- Stores a sign-in, and charges for it. What it supersedes has ended by now.
+CREATE FUNCTION insert_sign_in(sign_in pending_sign_in, asked restraint, counted_as text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    -- Foreign keys are looked after when the statement ends, in this order.
+    WITH session AS (
+        INSERT INTO sessions (id, user_id, digest, key_id, kind, created_at, expires_at, ip, user_agent)
+        VALUES (sign_in.session_id, sign_in.user_id, sign_in.digest, sign_in.session_key_id, sign_in.kind,
+            sign_in.session_created_at, sign_in.session_expires_at, sign_in.ip, sign_in.user_agent)
+    ), code AS (
+        INSERT INTO codes (id, purpose, session_id, email_id, address_key, network, hash, key_id, created_at, expires_at)
+        VALUES (sign_in.code_id, sign_in.purpose, sign_in.session_id, sign_in.email_id, sign_in.address_key,
+            sign_in.network, sign_in.hash, sign_in.code_key_id, sign_in.code_created_at, sign_in.code_expires_at)
+    )
     INSERT INTO outbox (id, class, code_id, key_id, sealed, created_at, due_at)
     VALUES (sign_in.mail_id, sign_in.class, sign_in.mail_code_id, sign_in.mail_key_id, sign_in.sealed,
         sign_in.mail_created_at, sign_in.mail_created_at);
@@ -310,6 +334,19 @@ BEGIN
     IF NOT (asked IS NULL) THEN
         PERFORM charge(asked, counted_as);
     END IF;
+END
+$$;
+
+-- Stores a sign-in, ends the codes that it supersedes, and charges for it. The address is locked by now.
+CREATE FUNCTION store_sign_in(
+    sign_in pending_sign_in, tries integer, living_per_address integer, asked restraint, counted_as text
+) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF any_living(sign_in.address_key, tries, sign_in.code_created_at) THEN
+        PERFORM supersede_codes(sign_in, tries, living_per_address);
+    END IF;
+    PERFORM insert_sign_in(sign_in, asked, counted_as);
 END
 $$;
 
@@ -325,6 +362,7 @@ CREATE FUNCTION open_session(
 LANGUAGE plpgsql AS $$
 DECLARE
     registrations uuid[];
+    is_theirs boolean;
     counted_as text;
 BEGIN
     was_told := false;
@@ -337,32 +375,33 @@ BEGIN
         END IF;
     END IF;
     PERFORM lock_address(sign_in.address_key);
-    PERFORM lock_owner(sign_in.address_key);
 
-    -- A registration lives as long as a code for its address. The new code must not revive one that has ended.
-    registrations := ARRAY(
-        SELECT users.id FROM emails JOIN users ON users.id = emails.user_id
-        WHERE emails.address_key = sign_in.address_key AND users.registration IS NOT NULL
-    );
-    IF registrations <> '{}' AND NOT EXISTS (
-        SELECT FROM codes
-        WHERE address_key = sign_in.address_key AND purpose = 'sign-in'
-            AND NOT ended AND wrong_guesses < tries AND expires_at > sign_in.code_created_at
-    ) THEN
-        PERFORM delete_users(registrations);
-    END IF;
-
-    IF sign_in.user_id IS NOT NULL AND NOT EXISTS (
-        SELECT FROM emails JOIN users ON users.id = emails.user_id
-        WHERE emails.id = sign_in.email_id AND emails.user_id = sign_in.user_id
-            AND emails.address_key = sign_in.address_key
+    -- An account that is deleted after this is found out by a foreign key.
+    SELECT array_agg(users.id) FILTER (WHERE users.registration IS NOT NULL),
+        coalesce(bool_or(
+            emails.id = sign_in.email_id AND users.id = sign_in.user_id
             AND (emails.verified OR emails.vouched OR users.registration = 'pending')
-    ) THEN
+        ), false)
+    INTO registrations, is_theirs
+    FROM emails JOIN users ON users.id = emails.user_id
+    WHERE emails.address_key = sign_in.address_key;
+
+    IF any_living(sign_in.address_key, tries, sign_in.code_created_at) THEN
+        IF sign_in.user_id IS NULL OR is_theirs THEN
+            PERFORM supersede_codes(sign_in, tries, living_per_address);
+        END IF;
+    ELSIF registrations IS NOT NULL THEN
+        -- A registration lives as long as a code for its address. The new code must not revive one that has ended.
+        PERFORM lock_owner(sign_in.address_key);
+        PERFORM delete_users(registrations);
+        is_theirs := is_theirs AND sign_in.user_id <> ALL (registrations);
+    END IF;
+    IF sign_in.user_id IS NOT NULL AND NOT is_theirs THEN
         outcome := 'stale';
         RETURN;
     END IF;
 
-    PERFORM store_sign_in(sign_in, tries, living_per_address, asked, counted_as);
+    PERFORM insert_sign_in(sign_in, asked, counted_as);
     outcome := 'opened';
 END
 $$;
