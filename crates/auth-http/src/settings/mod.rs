@@ -8,7 +8,7 @@ mod shapes;
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
+    net::{Ipv6Addr, SocketAddr},
     num::NonZero,
     path::{Path, PathBuf},
     str::FromStr,
@@ -307,8 +307,61 @@ impl FromStr for Parsed<GroupName> {
     }
 }
 
-/// Scheme, host and perhaps a port, as browsers write it (RFC 6454 §6.2): no path, no trailing slash.
+/// Scheme, host and perhaps a port, as browsers write it (RFC 6454 §6.2): lower case, no path, no trailing slash, and no port
+/// that the scheme implies. Anything else would be an origin that is never met.
 fn is_origin(origin: &str) -> bool {
-    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ' ', '?', '#', '@']))
+    let (implied, authority) = match origin.split_once("://") {
+        Some(("https", authority)) => (443, authority),
+        Some(("http", authority)) => (80, authority),
+        _ => return false,
+    };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse::<u16>().map(Some)),
+        _ => (authority, Ok(None)),
+    };
+    let is_name = host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b));
+    let is_ipv6 = || host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(is_ipv6);
+    !host.is_empty() && (is_name || is_ipv6()) && port.is_ok_and(|port| port != Some(implied))
+}
+
+fn is_ipv6(text: &str) -> bool {
+    text.parse::<Ipv6Addr>().is_ok_and(|address| address.to_string() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_a_browser_would_send() {
+        for origin in [
+            "https://app.example.org",
+            "http://127.0.0.1:3000",
+            "https://[2001:db8::9]:8443",
+            "http://[::1]",
+            "http://a",
+        ] {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for other in [
+            "null",
+            "*",
+            "https://",
+            "https://*.example.org",
+            "https://App.example.org",
+            "https://app.example.org/",
+            "https://app.example.org/x",
+            "https://app.example.org:443",
+            "http://app.example.org:80",
+            "https://app.example.org:",
+            "https://app.example.org:many",
+            "https://ada@app.example.org",
+            "https://[::0001]",
+            "HTTPS://app.example.org",
+            "ftp://app.example.org",
+            "app.example.org",
+        ] {
+            assert!(!is_origin(other), "{other}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The service under test, with verbs.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -28,6 +28,9 @@ use tempfile::TempDir;
 
 /// What a caller is told whose sign-in is not recent enough.
 pub(crate) const STEP_UP: &str = "this takes a recent sign-in: sign in again";
+
+/// Where requests come from that come from nowhere in particular.
+pub(crate) const HERE: &str = "192.0.2.1";
 
 /// What a journey runs on.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +67,7 @@ enum Behind {
 
 /// A request to be sent.
 pub(crate) struct Call {
+    peer: IpAddr,
     method: Method,
     path: String,
     headers: Vec<(String, String)>,
@@ -132,7 +136,7 @@ impl TestApp {
     /// Sends a request and holds the answer to the common rules.
     pub(crate) async fn send(&self, call: Call) -> Answer {
         let app = test::init_service(auth_http::app(self.service.clone(), &self.cors_origins)).await;
-        let peer: SocketAddr = "192.0.2.1:4711".parse().unwrap();
+        let peer = SocketAddr::new(call.peer, 4711);
         let mut request = test::TestRequest::with_uri(&call.path).method(call.method).peer_addr(peer);
         for (name, value) in call.headers {
             request = request.append_header((name, value));
@@ -256,7 +260,8 @@ impl TestApp {
 }
 
 fn call(method: Method, path: &str) -> Call {
-    Call { method, path: format!("{}{path}", auth_http::BASE), headers: Vec::new(), body: None }
+    let path = format!("{}{path}", auth_http::BASE);
+    Call { peer: HERE.parse().unwrap(), method, path, headers: Vec::new(), body: None }
 }
 
 pub(crate) fn get(path: &str) -> Call {
@@ -281,6 +286,11 @@ pub(crate) fn outside(method: Method, path: &str) -> Call {
 }
 
 impl Call {
+    /// The same from another address.
+    pub(crate) fn from(self, peer: &str) -> Self {
+        Self { peer: peer.parse().unwrap(), ..self }
+    }
+
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -341,7 +351,8 @@ impl Answer {
     }
 
     fn keeps_the_common_rules(&self) {
-        assert_eq!(self.header("cache-control"), "no-store");
+        assert_eq!((self.header("cache-control"), self.header("x-content-type-options")), ("no-store", "nosniff"));
+        assert!(!self.headers.contains_key("server"));
         let status = StatusCode::from_u16(self.status).unwrap();
         if matches!(self.status, 200 | 202) {
             assert!(!self.headers.contains_key("x-error") && !self.headers.contains_key("x-error-id"));

@@ -2,6 +2,8 @@
 
 mod administration;
 mod audit;
+mod browsers;
+mod client_address;
 mod emails;
 mod gateway;
 mod key_pairs;
