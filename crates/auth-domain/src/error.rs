@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::{EntropyError, StoreError};
 
 /// Everything a use case can end in besides success: outcomes that a caller can act on.
@@ -54,6 +56,12 @@ pub enum AuthError {
     /// Nobody would be left to administer users.
     #[error("the last administrator cannot be removed")]
     LastAdministrator,
+    /// Too much was asked for, or guessed wrong, in too little time.
+    #[error("too many requests")]
+    Throttled {
+        /// After how long it can be asked again.
+        retry_after: Duration,
+    },
     /// The store could not answer: nothing is known, least of all that a credential is invalid.
     #[error("the store could not answer")]
     Store(#[from] StoreError),

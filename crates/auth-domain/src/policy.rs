@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{GroupName, InvalidInput, RoleName, SessionKind};
+use crate::{GroupName, InvalidInput, Limits, RoleName, SessionKind};
 
 /// What the operator decides. The numbers that security rests on (tries, the life of codes) are not among it.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct Policy {
     pub new_user_groups: Vec<GroupName>,
     /// How long after a sign-in its session may change how the account is reached; `None` for as long as it lives.
     pub fresh_for: Option<Duration>,
+    /// How much is let through; `None` for everything, a code's own tries aside.
+    pub limits: Option<Limits>,
 }
 
 /// The kinds of session on offer.
@@ -42,7 +44,8 @@ pub struct ImpossibleLifetimes {
 }
 
 impl Default for Policy {
-    /// Registration open, `standard` sessions only, new users with role `user` in group `public`, no step-up.
+    /// Registration open, `standard` sessions only, new users with role `user` in group `public`, no step-up, the
+    /// usual limits.
     fn default() -> Self {
         Self {
             registration_open: true,
@@ -50,6 +53,7 @@ impl Default for Policy {
             new_user_roles: RoleName::parse("user").into_iter().collect(),
             new_user_groups: GroupName::parse("public").into_iter().collect(),
             fresh_for: None,
+            limits: Some(Limits::default()),
         }
     }
 }

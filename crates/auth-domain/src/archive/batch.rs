@@ -2,7 +2,10 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::{AttemptRecord, CodeRecord, EmailRecord, KeyPairRecord, MailRecord, SessionRecord, UserRecord};
+use super::{
+    AttemptRecord, CodeRecord, EmailRecord, FailureRecord, KeyPairRecord, KnownNetworkRecord, MailRecord,
+    SessionRecord, ThrottleRecord, UserRecord,
+};
 use crate::{Event, KeyId};
 
 /// A row of some table.
@@ -17,21 +20,33 @@ pub trait Record: Clone + PartialEq {
     fn key_id(&self) -> Option<KeyId>;
 }
 
-/// Where a record stands in its table: at its id, and where an id has several records, at its number among them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Where a record stands in its table: at its id, and where an id has several records, or there is none, at its number or its
+/// names among them.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// The id.
     pub id: Uuid,
     /// The number; 0 where the id says it all.
     pub number: u32,
+    /// What it is found by besides, in the order of its columns; nothing where the id says it all. Texts are compared by their
+    /// octets.
+    pub names: Vec<String>,
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.number {
+            0 if self.id.is_nil() => f.write_str("a record"),
             0 => write!(f, "{}", self.id),
             number => write!(f, "{} number {number}", self.id),
         }
+    }
+}
+
+// A name may be an address: it is not printed.
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Position({self})")
     }
 }
 
@@ -117,6 +132,12 @@ tables! {
     Outbox(MailRecord) = "outbox",
     /// The attempts at them.
     MailAttempts(AttemptRecord) = "mail_attempts",
+    /// Networks from which the owners of addresses have signed in.
+    KnownNetworks(KnownNetworkRecord) = "known_networks",
+    /// Wrong guesses at the codes of addresses.
+    Failures(FailureRecord) = "failures",
+    /// What was asked for, by address and by network.
+    Throttles(ThrottleRecord) = "throttles",
     /// The audit log.
     Events(Event) = "events",
 }

@@ -86,7 +86,7 @@ async fn write(
 ) -> Result<u64, CopyError> {
     let (mut after, mut count) = (None, 0);
     loop {
-        let batch = source.read(table, after, TOGETHER).await.map_err(CopyError::Source)?;
+        let batch = source.read(table, after.take(), TOGETHER).await.map_err(CopyError::Source)?;
         if batch.is_empty() {
             info!(%table, count, "copied");
             return Ok(count);
@@ -111,7 +111,7 @@ async fn compare(
 ) -> Result<(), CopyError> {
     let mut after = None;
     loop {
-        let expected = source.read(table, after, TOGETHER).await.map_err(CopyError::Source)?;
+        let expected = source.read(table, after.clone(), TOGETHER).await.map_err(CopyError::Source)?;
         let found = target.read(table, after, TOGETHER).await.map_err(CopyError::Target)?;
         if let Some(position) = expected.first_difference(&found) {
             return Err(CopyError::Differs { table, position });

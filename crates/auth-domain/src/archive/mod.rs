@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `records` | one plain record per table, with every field that is stored |
+//! | `limits` | the records of what limits remember |
 //! | `batch` | the list of tables, and records of one table together |
 //! | `copying` | [`copy`]: everything from one store to another, compared before it counts |
 //!
@@ -11,12 +12,14 @@
 
 mod batch;
 mod copying;
+mod limits;
 mod records;
 
 use async_trait::async_trait;
 
 pub use batch::{Batch, Position, Record, Table};
 pub use copying::{Copied, CopyError, copy};
+pub use limits::{FailureRecord, KnownNetworkRecord, ThrottleRecord};
 pub use records::{
     AttemptOutcome, AttemptRecord, CodeRecord, EmailRecord, KeyPairRecord, MailRecord, MailState, SessionRecord,
     UserRecord,

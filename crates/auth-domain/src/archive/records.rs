@@ -217,7 +217,7 @@ macro_rules! records {
 
             fn position(&self) -> Position {
                 let id: fn(&Self) -> Uuid = $id;
-                Position { id: id(self), number: 0 }
+                Position { id: id(self), number: 0, names: Vec::new() }
             }
 
             fn key_id(&self) -> Option<KeyId> {
@@ -244,7 +244,7 @@ impl Record for AttemptRecord {
     const TABLE: Table = Table::MailAttempts;
 
     fn position(&self) -> Position {
-        Position { id: self.mail_id.uuid(), number: self.attempt }
+        Position { id: self.mail_id.uuid(), number: self.attempt, names: Vec::new() }
     }
 
     fn key_id(&self) -> Option<KeyId> {

@@ -27,7 +27,7 @@ impl Client {
 }
 
 /// The network that one household or office is likely to share: an IPv4 /24 or an IPv6 /48.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network(IpAddr);
 
 impl Network {

@@ -1,6 +1,6 @@
 use std::{fmt, hint::black_box, time::Duration};
 
-use crate::{Actor, AddressKey, CodeId, Entropy, EntropyError, EventId, KeyId, Network, Timestamp};
+use crate::{Actor, AddressKey, CodeId, Entropy, EntropyError, EventId, KeyId, Limits, Network, Timestamp};
 
 /// What a code opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,12 +82,16 @@ pub struct CodeGuess {
     pub purpose: CodePurpose,
     /// What the guess hashes to under each server key.
     pub hashes: Vec<CodeHash>,
+    /// The network that guesses.
+    pub network: Network,
     /// Who guesses. If a user is known, a code that leads to anybody else is refused.
     pub by: Actor,
     /// When.
     pub at: Timestamp,
     /// Names what the audit log will say of it.
     pub event_id: EventId,
+    /// What the guess is measured by; `None` if there are no limits but a code's own tries.
+    pub limits: Option<Limits>,
 }
 
 impl CodeGuess {

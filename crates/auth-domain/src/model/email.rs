@@ -1,4 +1,4 @@
-use crate::{EmailAddress, EmailId, Event, NewCode, QueuedMail, UserId};
+use crate::{EmailAddress, EmailId, Event, NewCode, QueuedMail, Restraint, UserId};
 
 /// An address of an account, as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct EmailAddition {
     pub mails: Vec<QueuedMail>,
     /// What the audit log says of it.
     pub event: Event,
+    /// What the request is measured by; `None` if there are no limits.
+    pub restraint: Option<Restraint>,
 }
 
 /// A new code for an address that its account has added, everything in one transaction.
@@ -50,6 +52,8 @@ pub struct EmailRenewal {
     pub code: NewCode,
     /// The mail with the code, or the notice to the address's owner.
     pub mail: QueuedMail,
+    /// What the request is measured by; `None` if there are no limits.
+    pub restraint: Option<Restraint>,
 }
 
 /// A change to one address of an account, everything in one transaction.

@@ -97,6 +97,10 @@ kinds! {
     OtherSessionsClosed = "session.others-closed",
     /// A verification code was guessed wrong, or the right one was refused.
     CodeFailed = "code.failed",
+    /// A request was refused by a limit, which the detail names. A flood of them is told once in a while.
+    Throttled = "throttled",
+    /// The wrong guesses at the codes of an address were forgotten.
+    UserUnlocked = "user.unlocked",
     /// An address was added.
     EmailAdded = "email.added",
     /// An address was verified.

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use crate::{
-    ApiKey, EmailId, Event, InvalidInput, KeyId, KeyPairId, NewCode, QueuedMail, Timestamp, TokenDigest, User, UserId,
+    ApiKey, EmailId, Event, InvalidInput, KeyId, KeyPairId, NewCode, QueuedMail, Restraint, Timestamp, TokenDigest,
+    User, UserId,
 };
 
 /// What its owner calls a key pair: 1 to 64 characters, none of them a control character.
@@ -80,6 +81,8 @@ pub struct PendingKeyPair {
     pub mail: QueuedMail,
     /// What the audit log says of it.
     pub event: Event,
+    /// What the request is measured by; `None` if there are no limits.
+    pub restraint: Option<Restraint>,
 }
 
 impl KeyName {

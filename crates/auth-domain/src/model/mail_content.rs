@@ -40,6 +40,8 @@ pub enum Notice {
     AddressRemoved,
     /// An account's verified addresses: another one is preferred from now on.
     AddressPreferred,
+    /// The owner of an address: so many codes were guessed wrong that no more guesses are accepted.
+    AddressLocked,
 }
 
 impl CodeMail {
@@ -59,12 +61,13 @@ impl CodeMail {
 
 impl Notice {
     /// Every one there is.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::AddressAlreadyRegistered,
         Self::AddressClaimedElsewhere,
         Self::AddressAdded,
         Self::AddressRemoved,
         Self::AddressPreferred,
+        Self::AddressLocked,
     ];
 
     /// What it is called in storage and among templates.
@@ -75,6 +78,7 @@ impl Notice {
             Self::AddressAdded => "address-added",
             Self::AddressRemoved => "address-removed",
             Self::AddressPreferred => "address-preferred",
+            Self::AddressLocked => "address-locked",
         }
     }
 }

@@ -1,7 +1,8 @@
 use std::fmt;
 
 use crate::{
-    Client, EmailId, InvalidInput, KeyId, NewCode, QueuedMail, SessionId, Timestamp, TokenDigest, User, UserId,
+    Client, EmailId, InvalidInput, KeyId, NewCode, QueuedMail, Restraint, SessionId, Timestamp, TokenDigest, User,
+    UserId,
 };
 
 /// The sort of session asked for, such as `standard`: it decides how long the session lives.
@@ -116,4 +117,6 @@ pub struct PendingSignIn {
     pub code: NewCode,
     /// The mail that is owed.
     pub mail: QueuedMail,
+    /// What the request is measured by; `None` if there are no limits.
+    pub restraint: Option<Restraint>,
 }

@@ -34,6 +34,11 @@ impl Timestamp {
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
+
+    /// How much later it is than `earlier`; nothing if it is not.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +55,11 @@ mod tests {
     fn an_absurd_span_saturates() {
         let end = Timestamp::from_unix_millis(i64::MAX);
         assert_eq!(Timestamp::from_unix_millis(0).plus(Duration::MAX), end);
+    }
+
+    #[test]
+    fn what_is_not_later_is_later_by_nothing() {
+        let (early, late) = (Timestamp::from_unix_millis(-5), Timestamp::from_unix_millis(7));
+        assert_eq!((late.since(early), early.since(late)), (Duration::from_millis(12), Duration::ZERO));
     }
 }

@@ -1,4 +1,4 @@
-use crate::{Actor, CodeGuess, CredentialId, Event, EventKind, Opened, Outcome, UserId};
+use crate::{Actor, CodeGuess, CredentialId, Event, EventKind, Limit, Opened, Outcome, Restraint, UserId};
 
 /// What the audit log says of a guess that was refused: a wrong one at a code that leads to `owner`, or to nobody.
 pub fn event_of_wrong_guess(guess: &CodeGuess, owner: Option<UserId>) -> Event {
@@ -26,6 +26,20 @@ pub fn event_of_redeeming(guess: &CodeGuess, opened: Opened, owner: UserId, regi
         Opened::KeyPair(id) => (EventKind::KeyPairVerified, guess.by, id.to_string()),
     };
     event(guess, actor, kind, detail).about(owner)
+}
+
+/// What the audit log says of a request for a code that a limit refused.
+pub fn event_of_refusal(restraint: &Restraint, limit: Limit, owner: Option<UserId>) -> Event {
+    refused(restraint.event.clone(), limit, owner)
+}
+
+/// What the audit log says of a guess that a limit refused.
+pub fn event_of_refused_guess(guess: &CodeGuess, limit: Limit, owner: Option<UserId>) -> Event {
+    refused(event(guess, guess.by, EventKind::Throttled, String::new()), limit, owner)
+}
+
+fn refused(event: Event, limit: Limit, owner: Option<UserId>) -> Event {
+    Event { outcome: Outcome::Failure, subject: owner, detail: limit.as_str().to_owned(), ..event }
 }
 
 fn event(guess: &CodeGuess, actor: Actor, kind: EventKind, detail: String) -> Event {

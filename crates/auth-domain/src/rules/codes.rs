@@ -56,9 +56,11 @@ mod tests {
             id,
             purpose: CodePurpose::SignIn,
             hashes: vec![CodeHash::new([9; 32]), CodeHash::new([hash; 32])],
+            network: Network::of(IpAddr::from([192, 0, 2, 7])),
             by: Actor { user: None, credential: None, ip: None },
             at: at(0),
             event_id: Uuid::from_u128(2).into(),
+            limits: None,
         }
     }
 

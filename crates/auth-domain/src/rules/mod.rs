@@ -8,15 +8,26 @@ mod audit;
 mod codes;
 mod delivery;
 mod emails;
+mod guessing;
 mod key_pairs;
+mod known_networks;
 mod registration;
 mod sessions;
+mod throttling;
 
 pub use administration::{ChangeVerdict, holds, is_administrator, judge_access, judge_change};
-pub use audit::{event_of_disabled_account, event_of_redeeming, event_of_wrong_guess};
+pub use audit::{
+    event_of_disabled_account, event_of_redeeming, event_of_refusal, event_of_refused_guess, event_of_wrong_guess,
+};
 pub use codes::{Judgement, judge, superseded};
 pub use delivery::{GIVE_UP_NOTICES_AFTER, LEASE, is_worth_sending, wait_before_retry};
 pub use emails::{Addition, UNVERIFIED_AT_MOST, judge_addition, judge_preference, judge_removal};
+pub use guessing::{
+    Guessing, after_failure, after_success, failures_are_over, is_to_be_told, judge_guessing,
+    refused_guess_is_to_be_told,
+};
 pub use key_pairs::{judge_roles, key_pair_is_accepted};
+pub use known_networks::{KNOWN_NETWORKS_AT_MOST, forgotten_networks, network_is_known};
 pub use registration::{AliasHolder, AliasVerdict, judge_alias};
 pub use sessions::{extended_expiry, judge_freshness, session_is_accepted};
+pub use throttling::{Asking, Charge, HeldBack, HeldBackBy, judge_asking, judge_throttle};

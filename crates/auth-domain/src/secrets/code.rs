@@ -64,19 +64,23 @@ impl fmt::Debug for VerificationCode {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use uuid::Uuid;
 
     use super::*;
-    use crate::{Actor, Timestamp, system::SystemEntropy};
+    use crate::{Actor, Network, Timestamp, system::SystemEntropy};
 
     fn guess(id: CodeId, purpose: CodePurpose, text: &str, keys: &ServerKeys) -> CodeGuess {
         CodeGuess {
             id,
             purpose,
             hashes: CodeGuess::hashes(id, purpose, text, keys),
+            network: Network::of(IpAddr::from([192, 0, 2, 7])),
             by: Actor { user: None, credential: None, ip: None },
             at: Timestamp::from_unix_millis(0),
             event_id: Uuid::from_u128(3).into(),
+            limits: None,
         }
     }
 

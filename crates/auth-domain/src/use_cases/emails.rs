@@ -4,12 +4,13 @@ use super::{
     ATTEMPTS, Auth,
     audit::tell,
     contended,
+    limits::refused,
     minting::{CodeRequest, language_of},
 };
 use crate::{
     Actor, Applied, AuthError, Caller, Client, CodeId, CodeMail, CodePurpose, CodeState, Email, EmailAddition,
     EmailAddress, EmailChange, EmailId, EmailRenewal, EventKind, KnownAddress, Language, LiveSession, MailClass,
-    MailContent, NewCode, Notice, QueuedMail, Timestamp, UserId,
+    MailContent, NewCode, Notice, QueuedMail, Requested, Timestamp, UserId,
     rules::{Addition, judge_addition, judge_freshness, judge_preference, judge_removal},
 };
 
@@ -36,7 +37,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError::StepUpRequired`]; [`AuthError::AddressVerified`] for the caller's own verified address;
-    /// [`AuthError::TooManyAddresses`]; or what the store or the random source report.
+    /// [`AuthError::TooManyAddresses`]; [`AuthError::Throttled`]; or what the store or the random source report.
     #[instrument(level = "debug", skip_all)]
     pub async fn add_email(
         &self,
@@ -66,7 +67,7 @@ impl Auth {
     /// Mails a new code to one of the caller's addresses that is not verified yet, and ends the older ones.
     ///
     /// # Errors
-    /// [`AuthError::NotFound`] when it is none of the caller's, [`AuthError::AddressVerified`].
+    /// [`AuthError::NotFound`] when it is none of the caller's, [`AuthError::AddressVerified`], [`AuthError::Throttled`].
     #[instrument(level = "debug", skip_all)]
     pub async fn renew_email_code(
         &self,
@@ -100,8 +101,7 @@ impl Auth {
         code: &str,
         client: &Client,
     ) -> Result<(), AuthError> {
-        let by = caller.map_or(Actor::stranger(client), |caller| Actor::session(caller, client));
-        self.redeem(id, CodePurpose::Email, code, by).await
+        self.redeem(id, CodePurpose::Email, code, caller, client).await
     }
 
     /// Makes one of the caller's verified addresses the preferred one, and tells the others in `language`.
@@ -227,13 +227,17 @@ impl Auth {
             code,
             mails,
             event: event.about(caller.user.id).detailed(email_id.to_string()),
+            restraint: self.restraint(&Actor::session(caller, client), now)?,
         };
-        if self.ports.store.add_email(&addition).await? == Applied::Stale {
-            return Ok(None);
+        match self.ports.store.add_email(&addition).await? {
+            Requested::Yes => {
+                self.ports.bell.ring();
+                tell(&addition.event);
+                Ok(Some(added))
+            }
+            Requested::Stale => Ok(None),
+            Requested::Throttled(refusal) => Err(refused(addition.restraint.as_ref(), refusal, now)),
         }
-        self.ports.bell.ring();
-        tell(&addition.event);
-        Ok(Some(added))
     }
 
     /// One attempt at a new code for an address that waits; `None` when what was seen has changed.
@@ -248,14 +252,23 @@ impl Auth {
         let owner = self.foreign_owner(caller.user.id, &pending.address, now).await?;
         let (code, mail) = self.mint_email_code(&pending.address, owner.as_ref(), client, language, now)?;
         let added = AddedEmail { email_id: pending.id, code_id: code.id };
-        let renewal =
-            EmailRenewal { user_id: caller.user.id, email_id: pending.id, foreign: owner.is_some(), code, mail };
-        if self.ports.store.renew_email_code(&renewal).await? == Applied::Stale {
-            return Ok(None);
+        let renewal = EmailRenewal {
+            user_id: caller.user.id,
+            email_id: pending.id,
+            foreign: owner.is_some(),
+            code,
+            mail,
+            restraint: self.restraint(&Actor::session(caller, client), now)?,
+        };
+        match self.ports.store.renew_email_code(&renewal).await? {
+            Requested::Yes => {
+                self.ports.bell.ring();
+                info!(email.id = %added.email_id, user.id = %caller.user.id, "new code for an address");
+                Ok(Some(added))
+            }
+            Requested::Stale => Ok(None),
+            Requested::Throttled(refusal) => Err(refused(renewal.restraint.as_ref(), refusal, now)),
         }
-        self.ports.bell.ring();
-        info!(email.id = %added.email_id, user.id = %caller.user.id, "new code for an address");
-        Ok(Some(added))
     }
 
     /// Who owns `address`, if anybody. It is somebody else: the caller's own verified addresses are ruled out, and an unverified

@@ -1,10 +1,10 @@
 use tracing::instrument;
 
-use super::{ATTEMPTS, Auth, audit::tell, contended, minting::CodeRequest};
+use super::{ATTEMPTS, Auth, audit::tell, contended, limits::refused, minting::CodeRequest};
 use crate::{
-    Actor, ApiKey, ApiSecret, Applied, AuthError, Caller, Client, CodeId, CodeMail, CodePurpose, EventKind, KeyLife,
-    KeyName, KeyPair, KeyPairId, Language, LiveSession, MailClass, MailContent, NewKeyPair, PendingKeyPair, Timestamp,
-    UserId,
+    Actor, ApiKey, ApiSecret, AuthError, Caller, Client, CodeId, CodeMail, CodePurpose, EventKind, KeyLife, KeyName,
+    KeyPair, KeyPairId, Language, LiveSession, MailClass, MailContent, NewKeyPair, PendingKeyPair, Requested,
+    Timestamp, UserId,
     rules::{judge_freshness, judge_roles},
 };
 
@@ -41,7 +41,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError::StepUpRequired`]; [`AuthError::RoleLacking`] for a role that the caller lacks;
-    /// [`AuthError::AddressUnverified`] when the preferred address is not verified.
+    /// [`AuthError::AddressUnverified`] when the preferred address is not verified; [`AuthError::Throttled`].
     #[instrument(level = "debug", skip_all)]
     pub async fn create_key_pair(
         &self,
@@ -73,11 +73,16 @@ impl Auth {
             let event = self.event(EventKind::KeyPairCreated, &Actor::session(caller, client), now)?;
             let event = event.about(caller.user.id).detailed(created.id.to_string());
             let created = CreatedKeyPair { code_id: Some(code.id), ..created };
-            let pending = PendingKeyPair { key_pair, email_id: preferred.id, code, mail, event };
-            if self.ports.store.create_key_pair(&pending).await? == Applied::Yes {
-                self.ports.bell.ring();
-                tell(&pending.event);
-                return Ok(created);
+            let restraint = self.restraint(&Actor::session(caller, client), now)?;
+            let pending = PendingKeyPair { key_pair, email_id: preferred.id, code, mail, event, restraint };
+            match self.ports.store.create_key_pair(&pending).await? {
+                Requested::Yes => {
+                    self.ports.bell.ring();
+                    tell(&pending.event);
+                    return Ok(created);
+                }
+                Requested::Stale => {}
+                Requested::Throttled(refusal) => return Err(refused(pending.restraint.as_ref(), refusal, now)),
             }
         }
         Err(contended().into())
@@ -123,7 +128,7 @@ impl Auth {
         code: &str,
         client: &Client,
     ) -> Result<(), AuthError> {
-        self.redeem(id, CodePurpose::KeyPair, code, Actor::session(caller, client)).await
+        self.redeem(id, CodePurpose::KeyPair, code, Some(caller), client).await
     }
 
     /// The caller's key pairs, newest first.

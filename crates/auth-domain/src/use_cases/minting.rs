@@ -2,8 +2,8 @@ use std::net::IpAddr;
 
 use super::Auth;
 use crate::{
-    AuthError, Bearer, Client, CodeHash, CodeId, CodeMail, CodePurpose, CodeState, EmailAddress, Language, Lifetimes,
-    Mail, MailClass, MailContent, MailId, NewCode, NewSession, Notice, PendingSignIn, QueuedMail, SessionId,
+    Actor, AuthError, Bearer, Client, CodeHash, CodeId, CodeMail, CodePurpose, CodeState, EmailAddress, Language,
+    Lifetimes, Mail, MailClass, MailContent, MailId, NewCode, NewSession, Notice, PendingSignIn, QueuedMail, SessionId,
     SessionKind, SessionOwner, Timestamp, VerificationCode,
 };
 
@@ -103,7 +103,8 @@ impl Auth {
             expires_at,
             client: client.clone(),
         };
-        Ok((opened, PendingSignIn { session, code, mail }))
+        let restraint = self.restraint(&Actor::stranger(client), now)?;
+        Ok((opened, PendingSignIn { session, code, mail, restraint }))
     }
 
     /// Makes a code, and what is stored of it.
@@ -153,6 +154,8 @@ pub(super) fn language_of(content: &MailContent, asked: &Language) -> Language {
         | MailContent::Notice(Notice::AddressAdded | Notice::AddressRemoved | Notice::AddressPreferred) => {
             asked.clone()
         }
-        MailContent::Notice(Notice::AddressAlreadyRegistered | Notice::AddressClaimedElsewhere) => Language::default(),
+        MailContent::Notice(
+            Notice::AddressAlreadyRegistered | Notice::AddressClaimedElsewhere | Notice::AddressLocked,
+        ) => Language::default(),
     }
 }

@@ -7,6 +7,7 @@ mod check;
 mod deliver;
 mod emails;
 mod key_pairs;
+mod limits;
 mod minting;
 mod redeeming;
 mod sessions;

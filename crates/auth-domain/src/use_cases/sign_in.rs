@@ -2,9 +2,10 @@ use tracing::{info, instrument};
 
 use super::{
     ATTEMPTS, Auth, OpenedSession, contended,
+    limits::refused,
     minting::{SignInRequest, Target},
 };
-use crate::{Actor, Applied, AuthError, Client, CodeId, CodeMail, CodePurpose, EmailAddress, Language};
+use crate::{AuthError, Client, CodeId, CodeMail, CodePurpose, EmailAddress, Language, Requested};
 
 impl Auth {
     /// Opens a session that waits for the code, which is mailed to `email` in `language`.
@@ -13,7 +14,7 @@ impl Auth {
     /// apart either; its owner learns it from [`redeem_sign_in_code`](Self::redeem_sign_in_code).
     ///
     /// # Errors
-    /// [`AuthError::InvalidInput`] when `kind` is not on offer, or what the store or the random source report.
+    /// [`AuthError::InvalidInput`] when `kind` is not on offer, [`AuthError::Throttled`] alike for every address, or what the store or the random source report.
     #[instrument(level = "debug", skip_all)]
     pub async fn sign_in(
         &self,
@@ -36,12 +37,13 @@ impl Auth {
             let (opened, sign_in) =
                 self.mint_sign_in(SignInRequest { target, kind: kind.clone(), lifetimes, client, language, now })?;
             match self.ports.store.open_session(&sign_in).await? {
-                Applied::Yes => {
+                Requested::Yes => {
                     self.ports.bell.ring();
                     info!(session.id = %opened.session_id, "sign-in stored");
                     return Ok(opened);
                 }
-                Applied::Stale => {}
+                Requested::Stale => {}
+                Requested::Throttled(refusal) => return Err(refused(sign_in.restraint.as_ref(), refusal, now)),
             }
         }
         Err(contended().into())
@@ -51,8 +53,9 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError::CodeRefused`] for a code that is wrong, unknown, used, expired or exhausted;
-    /// [`AuthError::AccountDisabled`] for the right code of a disabled account.
+    /// [`AuthError::AccountDisabled`] for the right code of a disabled account; [`AuthError::Throttled`] when the client's network
+    /// asks too much.
     pub async fn redeem_sign_in_code(&self, id: CodeId, code: &str, client: &Client) -> Result<(), AuthError> {
-        self.redeem(id, CodePurpose::SignIn, code, Actor::stranger(client)).await
+        self.redeem(id, CodePurpose::SignIn, code, None, client).await
     }
 }

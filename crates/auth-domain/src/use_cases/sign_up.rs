@@ -2,6 +2,7 @@ use tracing::{info, instrument};
 
 use super::{
     ATTEMPTS, Auth, OpenedSession, contended,
+    limits::refused,
     minting::{SignInRequest, Target},
 };
 use crate::{
@@ -35,7 +36,7 @@ impl Auth {
     /// gets a mail that says so.
     ///
     /// # Errors
-    /// [`AuthError::RegistrationClosed`], [`AuthError::AliasTaken`], or what the store or the random source report.
+    /// [`AuthError::RegistrationClosed`], [`AuthError::AliasTaken`], [`AuthError::Throttled`] alike for every address, or what the store or the random source report.
     #[instrument(level = "debug", skip_all)]
     pub async fn sign_up(
         &self,
@@ -54,6 +55,10 @@ impl Auth {
                 }
                 Registered::AliasTaken => return Err(AuthError::AliasTaken),
                 Registered::Stale => {}
+                Registered::Throttled(refusal) => {
+                    let now = registration.sign_in.code.created_at;
+                    return Err(refused(registration.sign_in.restraint.as_ref(), refusal, now));
+                }
             }
         }
         Err(contended().into())

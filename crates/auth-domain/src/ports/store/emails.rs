@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{Applied, StoreError};
+use super::{Applied, Requested, StoreError};
 use crate::{Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Event, UserId, VouchedEmail};
 
 /// What became of an address that an administrator speaks for.
@@ -24,12 +24,13 @@ pub trait Emails: Send + Sync {
     async fn list_emails(&self, user: UserId) -> Result<Vec<Email>, StoreError>;
 
     /// Adds an address with its code, and queues the mails. Stale when the account's addresses are no longer those that
-    /// were seen, or when the address has found or lost an owner elsewhere. Records the event, as all of these do.
-    async fn add_email(&self, addition: &EmailAddition) -> Result<Applied, StoreError>;
+    /// were seen, or when the address has found or lost an owner elsewhere. Records the event, as all of these do. Limits are judged
+    /// and charged for as in [`open_session`](super::Sessions::open_session).
+    async fn add_email(&self, addition: &EmailAddition) -> Result<Requested, StoreError>;
 
     /// Stores a new code for an unverified address, ends the older ones, and queues the mail. Stale when the address
-    /// is not the account's any more, is verified, or has found or lost an owner elsewhere.
-    async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Applied, StoreError>;
+    /// is not the account's any more, is verified, or has found or lost an owner elsewhere. Limits as above.
+    async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Requested, StoreError>;
 
     /// Makes an address the preferred one, and queues the notices. Stale when the account's addresses are no longer
     /// those that were seen.

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{Applied, StoreError, Verified};
+use super::{Applied, Requested, StoreError, Verified};
 use crate::{
     Event, KeyPair, KeyPairId, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair, Timestamp, TokenDigest, UserId,
 };
@@ -27,8 +27,9 @@ pub trait KeyPairs: Send + Sync {
     ) -> Result<Paged<KeyPair>, StoreError>;
 
     /// Stores a key pair with its code, queues the mail, and records the event. Stale when the address that the code goes to
-    /// is not a verified one of the user any more.
-    async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Applied, StoreError>;
+    /// is not a verified one of the user any more. Limits are judged and charged for as in
+    /// [`open_session`](super::Sessions::open_session).
+    async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Requested, StoreError>;
 
     /// Stores a key pair that works at once, and records `event`. Stale when its user is not there, not verified or disabled.
     async fn create_live_key_pair(&self, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, StoreError>;

@@ -5,6 +5,7 @@ mod audit;
 mod codes;
 mod emails;
 mod key_pairs;
+mod lockouts;
 mod outbox;
 mod sessions;
 mod upkeep;
@@ -17,12 +18,13 @@ pub use audit::Audit;
 pub use codes::{Codes, Opened, Redeemed};
 pub use emails::{Emails, Vouched};
 pub use key_pairs::KeyPairs;
+pub use lockouts::{Lockouts, Unlocked};
 pub use outbox::Outbox;
 pub use sessions::Sessions;
-pub use upkeep::{Backlog, Upkeep};
+pub use upkeep::{Backlog, Purge, Upkeep};
 pub use users::{Registered, Users};
 
-use crate::UserId;
+use crate::{Refusal, UserId};
 
 /// Everything that is remembered.
 ///
@@ -35,9 +37,12 @@ use crate::UserId;
 ///
 /// Absence is an answer (`None`, [`Applied::Stale`]), failure is a [`StoreError`], and no implementation turns one
 /// into the other: a database that is down must not look like a signed-out user.
-pub trait Store: Users + Accounts + Emails + Sessions + KeyPairs + Codes + Audit + Outbox + Upkeep {}
+pub trait Store: Users + Accounts + Emails + Sessions + KeyPairs + Codes + Lockouts + Audit + Outbox + Upkeep {}
 
-impl<T: Users + Accounts + Emails + Sessions + KeyPairs + Codes + Audit + Outbox + Upkeep + ?Sized> Store for T {}
+impl<T: Users + Accounts + Emails + Sessions + KeyPairs + Codes + Lockouts + Audit + Outbox + Upkeep + ?Sized> Store
+    for T
+{
+}
 
 /// Why a store could not answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -88,6 +93,18 @@ pub enum Applied {
     Yes,
     /// It was not: what it builds on is gone or was changed by somebody else.
     Stale,
+}
+
+/// What became of a request for a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Requested {
+    /// It is stored, and the code is on its way.
+    Yes,
+    /// It is not: what it builds on is gone or was changed by somebody else. Nothing was charged for it.
+    Stale,
+    /// It is not: a limit holds it back. Nothing was charged for it.
+    Throttled(Refusal),
 }
 
 /// What became of a session or a key pair that an administrator verifies.

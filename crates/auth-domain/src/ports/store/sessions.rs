@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{Applied, StoreError, Verified};
+use super::{Applied, Requested, StoreError, Verified};
 use crate::{
     CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId, Timestamp,
     TokenDigest, UserId,
@@ -28,11 +28,14 @@ pub trait Sessions: Send + Sync {
 
     /// Stores a sign-in that waits for its code, in one transaction:
     ///
-    /// 1. Registrations for the address that have ended go, so that the new code does not revive them.
-    /// 2. It is stale when the owner no longer has that address: verified, vouched for, or as that of a registration.
-    /// 3. Of the sign-in codes alive for the address, those that [`superseded`](crate::rules::superseded) names end.
-    /// 4. Session, code and mail are stored.
-    async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Applied, StoreError>;
+    /// 1. If it has a restraint, it is judged by [`judge_asking`](crate::rules::judge_asking). When it is refused, the audit log
+    ///    gets [`event_of_refusal`](crate::rules::event_of_refusal), but of each row that refuses only [once in a
+    ///    while](crate::rules::is_to_be_told): once a day of wrong guesses, once in its span of a throttle.
+    /// 2. Registrations for the address that have ended go, so that the new code does not revive them.
+    /// 3. It is stale when the owner no longer has that address: verified, vouched for, or as that of a registration.
+    /// 4. Of the sign-in codes alive for the address, those that [`superseded`](crate::rules::superseded) names end.
+    /// 5. It is charged for. Session, code and mail are stored.
+    async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Requested, StoreError>;
 
     /// Moves the end of a session that is verified and ends after `now` to `expires_at`, never backwards; stale when it
     /// is not.

@@ -24,6 +24,19 @@ impl Backlog {
     pub const COUNTED_AT_MOST: u32 = 10_000;
 }
 
+/// What is to be purged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purge {
+    /// The present: what has ended by now goes.
+    pub now: Timestamp,
+    /// Events of this moment or earlier go.
+    pub events_until: Timestamp,
+    /// Networks go from which nobody has signed in since this moment.
+    pub networks_until: Timestamp,
+    /// How many go of each at most.
+    pub limit: u32,
+}
+
 /// The store's own well-being.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
@@ -34,8 +47,9 @@ pub trait Upkeep: Send + Sync {
     /// are.
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError>;
 
-    /// Deletes up to `limit` each of: sessions and key pairs that ended, sign-ins, registrations and key pairs that
-    /// nobody can complete any more, codes past `now` by themselves, mails settled a week ago or earlier, and events of
-    /// `events_until` or earlier. Returns how many went, not counting what went along with them.
-    async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError>;
+    /// Deletes, within the limit for each: sessions and key pairs that ended, sign-ins, registrations and key pairs that
+    /// nobody can complete any more, codes past their end by themselves, mails settled a week ago or earlier, wrong guesses
+    /// that [make no difference](crate::rules::failures_are_over), throttles that are full again, and what else
+    /// [`Purge`] names. Returns how many went, not counting what went along with them.
+    async fn purge(&self, purge: &Purge) -> Result<u64, StoreError>;
 }

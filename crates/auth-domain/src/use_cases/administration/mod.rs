@@ -1,6 +1,7 @@
 //! What administrators do, a file per subject. Each use case takes an [`Administrator`](crate::Administrator): the proof that
 //! somebody is one.
 
+mod addresses;
 mod emails;
 mod key_pairs;
 mod sessions;

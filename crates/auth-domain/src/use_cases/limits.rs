@@ -1,0 +1,50 @@
+use tracing::info;
+
+use super::{Auth, audit::tell};
+use crate::{
+    Actor, Applied, AuthError, EventKind, MailClass, MailContent, Notice, Outcome, Refusal, Restraint, Timestamp,
+    rules::event_of_refusal,
+};
+
+impl Auth {
+    /// Tells the owners of up to `limit` addresses by mail that so much was guessed wrong there that no more guesses are accepted.
+    /// Returns how many addresses were dealt with; there may be more if it is `limit`. To be called every few seconds.
+    pub async fn tell_of_lockouts(&self, limit: u32) -> Result<usize, AuthError> {
+        let Some(limits) = self.policy.limits else { return Ok(0) };
+        let lockouts = self.ports.store.list_untold_lockouts(limits.failures_in_a_row, limit).await?;
+        for lockout in &lockouts {
+            let now = self.now();
+            let content = MailContent::Notice(Notice::AddressLocked);
+            let language = crate::Language::default();
+            let mail = lockout.mail_to.as_ref();
+            let mail =
+                mail.map(|to| self.mint_mail(to, language, content, MailClass::Notice, None, now)).transpose()?;
+            let told = self.ports.store.tell_lockout(lockout, limits.failures_in_a_row, mail.as_ref(), now).await?;
+            if let (Applied::Yes, Some(mail)) = (told, mail) {
+                self.ports.bell.ring();
+                info!(mail.id = %mail.id, "the owner of a locked address is told");
+            }
+        }
+        Ok(lockouts.len())
+    }
+
+    /// What a request of `actor` at `now` is measured by.
+    pub(super) fn restraint(&self, actor: &Actor, now: Timestamp) -> Result<Option<Restraint>, AuthError> {
+        let Some(limits) = self.policy.limits else { return Ok(None) };
+        let event = self.event(EventKind::Throttled, actor, now)?;
+        Ok(Some(Restraint { limits, event: crate::Event { outcome: Outcome::Failure, ..event } }))
+    }
+}
+
+/// What somebody is told whose request a limit refused at `now`.
+pub(super) fn throttled(refusal: Refusal, now: Timestamp) -> AuthError {
+    AuthError::Throttled { retry_after: refusal.until.since(now) }
+}
+
+/// The same for a request with this restraint; tells the log what the audit log has been told.
+pub(super) fn refused(restraint: Option<&Restraint>, refusal: Refusal, now: Timestamp) -> AuthError {
+    if let Some(restraint) = restraint.filter(|_| refusal.told) {
+        tell(&event_of_refusal(restraint, refusal.limit, refusal.owner));
+    }
+    throttled(refusal, now)
+}
