@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{EntropyError, StoreError};
+use crate::{EntropyError, Limit, StoreError};
 
 /// Everything a use case can end in besides success: outcomes that a caller can act on.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -59,6 +59,8 @@ pub enum AuthError {
     /// Too much was asked for, or guessed wrong, in too little time.
     #[error("too many requests")]
     Throttled {
+        /// What holds it back. Not for whoever asks: they would learn how an address is.
+        limit: Limit,
         /// After how long it can be asked again.
         retry_after: Duration,
     },
