@@ -2,10 +2,10 @@ use async_trait::async_trait;
 use auth_domain::{
     Account, AccountFilter, Accounts, AddressKey, Applied, Audit, Backlog, Changed, ClaimedMail, CodeGuess, Codes,
     Created, CredentialId, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, Event, EventId, KeyPair,
-    KeyPairId, KeyPairs, KnownAddress, LiveKeyPair, LiveSession, Mail, MailError, MailId, Mailer, NewAccount,
-    NewKeyPair, NewSession, Outbox, Page, Paged, PendingKeyPair, PendingSignIn, Redeemed, Registered, Registration,
-    Session, SessionId, Sessions, Settlement, StoreError, Timestamp, TokenDigest, Upkeep, User, UserChange, UserId,
-    Users, Verified, Vouched, VouchedEmail,
+    KeyPairId, KeyPairs, KnownAddress, LiveKeyPair, LiveSession, Lockout, Lockouts, Mail, MailError, MailId, Mailer,
+    NewAccount, NewKeyPair, NewSession, Outbox, Page, Paged, PendingKeyPair, PendingSignIn, Purge, Redeemed,
+    Registered, Registration, Requested, Session, SessionId, Sessions, Settlement, StoreError, Timestamp, TokenDigest,
+    ToldLockout, Unlocked, Upkeep, User, UserChange, UserId, Users, Verified, Vouched, VouchedEmail,
 };
 
 mockall::mock! {
@@ -33,7 +33,7 @@ mockall::mock! {
     impl Sessions for Store {
         async fn find_session(&self, digest: &TokenDigest) -> Result<Option<LiveSession>, StoreError>;
         async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
-        async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Applied, StoreError>;
+        async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Requested, StoreError>;
         async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<Applied, StoreError>;
         async fn page_sessions(&self, user: Option<UserId>, now: Timestamp, page: Page) -> Result<Paged<Session>, StoreError>;
         async fn open_live_session(&self, user: UserId, session: &NewSession, event: &Event) -> Result<Applied, StoreError>;
@@ -46,8 +46,8 @@ mockall::mock! {
     #[async_trait]
     impl Emails for Store {
         async fn list_emails(&self, user: UserId) -> Result<Vec<Email>, StoreError>;
-        async fn add_email(&self, addition: &EmailAddition) -> Result<Applied, StoreError>;
-        async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Applied, StoreError>;
+        async fn add_email(&self, addition: &EmailAddition) -> Result<Requested, StoreError>;
+        async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Requested, StoreError>;
         async fn prefer_email(&self, change: &EmailChange) -> Result<Applied, StoreError>;
         async fn remove_email(&self, change: &EmailChange) -> Result<Applied, StoreError>;
         async fn vouch_for_email(&self, vouched: &VouchedEmail) -> Result<Vouched, StoreError>;
@@ -59,7 +59,7 @@ mockall::mock! {
     impl KeyPairs for Store {
         async fn find_key_pair(&self, secret: &TokenDigest) -> Result<Option<LiveKeyPair>, StoreError>;
         async fn list_key_pairs(&self, user: UserId, now: Timestamp) -> Result<Vec<KeyPair>, StoreError>;
-        async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Applied, StoreError>;
+        async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Requested, StoreError>;
         async fn page_key_pairs(&self, user: Option<UserId>, now: Timestamp, page: Page) -> Result<Paged<KeyPair>, StoreError>;
         async fn create_live_key_pair(&self, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, StoreError>;
         async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Verified, StoreError>;
@@ -69,6 +69,13 @@ mockall::mock! {
     #[async_trait]
     impl Codes for Store {
         async fn redeem_code(&self, guess: &CodeGuess) -> Result<Redeemed, StoreError>;
+    }
+
+    #[async_trait]
+    impl Lockouts for Store {
+        async fn list_untold_lockouts(&self, failures_in_a_row: u32, limit: u32) -> Result<Vec<Lockout>, StoreError>;
+        async fn tell_lockout(&self, told: &ToldLockout) -> Result<Applied, StoreError>;
+        async fn unlock_address(&self, address: &AddressKey, event: &Event) -> Result<Unlocked, StoreError>;
     }
 
     #[async_trait]
@@ -87,7 +94,7 @@ mockall::mock! {
     impl Upkeep for Store {
         async fn check_ready(&self) -> Result<(), StoreError>;
         async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError>;
-        async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError>;
+        async fn purge(&self, purge: &Purge) -> Result<u64, StoreError>;
     }
 }
 

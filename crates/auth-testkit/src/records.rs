@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use auth_domain::{
-    Alias, ApiKey, Client, CodeHash, CodePurpose, Event, EventKind, FullName, KeyId, KeyName, MailClass, Network,
-    Outcome, SessionKind, Standing, Timestamp, TokenDigest, User,
+    Alias, ApiKey, Client, CodeHash, CodePurpose, Event, EventKind, Failures, FullName, KeyId, KeyName, MailClass,
+    Network, Outcome, SessionKind, Standing, ThrottleKey, ThrottleKind, Timestamp, TokenDigest, User,
     archive::{
-        AttemptOutcome, AttemptRecord, Batch, CodeRecord, EmailRecord, KeyPairRecord, MailRecord, MailState,
-        SessionRecord, UserRecord,
+        AttemptOutcome, AttemptRecord, Batch, CodeRecord, EmailRecord, FailureRecord, KeyPairRecord,
+        KnownNetworkRecord, MailRecord, MailState, SessionRecord, ThrottleRecord, UserRecord,
     },
 };
 use uuid::Uuid;
@@ -30,6 +30,9 @@ pub fn everything() -> Vec<Batch> {
         Batch::Codes(codes()),
         Batch::Outbox(outbox()),
         Batch::MailAttempts(mail_attempts()),
+        Batch::KnownNetworks(known_networks()),
+        Batch::Failures(failures()),
+        Batch::Throttles(throttles()),
         Batch::Events(events()),
     ]
 }
@@ -146,7 +149,6 @@ fn key_pairs() -> Vec<KeyPairRecord> {
 
 fn codes() -> Vec<CodeRecord> {
     let [newer, older] = key_ids();
-    let network = |ip: &str| Network::of(ip.parse::<IpAddr>().expect("an address"));
     let code = |number, purpose, ip| CodeRecord {
         id: id(number),
         purpose,
@@ -207,6 +209,47 @@ fn mail_attempts() -> Vec<AttemptRecord> {
         attempt(0x61, 2, AttemptOutcome::Deferred, ""),
         attempt(0x62, 1, AttemptOutcome::Delivered, "250 ok"),
         attempt(0x63, 1, AttemptOutcome::Abandoned, "550 no"),
+    ]
+}
+
+fn network(ip: &str) -> Network {
+    Network::of(ip.parse().expect("an address"))
+}
+
+fn known_networks() -> Vec<KnownNetworkRecord> {
+    let known =
+        |ip| KnownNetworkRecord { email_id: id(0x21), network: network(ip), last_signed_in_at: after_midnight(1) };
+    vec![known("192.0.2.7"), known("2001:db8:7::7")]
+}
+
+fn failures() -> Vec<FailureRecord> {
+    let row = |network, told_at, owner_told_at| FailureRecord {
+        address_key: address("ada@exämple.org").key(),
+        network,
+        failures: Failures {
+            day_began_at: after_midnight(1),
+            of_day: 3,
+            in_a_row: 100,
+            last_at: after_midnight(2),
+            told_at,
+            owner_told_at,
+        },
+    };
+    vec![row(None, Some(after_midnight(3)), Some(after_midnight(4))), row(Some(network("2001:db8:7::7")), None, None)]
+}
+
+fn throttles() -> Vec<ThrottleRecord> {
+    let row = |kind, address, network, told_at| ThrottleRecord {
+        key: ThrottleKey { kind, address, network },
+        full_at: after_midnight(1),
+        told_at,
+    };
+    let ada = || Some(address("ada@exämple.org").key());
+    vec![
+        row(ThrottleKind::MailsFromNetwork, None, Some(network("192.0.2.7")), Some(after_midnight(2))),
+        row(ThrottleKind::MailsToAddress, ada(), None, None),
+        row(ThrottleKind::MailsToAddress, ada(), Some(network("2001:db8:7::7")), None),
+        row(ThrottleKind::SignUps, None, Some(network("192.0.2.7")), None),
     ]
 }
 

@@ -8,9 +8,9 @@ use std::{
 
 use auth_domain::{
     Actor, Alias, ApiKey, Client, CodeGuess, CodeHash, CodeId, CodePurpose, CodeState, Email, EmailAddition,
-    EmailAddress, EmailChange, EmailId, EmailRenewal, Event, EventKind, FullName, KeyId, KeyName, MailClass,
-    NewAccount, NewCode, NewKeyPair, NewSession, Outcome, PendingKeyPair, PendingSignIn, QueuedMail, Registration,
-    SealedMail, SessionKind, SessionOwner, Timestamp, TokenDigest, UserId, VouchedEmail,
+    EmailAddress, EmailChange, EmailId, EmailRenewal, Event, EventKind, FullName, KeyId, KeyName, Limits, MailClass,
+    NewAccount, NewCode, NewKeyPair, NewSession, Outcome, PendingKeyPair, PendingSignIn, Purge, QueuedMail,
+    Registration, Restraint, SealedMail, SessionKind, SessionOwner, Timestamp, TokenDigest, UserId, VouchedEmail,
 };
 use uuid::Uuid;
 
@@ -88,6 +88,7 @@ pub fn sign_in(owner: Option<SessionOwner>, to: &str, network: u8, now: Timestam
         },
         mail: mail(if owner.is_some() { MailClass::Code } else { MailClass::Decoy }, Some(code.id), now),
         code,
+        restraint: None,
     }
 }
 
@@ -121,6 +122,7 @@ pub fn email_addition(user: UserId, seen: &[Email], to: &str, now: Timestamp) ->
         mails: vec![mail(MailClass::Code, Some(code.id), now), mail(MailClass::Notice, None, now)],
         code,
         event: event(EventKind::EmailAdded, now).about(user),
+        restraint: None,
     }
 }
 
@@ -128,7 +130,7 @@ pub fn email_addition(user: UserId, seen: &[Email], to: &str, now: Timestamp) ->
 pub fn email_renewal(user: UserId, email: &Email, now: Timestamp) -> EmailRenewal {
     let code = code(CodePurpose::Email, email.address.as_str(), 1, now);
     let mail = mail(MailClass::Code, Some(code.id), now);
-    EmailRenewal { user_id: user, email_id: email.id, foreign: false, code, mail }
+    EmailRenewal { user_id: user, email_id: email.id, foreign: false, code, mail, restraint: None }
 }
 
 /// A change to the address `email` of the account of `user` that has the addresses `seen`, with one notice.
@@ -157,6 +159,7 @@ pub fn key_pair(owner: SessionOwner, to: &str, now: Timestamp) -> PendingKeyPair
         mail: mail(MailClass::Code, Some(code.id), now),
         code,
         event: event(EventKind::KeyPairCreated, now).about(owner.user_id),
+        restraint: None,
     }
 }
 
@@ -171,8 +174,16 @@ pub fn wrong_guess(code: &NewCode, now: Timestamp) -> CodeGuess {
 }
 
 fn guess(code: &NewCode, hashes: Vec<CodeHash>, now: Timestamp) -> CodeGuess {
-    let by = Actor::stranger(&client(1));
-    CodeGuess { id: code.id, purpose: code.purpose, hashes, by, at: now, event_id: uuid().into() }
+    CodeGuess {
+        id: code.id,
+        purpose: code.purpose,
+        hashes,
+        network: client(1).network(),
+        by: Actor::stranger(&client(1)),
+        at: now,
+        event_id: uuid().into(),
+        limits: None,
+    }
 }
 
 /// The same guess, made by a user who is known.
@@ -226,4 +237,24 @@ pub fn vouched_email(user: UserId, seen: &[Email], to: &str, now: Timestamp) -> 
         notices: vec![mail(MailClass::Notice, None, now)],
         event: event(EventKind::EmailAdded, now).about(user),
     }
+}
+
+/// What a request from the network 192.0.`network`.0/24 at `now` is measured by.
+pub fn restraint(limits: Limits, network: u8, now: Timestamp) -> Restraint {
+    let event = event(EventKind::Throttled, now);
+    Restraint {
+        limits,
+        event: Event { outcome: Outcome::Failure, ip: Some(client(network).ip), detail: String::new(), ..event },
+    }
+}
+
+/// The same guess, made from the network 192.0.`network`.0/24 and measured by `limits`.
+pub fn limited(guess: CodeGuess, limits: Limits, network: u8) -> CodeGuess {
+    let by = Actor { ip: Some(client(network).ip), ..guess.by };
+    CodeGuess { network: client(network).network(), by, limits: Some(limits), ..guess }
+}
+
+/// A purge at `now` of all that has ended, up to `limit` of each, which leaves known networks alone.
+pub fn purge(now: Timestamp, events_until: Timestamp, limit: u32) -> Purge {
+    Purge { now, events_until, networks_until: Timestamp::from_unix_millis(0), limit }
 }

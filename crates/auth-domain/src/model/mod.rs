@@ -41,7 +41,7 @@ pub use membership::{GroupName, Membership, RoleName};
 pub use names::{Alias, FullName};
 pub use page::{Page, Paged};
 pub use portal_url::PortalUrl;
-pub use restraint::{Failures, Limit, Lockout, Refusal, Restraint, ThrottleKey, ThrottleKind};
+pub use restraint::{Failures, Limit, Lockout, Refusal, Restraint, ThrottleKey, ThrottleKind, ToldLockout};
 pub use session::{LiveSession, NewSession, PendingSignIn, Session, SessionKind, SessionOwner};
 pub use time::Timestamp;
 pub use user::{KnownAddress, Registration, Standing, User, UserChange};

@@ -1,4 +1,4 @@
-use crate::{AddressKey, EmailAddress, Event, Limits, Network, Timestamp, UserId};
+use crate::{AddressKey, EmailAddress, Event, Limits, Network, QueuedMail, Timestamp, UserId};
 
 /// What a request for a code is measured by, and what the audit log says if it is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,19 @@ pub struct Lockout {
     pub network: Option<Network>,
     /// The address as its owner wrote it; `None` when nobody owns it.
     pub mail_to: Option<EmailAddress>,
+}
+
+/// That the owner of an address is told of a lockout, everything in one transaction.
+#[derive(Debug, Clone)]
+pub struct ToldLockout {
+    /// The lockout.
+    pub lockout: Lockout,
+    /// How many wrong guesses in a row make one.
+    pub failures_in_a_row: u32,
+    /// The mail that tells the owner; `None` when there is nobody to tell.
+    pub mail: Option<QueuedMail>,
+    /// When this was decided.
+    pub told_at: Timestamp,
 }
 
 impl Limit {

@@ -2,8 +2,8 @@ use tracing::info;
 
 use super::{Auth, audit::tell};
 use crate::{
-    Actor, Applied, AuthError, EventKind, MailClass, MailContent, Notice, Outcome, Refusal, Restraint, Timestamp,
-    rules::event_of_refusal,
+    Actor, Applied, AuthError, EmailAddress, Event, EventKind, Language, MailClass, MailContent, Notice, Outcome,
+    Refusal, Restraint, Timestamp, ToldLockout, rules::event_of_refusal,
 };
 
 impl Auth {
@@ -12,27 +12,29 @@ impl Auth {
     pub async fn tell_of_lockouts(&self, limit: u32) -> Result<usize, AuthError> {
         let Some(limits) = self.policy.limits else { return Ok(0) };
         let lockouts = self.ports.store.list_untold_lockouts(limits.failures_in_a_row, limit).await?;
-        for lockout in &lockouts {
-            let now = self.now();
-            let content = MailContent::Notice(Notice::AddressLocked);
-            let language = crate::Language::default();
-            let mail = lockout.mail_to.as_ref();
-            let mail =
-                mail.map(|to| self.mint_mail(to, language, content, MailClass::Notice, None, now)).transpose()?;
-            let told = self.ports.store.tell_lockout(lockout, limits.failures_in_a_row, mail.as_ref(), now).await?;
-            if let (Applied::Yes, Some(mail)) = (told, mail) {
+        let found = lockouts.len();
+        for lockout in lockouts {
+            let (told_at, failures_in_a_row) = (self.now(), limits.failures_in_a_row);
+            let mint = |to: &EmailAddress| {
+                // Whoever guessed there may speak any language.
+                let (language, content) = (Language::default(), MailContent::Notice(Notice::AddressLocked));
+                self.mint_mail(to, language, content, MailClass::Notice, None, told_at)
+            };
+            let mail = lockout.mail_to.as_ref().map(mint).transpose()?;
+            let told = ToldLockout { lockout, failures_in_a_row, mail, told_at };
+            if let (Applied::Yes, Some(mail)) = (self.ports.store.tell_lockout(&told).await?, &told.mail) {
                 self.ports.bell.ring();
                 info!(mail.id = %mail.id, "the owner of a locked address is told");
             }
         }
-        Ok(lockouts.len())
+        Ok(found)
     }
 
     /// What a request of `actor` at `now` is measured by.
     pub(super) fn restraint(&self, actor: &Actor, now: Timestamp) -> Result<Option<Restraint>, AuthError> {
         let Some(limits) = self.policy.limits else { return Ok(None) };
         let event = self.event(EventKind::Throttled, actor, now)?;
-        Ok(Some(Restraint { limits, event: crate::Event { outcome: Outcome::Failure, ..event } }))
+        Ok(Some(Restraint { limits, event: Event { outcome: Outcome::Failure, ..event } }))
     }
 }
 

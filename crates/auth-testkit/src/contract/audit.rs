@@ -1,12 +1,12 @@
 use auth_domain::{
-    Applied, Changed, Created, CredentialId, Event, EventKind, Outcome, Redeemed, Registered, Store, UserChange,
-    UserId, Verified, Vouched, VouchedEmail,
+    Applied, Changed, Created, CredentialId, Event, EventKind, Outcome, Redeemed, Registered, Requested, Store,
+    UserChange, UserId, Verified, Vouched, VouchedEmail,
 };
 
 use super::{Subject, account, closes, deletes, deletes_key, owner};
 use crate::samples::{
-    account as sample_account, at, decoy_registration, email_addition, email_change, event, key_pair, registration,
-    right_guess, sign_in, vouched_email, wrong_guess,
+    account as sample_account, at, decoy_registration, email_addition, email_change, event, key_pair, purge,
+    registration, right_guess, sign_in, vouched_email, wrong_guess,
 };
 
 /// What the log says that concerns `user`, oldest first.
@@ -28,10 +28,10 @@ pub async fn a_fact_that_happens_is_told_and_one_that_does_not_is_not(subject: &
     assert!(!closes(&*store, session, bob.user_id, 1).await);
     let seen = store.list_emails(id).await.unwrap();
     let added = email_addition(id, &seen, "second@example.org", at(1));
-    assert_eq!(store.add_email(&added).await.unwrap(), Applied::Yes);
-    assert_eq!(store.add_email(&added).await.unwrap(), Applied::Stale);
+    assert_eq!(store.add_email(&added).await.unwrap(), Requested::Yes);
+    assert_eq!(store.add_email(&added).await.unwrap(), Requested::Stale);
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
-    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Applied::Yes);
+    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
     assert!(!deletes_key(&*store, pair.key_pair.id, bob.user_id, 1).await);
     assert!(deletes_key(&*store, pair.key_pair.id, id, 1).await);
     let seen = store.list_emails(id).await.unwrap();
@@ -52,9 +52,9 @@ pub async fn verifying_or_giving_what_is_so_already_is_acknowledged_and_leaves_n
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let waiting = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&waiting).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&waiting).await.unwrap(), Requested::Yes);
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
-    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Applied::Yes);
+    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let given = vouched_email(ada.user_id, &seen, "second@example.org", at(1));
     assert_eq!(store.vouch_for_email(&given).await.unwrap(), Vouched::Yes);
@@ -125,7 +125,7 @@ pub async fn signing_in_and_failing_to_are_told_and_garbage_is_not(subject: &imp
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
     let wrong = store.redeem_code(&wrong_guess(&pending.code, at(2))).await.unwrap();
     assert_eq!(wrong, Redeemed::Wrong { owner: Some(ada.user_id) });
     for _ in 0..2 {
@@ -146,7 +146,7 @@ pub async fn signing_in_and_failing_to_are_told_and_garbage_is_not(subject: &imp
     assert_eq!((events[1].actor, events[1].subject), (None, Some(ada.user_id)));
 
     let nobody = sign_in(None, "nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&nobody).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&nobody).await.unwrap(), Requested::Yes);
     let before = store.list_events(None, None, 100).await.unwrap().len();
     let wrong = store.redeem_code(&wrong_guess(&nobody.code, at(2))).await.unwrap();
     assert_eq!(wrong, Redeemed::Wrong { owner: None }, "a decoy's failure is told as any other");
@@ -171,7 +171,7 @@ pub async fn closing_all_sessions_is_told_exactly_if_one_of_them_was_live(subjec
     let ada = account(&*store, "ada", "ada@example.org").await;
     let keep = ada.sign_in.session.id;
     let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
     let closing = |second| event(EventKind::OtherSessionsClosed, at(second)).about(ada.user_id);
     assert_eq!(store.close_sessions(ada.user_id, Some(keep), &closing(2)).await.unwrap(), 0);
     assert_eq!(kinds(&*store, ada.user_id).await, ["user.registered"], "one that waits for its code is not live");
@@ -220,8 +220,8 @@ pub async fn old_events_are_purged(subject: &impl Subject) {
     let ada = account(&*store, "ada", "ada@example.org").await;
     let changing = event(EventKind::UserDisabled, at(10)).about(ada.user_id);
     assert_eq!(store.change_user(ada.user_id, &UserChange::Disable, &changing).await.unwrap(), Changed::Yes);
-    store.purge(at(11), at(9), 100).await.unwrap();
+    store.purge(&purge(at(11), at(9), 100)).await.unwrap();
     assert_eq!(kinds(&*store, ada.user_id).await, ["user.disabled"]);
-    assert_eq!(store.purge(at(11), at(10), 100).await.unwrap(), 1);
+    assert_eq!(store.purge(&purge(at(11), at(10), 100)).await.unwrap(), 1);
     assert!(kinds(&*store, ada.user_id).await.is_empty());
 }

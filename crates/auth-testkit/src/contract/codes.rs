@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use auth_domain::{Applied, CodeState, PendingSignIn, Redeemed, Registered, Store};
+use auth_domain::{CodeState, PendingSignIn, Redeemed, Registered, Requested, Store};
 
 use super::{Subject, account, closes, found, owner};
 use crate::samples::{at, decoy_registration, registration, right_guess, sign_in, wrong_guess};
@@ -8,7 +8,7 @@ use crate::samples::{at, decoy_registration, registration, right_guess, sign_in,
 async fn pending(store: &dyn Store) -> PendingSignIn {
     let ada = account(store, "ada", "ada@example.org").await;
     let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(0));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
     pending
 }
 
@@ -63,7 +63,7 @@ pub async fn a_closed_session_takes_its_code_along(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(0));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
     assert!(closes(&*store, pending.session.id, ada.user_id, 1).await);
     assert!(is_refused(&*store, &pending, 1).await);
 }
@@ -104,7 +104,7 @@ pub async fn the_right_code_of_a_disabled_account_is_used_up_and_says_so(subject
     let ada = account(&*store, "ada", "ada@example.org").await;
     subject.disable(ada.user_id);
     let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(0));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
 
     guesses_wrong(&*store, &pending, 1).await;
     assert_eq!(
@@ -119,7 +119,7 @@ pub async fn a_decoys_code_never_opens_anything(subject: &impl Subject) {
     let store = subject.store();
     account(&*store, "ada", "ada@example.org").await;
     let nobody = sign_in(None, "nobody@example.org", 1, at(0));
-    assert_eq!(store.open_session(&nobody).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&nobody).await.unwrap(), Requested::Yes);
     let registered = decoy_registration("new", "ada@example.org", at(0));
     assert_eq!(store.register_user(&registered).await.unwrap(), Registered::Yes);
 
@@ -134,7 +134,7 @@ pub async fn of_two_who_await_one_address_the_first_to_verify_wins(subject: &imp
     let ada = registration("ada", "ada@example.org", at(0));
     assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
     let again = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(0));
-    assert_eq!(store.open_session(&again).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&again).await.unwrap(), Requested::Yes);
     assert!(!is_refused(&*store, &ada.sign_in, 1).await);
     assert!(!is_refused(&*store, &again, 1).await, "both lead to one account, and that one has the address");
 }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Applied, Changed, Email, EmailAddition, EmailId, NewCode, Opened, Redeemed, Registered, Registration, Store, UserId,
+    Applied, Changed, Email, EmailAddition, EmailId, NewCode, Opened, Redeemed, Registered, Registration, Requested,
+    Store, UserId,
 };
 
 use super::{Subject, account, deletes, found, live_session, owner};
@@ -16,7 +17,7 @@ async fn emails(store: &dyn Store, user: UserId) -> Vec<Email> {
 /// Adds `to` to the account of `ada`, as it stands.
 async fn added(store: &dyn Store, ada: &Registration, to: &str, second: u64) -> EmailAddition {
     let addition = email_addition(ada.user_id, &emails(store, ada.user_id).await, to, at(second));
-    assert_eq!(store.add_email(&addition).await.unwrap(), Applied::Yes);
+    assert_eq!(store.add_email(&addition).await.unwrap(), Requested::Yes);
     addition
 }
 
@@ -63,7 +64,7 @@ pub async fn an_added_address_signs_in_once_its_code_is_redeemed(subject: &impl 
     let known = store.find_address(&second.address.key(), at(2)).await.unwrap().unwrap();
     assert!(known.verified && known.owner.user_id == ada.user_id && known.owner.email_id == second.email_id);
     let pending = sign_in(Some(known.owner), "second@example.org", 2, at(3));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
     assert!(opens(&*store, &pending.code, 3).await);
     assert!(found(&*store, &pending).await.unwrap().is_verified());
 }
@@ -75,7 +76,7 @@ pub async fn a_sign_in_to_an_address_that_was_only_added_is_stale(subject: &impl
     let mut to_it = owner(&ada);
     to_it.email_id = second.email_id;
     let pending = sign_in(Some(to_it), "second@example.org", 1, at(2));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Stale);
+    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Stale);
 }
 
 pub async fn an_addition_to_addresses_that_have_changed_is_stale(subject: &impl Subject) {
@@ -84,14 +85,14 @@ pub async fn an_addition_to_addresses_that_have_changed_is_stale(subject: &impl 
     let seen = emails(&*store, ada.user_id).await;
     added(&*store, &ada, "second@example.org", 1).await;
     let late = email_addition(ada.user_id, &seen, "third@example.org", at(2));
-    assert_eq!(store.add_email(&late).await.unwrap(), Applied::Stale);
+    assert_eq!(store.add_email(&late).await.unwrap(), Requested::Stale);
     assert_eq!(emails(&*store, ada.user_id).await.len(), 2);
     assert!(!opens(&*store, &late.code, 2).await);
     assert_eq!(store.claim_mails(at(2), at(30), 10).await.unwrap().len(), 3, "nothing of it was stored");
 
     assert_eq!(deletes(&*store, ada.user_id).await, Changed::Yes);
     let too_late = email_addition(ada.user_id, &[], "third@example.org", at(2));
-    assert_eq!(store.add_email(&too_late).await.unwrap(), Applied::Stale);
+    assert_eq!(store.add_email(&too_late).await.unwrap(), Requested::Stale);
 }
 
 pub async fn an_addition_that_misjudged_a_foreign_owner_is_stale(subject: &impl Subject) {
@@ -100,9 +101,9 @@ pub async fn an_addition_that_misjudged_a_foreign_owner_is_stale(subject: &impl 
     account(&*store, "bob", "bob@example.org").await;
     let seen = emails(&*store, ada.user_id).await;
     let thought_free = email_addition(ada.user_id, &seen, "bob@example.org", at(1));
-    assert_eq!(store.add_email(&thought_free).await.unwrap(), Applied::Stale);
+    assert_eq!(store.add_email(&thought_free).await.unwrap(), Requested::Stale);
     let thought_bobs = EmailAddition { foreign: true, ..email_addition(ada.user_id, &seen, "free@example.org", at(1)) };
-    assert_eq!(store.add_email(&thought_bobs).await.unwrap(), Applied::Stale);
+    assert_eq!(store.add_email(&thought_bobs).await.unwrap(), Requested::Stale);
 }
 
 pub async fn a_foreign_address_stands_unverified_and_never_verifies(subject: &impl Subject) {
@@ -111,7 +112,7 @@ pub async fn a_foreign_address_stands_unverified_and_never_verifies(subject: &im
     let bob = account(&*store, "bob", "bob@example.org").await;
     let seen = emails(&*store, ada.user_id).await;
     let foreign = EmailAddition { foreign: true, ..email_addition(ada.user_id, &seen, "bob@example.org", at(1)) };
-    assert_eq!(store.add_email(&foreign).await.unwrap(), Applied::Yes);
+    assert_eq!(store.add_email(&foreign).await.unwrap(), Requested::Yes);
     assert!(emails(&*store, ada.user_id).await.iter().any(|email| email.id == foreign.email_id && !email.verified));
 
     assert!(!opens(&*store, &foreign.code, 2).await, "not even with a guess that no decoy's hash has in real life");
@@ -183,11 +184,11 @@ pub async fn a_new_code_for_an_address_ends_the_older_one_and_no_sign_in(subject
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let waiting = sign_in(Some(owner(&ada)), "ada@example.org", 1, at(1));
-    assert_eq!(store.open_session(&waiting).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&waiting).await.unwrap(), Requested::Yes);
     let first = added(&*store, &ada, "second@example.org", 1).await;
     let pending = emails(&*store, ada.user_id).await.pop().unwrap();
     let renewal = email_renewal(ada.user_id, &pending, at(2));
-    assert_eq!(store.renew_email_code(&renewal).await.unwrap(), Applied::Yes);
+    assert_eq!(store.renew_email_code(&renewal).await.unwrap(), Requested::Yes);
     assert!(!opens(&*store, &first.code, 3).await);
     assert!(opens(&*store, &renewal.code, 3).await);
     assert!(opens(&*store, &waiting.code, 3).await);
@@ -200,22 +201,22 @@ pub async fn a_new_code_for_an_address_that_is_verified_gone_or_foreign_by_now_i
     let shared = added(&*store, &ada, "shared@example.org", 1).await;
     let pending = emails(&*store, ada.user_id).await.pop().unwrap();
     let not_theirs = email_renewal(bob.user_id, &pending, at(2));
-    assert_eq!(store.renew_email_code(&not_theirs).await.unwrap(), Applied::Stale);
+    assert_eq!(store.renew_email_code(&not_theirs).await.unwrap(), Requested::Stale);
 
     verified(&*store, &bob, "shared@example.org").await;
     let thought_free = email_renewal(ada.user_id, &pending, at(2));
-    assert_eq!(store.renew_email_code(&thought_free).await.unwrap(), Applied::Stale);
+    assert_eq!(store.renew_email_code(&thought_free).await.unwrap(), Requested::Stale);
 
     let own = added(&*store, &ada, "own@example.org", 3).await;
     let own_pending = emails(&*store, ada.user_id).await.pop().unwrap();
     assert!(opens(&*store, &own.code, 3).await);
     let too_late = email_renewal(ada.user_id, &own_pending, at(4));
-    assert_eq!(store.renew_email_code(&too_late).await.unwrap(), Applied::Stale);
+    assert_eq!(store.renew_email_code(&too_late).await.unwrap(), Requested::Stale);
 
     let removal = email_change(ada.user_id, &emails(&*store, ada.user_id).await, shared.email_id, at(4));
     assert_eq!(store.remove_email(&removal).await.unwrap(), Applied::Yes);
     let gone = email_renewal(ada.user_id, &pending, at(5));
-    assert_eq!(store.renew_email_code(&gone).await.unwrap(), Applied::Stale);
+    assert_eq!(store.renew_email_code(&gone).await.unwrap(), Requested::Stale);
 }
 
 pub async fn preferring_an_address_leaves_exactly_one_preferred(subject: &impl Subject) {
@@ -239,7 +240,7 @@ pub async fn removing_an_address_takes_its_codes_along_and_leaves_sessions_alone
     let live = sign_in(Some(to_second), "second@example.org", 2, at(2));
     let waiting = sign_in(Some(to_second), "second@example.org", 3, at(2));
     for sign_in in [&live, &waiting] {
-        assert_eq!(store.open_session(sign_in).await.unwrap(), Applied::Yes);
+        assert_eq!(store.open_session(sign_in).await.unwrap(), Requested::Yes);
     }
     assert!(opens(&*store, &live.code, 2).await);
 

@@ -1,16 +1,17 @@
 use auth_domain::{
-    Applied, Changed, CredentialId, KeyPair, KeyPairId, Opened, PendingKeyPair, Redeemed, Registration, Store,
+    Applied, Changed, CredentialId, KeyPair, KeyPairId, Opened, PendingKeyPair, Redeemed, Registration, Requested,
+    Store,
 };
 
 use super::{Subject, account, deletes, deletes_key, owner};
-use crate::samples::{at, email_addition, email_change, guessed_by, key_pair, right_guess};
+use crate::samples::{at, email_addition, email_change, guessed_by, key_pair, purge, right_guess};
 
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
 async fn created(store: &dyn Store, ada: &Registration, second: u64) -> PendingKeyPair {
     let pending = key_pair(owner(ada), ada.address.as_str(), at(second));
-    assert_eq!(store.create_key_pair(&pending).await.unwrap(), Applied::Yes);
+    assert_eq!(store.create_key_pair(&pending).await.unwrap(), Requested::Yes);
     pending
 }
 
@@ -32,7 +33,7 @@ pub async fn every_field_of_a_key_pair_comes_back(subject: &impl Subject) {
     for roles in [None, Some(vec![]), Some(vec!["a".to_owned(), "b".to_owned()])] {
         let mut pending = key_pair(owner(&ada), "ada@example.org", at(1));
         pending.key_pair.roles = roles;
-        assert_eq!(store.create_key_pair(&pending).await.unwrap(), Applied::Yes);
+        assert_eq!(store.create_key_pair(&pending).await.unwrap(), Requested::Yes);
         let new = pending.key_pair.clone();
         let live = store.find_key_pair(&new.digest).await.unwrap().unwrap();
         let expected = KeyPair {
@@ -90,7 +91,7 @@ pub async fn a_key_pair_that_is_not_verified_in_time_disappears(subject: &impl S
     let deleted = deletes_key(&*store, lost.key_pair.id, ada.user_id, after).await;
     assert!(!deleted);
 
-    assert!(store.purge(at(after), at(0), 100).await.unwrap() >= 1);
+    assert!(store.purge(&purge(at(after), at(0), 100)).await.unwrap() >= 1);
     assert!(found(&*store, &lost).await.is_none());
     assert!(found(&*store, &kept).await.is_some());
 }
@@ -104,7 +105,7 @@ pub async fn a_key_pair_ends_with_its_time(subject: &impl Subject) {
     assert!(listed(&*store, &ada, DAY).await.is_empty());
     let deleted = deletes_key(&*store, pending.key_pair.id, ada.user_id, DAY).await;
     assert!(!deleted);
-    assert!(store.purge(at(DAY), at(0), 100).await.unwrap() >= 1);
+    assert!(store.purge(&purge(at(DAY), at(0), 100)).await.unwrap() >= 1);
     assert!(found(&*store, &pending).await.is_none());
 }
 
@@ -131,19 +132,19 @@ pub async fn a_key_pair_whose_code_would_go_to_a_lost_address_is_stale(subject: 
     let bob = account(&*store, "bob", "bob@example.org").await;
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let added = email_addition(ada.user_id, &seen, "second@example.org", at(1));
-    assert_eq!(store.add_email(&added).await.unwrap(), Applied::Yes);
+    assert_eq!(store.add_email(&added).await.unwrap(), Requested::Yes);
     let mut to_unverified = owner(&ada);
     to_unverified.email_id = added.email_id;
     let mut to_bobs = owner(&ada);
     to_bobs.email_id = bob.email_id;
     for owner in [to_unverified, to_bobs] {
         let pending = key_pair(owner, "second@example.org", at(2));
-        assert_eq!(store.create_key_pair(&pending).await.unwrap(), Applied::Stale);
+        assert_eq!(store.create_key_pair(&pending).await.unwrap(), Requested::Stale);
         assert!(found(&*store, &pending).await.is_none());
     }
     assert_eq!(deletes(&*store, ada.user_id).await, Changed::Yes);
     let too_late = key_pair(owner(&ada), "ada@example.org", at(3));
-    assert_eq!(store.create_key_pair(&too_late).await.unwrap(), Applied::Stale);
+    assert_eq!(store.create_key_pair(&too_late).await.unwrap(), Requested::Stale);
 }
 
 pub async fn removing_the_address_that_a_keys_code_went_to_ends_the_code(subject: &impl Subject) {
@@ -151,13 +152,13 @@ pub async fn removing_the_address_that_a_keys_code_went_to_ends_the_code(subject
     let ada = account(&*store, "ada", "ada@example.org").await;
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let added = email_addition(ada.user_id, &seen, "second@example.org", at(1));
-    assert_eq!(store.add_email(&added).await.unwrap(), Applied::Yes);
+    assert_eq!(store.add_email(&added).await.unwrap(), Requested::Yes);
     let verified = store.redeem_code(&right_guess(&added.code, at(1))).await.unwrap();
     assert!(matches!(verified, Redeemed::Yes { .. }));
     let mut to_second = owner(&ada);
     to_second.email_id = added.email_id;
     let pending = key_pair(to_second, "second@example.org", at(2));
-    assert_eq!(store.create_key_pair(&pending).await.unwrap(), Applied::Yes);
+    assert_eq!(store.create_key_pair(&pending).await.unwrap(), Requested::Yes);
 
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let change = email_change(ada.user_id, &seen, added.email_id, at(3));

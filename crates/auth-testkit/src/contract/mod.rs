@@ -26,7 +26,7 @@ mod users;
 use std::sync::Arc;
 
 use auth_domain::{
-    Applied, Changed, EventKind, KeyPairId, Redeemed, Registered, Registration, Session, SessionId, SessionOwner,
+    Changed, EventKind, KeyPairId, Redeemed, Registered, Registration, Requested, Session, SessionId, SessionOwner,
     Store, Timestamp, UserId,
 };
 
@@ -239,7 +239,7 @@ fn owner(registration: &Registration) -> SessionOwner {
 /// Opens a session for `to` from `network` and redeems its code at once.
 async fn live_session(store: &dyn Store, to: &Registration, network: u8, now: Timestamp) -> auth_domain::PendingSignIn {
     let sign_in = crate::samples::sign_in(Some(owner(to)), to.address.as_str(), network, now);
-    assert_eq!(store.open_session(&sign_in).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&sign_in).await.unwrap(), Requested::Yes);
     let redeemed = store.redeem_code(&right_guess(&sign_in.code, now)).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
     sign_in

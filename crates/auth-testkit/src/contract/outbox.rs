@@ -1,6 +1,8 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use auth_domain::{Applied, ClaimedMail, CodeState, MailClass, PendingSignIn, Redeemed, Registered, Settlement, Store};
+use auth_domain::{
+    Applied, ClaimedMail, CodeState, MailClass, PendingSignIn, Redeemed, Registered, Requested, Settlement, Store,
+};
 
 use super::{Subject, account, owner};
 use crate::samples::{at, decoy_registration, registration, right_guess, sign_in};
@@ -44,9 +46,9 @@ pub async fn codes_go_before_notices_and_decoys(subject: &impl Subject) {
     let notice = decoy_registration("new", "ada@example.org", at(1));
     assert_eq!(store.register_user(&notice).await.unwrap(), Registered::Yes);
     let decoy = sign_in(None, "nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&decoy).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&decoy).await.unwrap(), Requested::Yes);
     let code = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(2));
-    assert_eq!(store.open_session(&code).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&code).await.unwrap(), Requested::Yes);
 
     let classes: Vec<_> = claim(&*store, 3).await.iter().map(|mail| mail.class).collect();
     assert_eq!(classes[..2], [MailClass::Code, MailClass::Code]);
@@ -59,9 +61,9 @@ pub async fn codes_can_be_claimed_without_the_others(subject: &impl Subject) {
     let notice = decoy_registration("new", "ada@example.org", at(1));
     assert_eq!(store.register_user(&notice).await.unwrap(), Registered::Yes);
     let decoy = sign_in(None, "nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&decoy).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&decoy).await.unwrap(), Requested::Yes);
     let code = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(2));
-    assert_eq!(store.open_session(&code).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&code).await.unwrap(), Requested::Yes);
 
     let codes = store.claim_codes(at(3), at(33), 1).await.unwrap();
     assert_eq!(codes.iter().map(|mail| mail.class).collect::<Vec<_>>(), [MailClass::Code], "no more than asked for");
@@ -129,7 +131,7 @@ pub async fn a_mail_whose_code_was_superseded_says_so(subject: &impl Subject) {
     let ada = registration("ada", "ada@example.org", at(0));
     assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
     let newer = sign_in(Some(owner(&ada)), "ada@example.org", 1, at(1));
-    assert_eq!(store.open_session(&newer).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&newer).await.unwrap(), Requested::Yes);
     for mail in claim(&*store, 2).await {
         assert_eq!(mail.code_is_living, mail.id == newer.mail.id);
     }
@@ -150,7 +152,7 @@ pub async fn two_workers_never_claim_one_mail(subject: &impl Subject) {
     let store = subject.store();
     for n in 0..30 {
         let decoy = sign_in(None, &format!("nobody{n}@example.org"), 1, at(0));
-        assert_eq!(store.open_session(&decoy).await.unwrap(), Applied::Yes);
+        assert_eq!(store.open_session(&decoy).await.unwrap(), Requested::Yes);
     }
     let workers: Vec<_> = (0..6)
         .map(|_| {

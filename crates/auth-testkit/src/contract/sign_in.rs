@@ -1,4 +1,4 @@
-use auth_domain::{Applied, Changed, CodeState, Opened, PendingSignIn, Redeemed, Registered, Store};
+use auth_domain::{Changed, CodeState, Opened, PendingSignIn, Redeemed, Registered, Requested, Store};
 
 use super::{Subject, account, deletes, found, live_session, owner};
 use crate::samples::{at, registration, right_guess, sign_in};
@@ -6,13 +6,13 @@ use crate::samples::{at, registration, right_guess, sign_in};
 async fn opens(store: &dyn Store, sign_in: &PendingSignIn, second: u64) -> bool {
     match store.redeem_code(&right_guess(&sign_in.code, at(second))).await.unwrap() {
         Redeemed::Yes { opened, .. } => opened == Opened::Session(sign_in.session.id),
-        Redeemed::Wrong { .. } | Redeemed::Refused => false,
+        Redeemed::Wrong { .. } | Redeemed::Refused | Redeemed::Shut(_) | Redeemed::Throttled(_) => false,
         Redeemed::Disabled { .. } => panic!("nobody was disabled"),
     }
 }
 
 async fn stored(store: &dyn Store, sign_in: PendingSignIn) -> PendingSignIn {
-    assert_eq!(store.open_session(&sign_in).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&sign_in).await.unwrap(), Requested::Yes);
     sign_in
 }
 
@@ -55,7 +55,7 @@ pub async fn a_sign_in_to_an_address_its_owner_no_longer_has_is_stale(subject: &
     let ada = account(&*store, "ada", "ada@example.org").await;
     assert_eq!(deletes(&*store, ada.user_id).await, Changed::Yes);
     let late = sign_in(Some(owner(&ada)), "ada@example.org", 1, at(1));
-    assert_eq!(store.open_session(&late).await.unwrap(), Applied::Stale);
+    assert_eq!(store.open_session(&late).await.unwrap(), Requested::Stale);
     assert!(found(&*store, &late).await.is_none());
 }
 

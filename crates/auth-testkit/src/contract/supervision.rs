@@ -1,6 +1,6 @@
 use auth_domain::{
-    Applied, Changed, CredentialId, EventKind, KeyPairId, Page, Redeemed, Registered, SessionId, Store, UserChange,
-    Verified, Vouched,
+    Applied, Changed, CredentialId, EventKind, KeyPairId, Page, Redeemed, Registered, Requested, SessionId, Store,
+    UserChange, Verified, Vouched,
 };
 use uuid::Uuid;
 
@@ -27,9 +27,9 @@ pub async fn sessions_of_accounts_are_listed_in_pages_newest_first_and_decoys_ne
     let ada = account(&*store, "ada", "ada@example.org").await;
     let bob = account(&*store, "bob", "bob@example.org").await;
     let waiting = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&waiting).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&waiting).await.unwrap(), Requested::Yes);
     let nobody = sign_in(None, "nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&nobody).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&nobody).await.unwrap(), Requested::Yes);
     for unfinished in [registration("x", "x@example.org", at(1)), decoy_registration("y", "ada@example.org", at(1))] {
         assert_eq!(store.register_user(&unfinished).await.unwrap(), Registered::Yes);
     }
@@ -74,7 +74,7 @@ pub async fn a_waiting_session_is_verified_and_any_session_closed_whosever_it_is
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let waiting = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&waiting).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&waiting).await.unwrap(), Requested::Yes);
     let id = waiting.session.id;
     for (second, expected) in [(2, Verified::Yes(ada.user_id)), (3, Verified::Already)] {
         let verifying = event(EventKind::SessionVerified, at(second));
@@ -90,7 +90,7 @@ pub async fn a_waiting_session_is_verified_and_any_session_closed_whosever_it_is
     assert_eq!(store.close_session(ada.sign_in.session.id, None, &closing(AFTER_THE_END)).await.unwrap(), None);
 
     let nobody = sign_in(None, "nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&nobody).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&nobody).await.unwrap(), Requested::Yes);
     let unfinished = registration("x", "x@example.org", at(1));
     assert_eq!(store.register_user(&unfinished).await.unwrap(), Registered::Yes);
     let unknown = SessionId::from(Uuid::from_u128(u128::MAX));
@@ -123,7 +123,7 @@ pub async fn key_pairs_are_listed_in_pages_verified_and_deleted_whosever_they_ar
     let ada = account(&*store, "ada", "ada@example.org").await;
     let bob = account(&*store, "bob", "bob@example.org").await;
     let adas = key_pair(owner(&ada), "ada@example.org", at(1));
-    assert_eq!(store.create_key_pair(&adas).await.unwrap(), Applied::Yes);
+    assert_eq!(store.create_key_pair(&adas).await.unwrap(), Requested::Yes);
     let bobs = key_pair(owner(&bob), "bob@example.org", at(1)).key_pair;
     let making = event(EventKind::KeyPairCreated, at(1)).about(bob.user_id);
     assert_eq!(store.create_live_key_pair(&bobs, &making).await.unwrap(), Applied::Yes);
@@ -174,9 +174,9 @@ pub async fn an_address_is_vouched_for_only_while_nobody_else_has_it(subject: &i
         assert_eq!(store.vouch_for_email(&taken).await.unwrap(), Vouched::Taken);
     }
     let mut foreign = email_addition(bob.user_id, &bobs, "second@example.org", at(1));
-    assert_eq!(store.add_email(&foreign).await.unwrap(), Applied::Stale, "it has an owner");
+    assert_eq!(store.add_email(&foreign).await.unwrap(), Requested::Stale, "it has an owner");
     foreign.foreign = true;
-    assert_eq!(store.add_email(&foreign).await.unwrap(), Applied::Yes);
+    assert_eq!(store.add_email(&foreign).await.unwrap(), Requested::Yes);
     let verifying = event(EventKind::EmailVerified, at(2));
     assert_eq!(store.verify_email(foreign.email_id, &verifying).await.unwrap(), Vouched::Taken);
 }
@@ -186,7 +186,7 @@ pub async fn an_unverified_address_of_the_account_itself_can_be_vouched_for(subj
     let ada = account(&*store, "ada", "ada@example.org").await;
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let added = email_addition(ada.user_id, &seen, "second@example.org", at(1));
-    assert_eq!(store.add_email(&added).await.unwrap(), Applied::Yes);
+    assert_eq!(store.add_email(&added).await.unwrap(), Requested::Yes);
     let unfinished = registration("x", "second@example.org", at(1));
     assert_eq!(store.register_user(&unfinished).await.unwrap(), Registered::Yes);
 
@@ -213,7 +213,7 @@ pub async fn an_address_is_verified_without_a_code(subject: &impl Subject) {
     let ada = account(&*store, "ada", "ada@example.org").await;
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let added = email_addition(ada.user_id, &seen, "second@example.org", at(1));
-    assert_eq!(store.add_email(&added).await.unwrap(), Applied::Yes);
+    assert_eq!(store.add_email(&added).await.unwrap(), Requested::Yes);
     assert_eq!(store.find_email_owner(added.email_id).await.unwrap(), Some(ada.user_id));
     let waiting = registration("w", "second@example.org", at(1));
     assert_eq!(store.register_user(&waiting).await.unwrap(), Registered::Yes);

@@ -1,4 +1,4 @@
-use auth_domain::{Applied, Changed, Redeemed};
+use auth_domain::{Changed, Redeemed, Requested};
 
 use super::{Subject, account, deletes, found, live_session, owner};
 use crate::samples::{at, right_guess, sign_in};
@@ -9,7 +9,7 @@ pub async fn deleting_a_user_takes_everything_along(subject: &impl Subject) {
     let bob = account(&*store, "bob", "bob@example.org").await;
     let second = live_session(&*store, &ada, 2, at(1)).await;
     let pending = sign_in(Some(owner(&ada)), "ada@example.org", 3, at(1));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
 
     assert_eq!(deletes(&*store, ada.user_id).await, Changed::Yes);
 

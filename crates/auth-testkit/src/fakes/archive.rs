@@ -54,10 +54,10 @@ macro_rules! for_each_table {
     };
 }
 
-for_each_table!(Users Emails Sessions KeyPairs Codes Outbox MailAttempts Events);
+for_each_table!(Users Emails Sessions KeyPairs Codes Outbox MailAttempts KnownNetworks Failures Throttles Events);
 
 fn page_of<R: Record>(records: &[R], after: Option<Position>, limit: usize) -> Vec<R> {
-    let behind = records.iter().filter(|record| after.is_none_or(|after| record.position() > after));
+    let behind = records.iter().filter(|record| after.as_ref().is_none_or(|after| record.position() > *after));
     behind.take(limit).cloned().collect()
 }
 

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::{Applied, StoreError};
-use crate::{AddressKey, Event, Lockout, QueuedMail, Timestamp, UserId};
+use crate::{AddressKey, Event, Lockout, ToldLockout, UserId};
 
 /// What became of unlocking an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,15 +20,9 @@ pub trait Lockouts: Send + Sync {
     /// told. Those that nobody owns are among them.
     async fn list_untold_lockouts(&self, failures_in_a_row: u32, limit: u32) -> Result<Vec<Lockout>, StoreError>;
 
-    /// Marks a lockout as told at `now`, and queues the mail that tells its owner, if there is one. Stale when somebody else has
-    /// told them, or it is over.
-    async fn tell_lockout(
-        &self,
-        lockout: &Lockout,
-        failures_in_a_row: u32,
-        mail: Option<&QueuedMail>,
-        now: Timestamp,
-    ) -> Result<Applied, StoreError>;
+    /// Marks a lockout as told, and queues the mail that tells its owner, if there is one. Stale when somebody else has marked it,
+    /// or it is over.
+    async fn tell_lockout(&self, told: &ToldLockout) -> Result<Applied, StoreError>;
 
     /// Forgets all wrong guesses at the codes of an address, and records `event` with the owner of the address, if there is one,
     /// as the subject.

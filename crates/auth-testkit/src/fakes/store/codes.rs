@@ -14,19 +14,29 @@ impl Codes for InMemoryStore {
     async fn redeem_code(&self, guess: &CodeGuess) -> Result<Redeemed, StoreError> {
         let now = guess.at;
         let mut state = self.transaction()?;
+        if let Err(refusal) = state.charge_guess(guess) {
+            return Ok(Redeemed::Throttled(refusal));
+        }
         let Some(position) = state.codes.iter().position(|code| code.new.id == guess.id) else {
             return Ok(Redeemed::Refused);
         };
         let code = &state.codes[position];
-        let (opens, email_id) = (code.opens, code.email_id);
+        let (opens, email_id, address) = (code.opens, code.email_id, code.new.address.clone());
         let owner = state.leads_to(opens, email_id);
         if !state.is_waiting(opens, email_id, now) || guess.by.user.is_some_and(|by| owner != Some(by)) {
             return Ok(Redeemed::Refused);
         }
-        match judge(&state.codes[position].state(), guess, now) {
+        let judgement = judge(&state.codes[position].state(), guess, now);
+        if judgement != Judgement::Ended
+            && let Some(refusal) = state.judge_guessing(guess, &address, owner)
+        {
+            return Ok(Redeemed::Shut(refusal));
+        }
+        match judgement {
             Judgement::Ended => Ok(Redeemed::Refused),
             Judgement::Wrong => {
                 state.codes[position].wrong_guesses += 1;
+                state.count_failure(guess, &address);
                 state.events.push(event_of_wrong_guess(guess, owner));
                 Ok(Redeemed::Wrong { owner })
             }
@@ -38,11 +48,16 @@ impl Codes for InMemoryStore {
                         match redeemed {
                             Redeemed::Yes { opened, user_id, registered } => {
                                 state.events.push(event_of_redeeming(guess, opened, user_id, registered));
+                                state.forgive_failures(guess, &address);
+                                if opened_session(opened) {
+                                    state.get_to_know(email, guess.network, now);
+                                }
                             }
                             Redeemed::Disabled { user_id } => {
                                 state.events.push(event_of_disabled_account(guess, user_id));
                             }
-                            Redeemed::Wrong { .. } | Redeemed::Refused => {}
+                            Redeemed::Wrong { .. } | Redeemed::Refused | Redeemed::Shut(_) | Redeemed::Throttled(_) => {
+                            }
                         }
                         Ok(redeemed)
                     }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CodePurpose, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, Event, StoreError, UserId,
-    Vouched, VouchedEmail,
+    Applied, CodePurpose, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, Event, Requested,
+    StoreError, UserId, Vouched, VouchedEmail, rules::Asking,
 };
 
 use super::{
@@ -15,13 +15,17 @@ impl Emails for InMemoryStore {
         Ok(self.transaction()?.emails_of(user))
     }
 
-    async fn add_email(&self, addition: &EmailAddition) -> Result<Applied, StoreError> {
+    async fn add_email(&self, addition: &EmailAddition) -> Result<Requested, StoreError> {
         let mut state = self.transaction()?;
         let is_as_seen = state.standing(addition.user_id) == Some(Standing::Account)
             && state.emails_of(addition.user_id) == addition.seen
             && state.has_owner(&addition.address.key(), Some(addition.user_id)) == addition.foreign;
         if !is_as_seen {
-            return Ok(Applied::Stale);
+            return Ok(Requested::Stale);
+        }
+        match state.judge_asking(addition.restraint.as_ref(), Asking::SignedIn, &addition.code) {
+            Ok(charges) => state.charge(charges),
+            Err(refusal) => return Ok(Requested::Throttled(refusal)),
         }
         state.emails.push(EmailRow {
             id: addition.email_id,
@@ -36,23 +40,27 @@ impl Emails for InMemoryStore {
             state.store_mail(mail);
         }
         state.events.push(addition.event.clone());
-        Ok(Applied::Yes)
+        Ok(Requested::Yes)
     }
 
-    async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Applied, StoreError> {
+    async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Requested, StoreError> {
         let mut state = self.transaction()?;
         let pending = state
             .emails
             .iter()
             .find(|row| row.id == renewal.email_id && row.user_id == renewal.user_id && !row.verified);
-        let Some(address) = pending.map(|row| row.address.key()) else { return Ok(Applied::Stale) };
+        let Some(address) = pending.map(|row| row.address.key()) else { return Ok(Requested::Stale) };
         if state.has_owner(&address, Some(renewal.user_id)) != renewal.foreign {
-            return Ok(Applied::Stale);
+            return Ok(Requested::Stale);
+        }
+        match state.judge_asking(renewal.restraint.as_ref(), Asking::SignedIn, &renewal.code) {
+            Ok(charges) => state.charge(charges),
+            Err(refusal) => return Ok(Requested::Throttled(refusal)),
         }
         state.end_email_codes(renewal.email_id);
         state.store_code(&renewal.code, Opens::Email, Some(renewal.email_id));
         state.store_mail(&renewal.mail);
-        Ok(Applied::Yes)
+        Ok(Requested::Yes)
     }
 
     async fn prefer_email(&self, change: &EmailChange) -> Result<Applied, StoreError> {

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, Event, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair, StoreError,
-    Timestamp, TokenDigest, UserId, Verified,
+    Applied, Event, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair, Requested,
+    StoreError, Timestamp, TokenDigest, UserId, Verified, rules::Asking,
 };
 
 use super::{
@@ -29,20 +29,24 @@ impl KeyPairs for InMemoryStore {
         Ok(listed)
     }
 
-    async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Applied, StoreError> {
+    async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Requested, StoreError> {
         let mut state = self.transaction()?;
         let goes_to_owner = state
             .emails
             .iter()
             .any(|row| row.id == pending.email_id && row.user_id == pending.key_pair.user_id && row.verified);
         if !goes_to_owner {
-            return Ok(Applied::Stale);
+            return Ok(Requested::Stale);
+        }
+        match state.judge_asking(pending.restraint.as_ref(), Asking::SignedIn, &pending.code) {
+            Ok(charges) => state.charge(charges),
+            Err(refusal) => return Ok(Requested::Throttled(refusal)),
         }
         state.key_pairs.push(KeyPairRow { new: pending.key_pair.clone(), verified: false, last_used_at: None });
         state.store_code(&pending.code, Opens::KeyPair(pending.key_pair.id), Some(pending.email_id));
         state.store_mail(&pending.mail);
         state.events.push(pending.event.clone());
-        Ok(Applied::Yes)
+        Ok(Requested::Yes)
     }
 
     async fn page_key_pairs(

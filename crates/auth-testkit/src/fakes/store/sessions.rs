@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId, Sessions,
-    StoreError, Timestamp, TokenDigest, UserId, Verified,
+    Applied, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Requested, Session, SessionId,
+    Sessions, StoreError, Timestamp, TokenDigest, UserId, Verified, rules::Asking,
 };
 
 use super::{
@@ -33,8 +33,12 @@ impl Sessions for InMemoryStore {
         Ok(sessions)
     }
 
-    async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Applied, StoreError> {
+    async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Requested, StoreError> {
         let mut state = self.transaction()?;
+        let charges = match state.judge_asking(sign_in.restraint.as_ref(), Asking::SignIn, &sign_in.code) {
+            Ok(charges) => charges,
+            Err(refusal) => return Ok(Requested::Throttled(refusal)),
+        };
         state.remove_ended_registrations(&sign_in.code.address, sign_in.code.created_at);
         if let Some(owner) = sign_in.session.owner {
             let registering = state.standing(owner.user_id) == Some(Standing::Registration);
@@ -45,11 +49,12 @@ impl Sessions for InMemoryStore {
                     && (email.verified || email.vouched || registering)
             });
             if !still_theirs {
-                return Ok(Applied::Stale);
+                return Ok(Requested::Stale);
             }
         }
+        state.charge(charges);
         state.store_sign_in(sign_in);
-        Ok(Applied::Yes)
+        Ok(Requested::Yes)
     }
 
     async fn extend_session(

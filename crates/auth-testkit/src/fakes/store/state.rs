@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
+
 use auth_domain::{
-    AddressKey, CodeId, CodePurpose, CodeState, Email, EmailAddress, EmailId, Event, KeyPairId, LivingCode, MailClass,
-    MailId, NewCode, NewKeyPair, NewSession, QueuedMail, SealedMail, SessionId, Timestamp, User, UserId, rules,
+    AddressKey, CodeId, CodePurpose, CodeState, Email, EmailAddress, EmailId, Event, Failures, KeyPairId, LivingCode,
+    MailClass, MailId, Network, NewCode, NewKeyPair, NewSession, QueuedMail, SealedMail, SessionId, ThrottleKey,
+    Timestamp, User, UserId, rules,
 };
 
 #[derive(Debug, Default)]
@@ -12,6 +15,10 @@ pub(super) struct State {
     pub codes: Vec<CodeRow>,
     pub mails: Vec<MailRow>,
     pub events: Vec<Event>,
+    pub known_networks: Vec<KnownNetworkRow>,
+    /// Wrong guesses at the codes of an address, from a network that is known to it or from all others.
+    pub failures: BTreeMap<(AddressKey, Option<Network>), Failures>,
+    pub throttles: BTreeMap<ThrottleKey, ThrottleRow>,
 }
 
 #[derive(Debug)]
@@ -83,6 +90,19 @@ pub(super) struct MailRow {
     pub leased_until: Option<Timestamp>,
     pub attempts: u32,
     pub settled_at: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+pub(super) struct KnownNetworkRow {
+    pub email_id: EmailId,
+    pub network: Network,
+    pub last_signed_in_at: Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) struct ThrottleRow {
+    pub full_at: Timestamp,
+    pub told_at: Option<Timestamp>,
 }
 
 impl CodeRow {
@@ -159,9 +179,10 @@ impl State {
         self.remove_orphans();
     }
 
-    /// Removes the codes that lead nowhere any more.
+    /// Removes the codes that lead nowhere any more, and what was known of addresses that are gone.
     pub(super) fn remove_orphans(&mut self) {
         let (sessions, key_pairs, emails) = (&self.sessions, &self.key_pairs, &self.emails);
+        self.known_networks.retain(|known| emails.iter().any(|row| row.id == known.email_id));
         self.codes.retain(|code| {
             let opens_something = match code.opens {
                 Opens::Session(id) => sessions.iter().any(|row| row.new.id == id),

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth_domain::{Backlog, MailClass, StoreError, Timestamp, Upkeep};
+use auth_domain::{Backlog, MailClass, Purge, StoreError, Timestamp, Upkeep, rules::failures_are_over};
 
 use super::{
     InMemoryStore,
@@ -33,7 +33,8 @@ impl Upkeep for InMemoryStore {
         })
     }
 
-    async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, purge: &Purge) -> Result<u64, StoreError> {
+        let Purge { now, events_until, networks_until, limit } = *purge;
         let mut state = self.transaction()?;
         let limit = usize::try_from(limit).expect("a small number");
         let before = rows(&state);
@@ -74,6 +75,9 @@ impl Upkeep for InMemoryStore {
         let a_week_ago = now.minus(Duration::from_hours(7 * 24));
         state.codes.retain(|code| now < code.expires_at);
         state.events.retain(|event| event.at > events_until);
+        state.known_networks.retain(|known| known.last_signed_in_at > networks_until);
+        state.failures.retain(|_, failures| !failures_are_over(failures, now));
+        state.throttles.retain(|_, throttle| now < throttle.full_at);
         state.mails.retain(|mail| mail.settled_at.is_none_or(|at| at > a_week_ago));
         Ok(u64::try_from(before - rows(&state)).expect("a count of rows"))
     }
@@ -86,4 +90,7 @@ fn rows(state: &State) -> usize {
         + state.codes.len()
         + state.mails.len()
         + state.events.len()
+        + state.known_networks.len()
+        + state.failures.len()
+        + state.throttles.len()
 }

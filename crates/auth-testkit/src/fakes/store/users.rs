@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     AddressKey, KnownAddress, Registered, Registration, SessionOwner, StoreError, Timestamp, User, UserId, Users,
-    rules::{AliasHolder, AliasVerdict, judge_alias},
+    rules::{AliasHolder, AliasVerdict, Asking, judge_alias},
 };
 
 use super::{
@@ -41,9 +41,15 @@ impl Users for InMemoryStore {
         let mut state = self.transaction()?;
         let (now, address) = (registration.sign_in.code.created_at, registration.address_key());
 
+        let sign_in = &registration.sign_in;
+        let charges = match state.judge_asking(sign_in.restraint.as_ref(), Asking::SignUp, &sign_in.code) {
+            Ok(charges) => charges,
+            Err(refusal) => return Ok(Registered::Throttled(refusal)),
+        };
         let holder = alias_holder(&state, &registration.alias.key(), now);
         let verdict = judge_alias(holder.as_ref().map(|(_, holder)| holder), &address);
         if verdict == AliasVerdict::Taken {
+            state.charge_for_taken_alias(charges);
             return Ok(Registered::AliasTaken);
         }
         if state.has_owner(&address, None) != registration.decoy {
@@ -55,6 +61,7 @@ impl Users for InMemoryStore {
         for user in state.registrations_for(&address) {
             state.remove_user(user);
         }
+        state.charge(charges);
         store_user(&mut state, registration, now);
         state.store_sign_in(&registration.sign_in);
         Ok(Registered::Yes)
