@@ -57,7 +57,7 @@ pub enum AuthError {
     #[error("the last administrator cannot be removed")]
     LastAdministrator,
     /// Too much was asked for, or guessed wrong, in too little time.
-    #[error("too many requests")]
+    #[error("the limit {} lets no more through", .limit.as_str())]
     Throttled {
         /// What holds it back. Not for whoever asks: they would learn how an address is.
         limit: Limit,

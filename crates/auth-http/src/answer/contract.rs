@@ -71,6 +71,14 @@ fn count<B>(response: &ServiceResponse<B>, begun: Instant) {
     }
 }
 
+/// Counts what a limit refused. Nothing else comes here with one.
+fn count_limit<B>(response: &ServiceResponse<B>, error: Option<&ApiError>) {
+    let service: Option<&web::Data<Service>> = response.request().app_data();
+    if let (Some(limit), Some(service)) = (error.and_then(ApiError::limit), service) {
+        service.metrics.throttled(limit);
+    }
+}
+
 fn finish<B>(
     response: ServiceResponse<EitherBody<B, BoxBody>>,
     id: Option<Uuid>,
@@ -123,6 +131,7 @@ fn as_problem<B>(
 ) -> ServiceResponse<EitherBody<B, BoxBody>> {
     let status = response.status();
     let ours = response.response_mut().extensions_mut().remove::<ApiError>();
+    count_limit(&response, ours.as_ref());
     let error = ours.unwrap_or_else(|| ApiError::new(status, framework_detail(status)));
     if status.is_server_error() {
         error!(request.id = %id, status = status.as_u16(), route = route(&response), error = error.chain(), "failed");

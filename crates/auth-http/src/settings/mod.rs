@@ -16,7 +16,8 @@ use std::{
 };
 
 use auth_domain::{
-    GroupName, ImpossibleLifetimes, InvalidInput, Lifetimes, Policy, RoleName, ServerKeys, SessionKind, SessionKinds,
+    GroupName, ImpossibleLifetimes, InvalidInput, Lifetimes, Limits, Policy, RoleName, ServerKeys, SessionKind,
+    SessionKinds,
 };
 use auth_postgres::PoolOptions;
 use config::{Config, ConfigError, Environment, File, FileFormat};
@@ -31,7 +32,7 @@ use crate::{
 };
 pub use places::{Database, MailPlace, UnknownPlace};
 pub use secret_text::SecretText;
-use shapes::{Span, SpanOrOff};
+use shapes::{Often, Span, SpanOrOff};
 
 const DEFAULTS: &str = include_str!("defaults.toml");
 
@@ -54,10 +55,11 @@ pub struct Settings {
     pub mail_templates: Option<PathBuf>,
     /// The server keys, if they are configured rather than kept beside the database.
     pub server_keys: Option<ServerKeys>,
-    /// What the operator decides about sign-up and sessions.
+    /// What the operator decides about sign-up, sessions and limits.
     pub policy: Policy,
-    /// Whether throttles and budgets are on.
-    pub limits_enabled: bool,
+    /// How long a network stays known from which the owner of an address has signed in: remembered whether limits are on or
+    /// not.
+    pub networks_known_for: Duration,
     /// How many credentials are remembered; `None` when none is.
     pub remembered: Option<NonZero<u32>>,
     /// How long the audit log is kept.
@@ -189,6 +191,29 @@ struct RawLifetimes {
 #[serde(deny_unknown_fields)]
 struct RawLimits {
     enabled: bool,
+    failures_per_day: NonZero<u32>,
+    failures_in_a_row: NonZero<u32>,
+    first_wait: Span,
+    mails_per_address: Often,
+    mails_per_network: Often,
+    sign_ups_per_network: Often,
+    requests_per_network: Often,
+    networks_known_for: Span,
+}
+
+impl From<&RawLimits> for Limits {
+    fn from(raw: &RawLimits) -> Self {
+        Self {
+            failures_per_day: raw.failures_per_day.get(),
+            failures_in_a_row: raw.failures_in_a_row.get(),
+            first_wait: raw.first_wait.0,
+            mails_per_address: raw.mails_per_address.0,
+            mails_per_network: raw.mails_per_network.0,
+            sign_ups_per_network: raw.sign_ups_per_network.0,
+            requests_per_network: raw.requests_per_network.0,
+            networks_known_for: raw.networks_known_for.0,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -251,6 +276,7 @@ impl TryFrom<Raw> for Settings {
             new_user_roles: raw.registration.roles.into_iter().map(|Parsed(role)| role).collect(),
             new_user_groups: raw.registration.groups.into_iter().map(|Parsed(group)| group).collect(),
             fresh_for: raw.security.fresh_for.0,
+            limits: raw.limits.enabled.then(|| Limits::from(&raw.limits)),
         };
         if let Some(origin) = raw.http.cors_origins.iter().find(|origin| !is_origin(origin)) {
             return Err(SettingsError::BadOrigin(origin.clone()));
@@ -269,7 +295,7 @@ impl TryFrom<Raw> for Settings {
             mail_templates: Some(raw.mail.templates).filter(|folder| !folder.as_os_str().is_empty()),
             server_keys,
             policy,
-            limits_enabled: raw.limits.enabled,
+            networks_known_for: raw.limits.networks_known_for.0,
             remembered: raw.cache.enabled.then_some(raw.cache.credentials),
             events_kept: raw.audit.keep.0,
             log: raw.log,
@@ -331,6 +357,13 @@ fn is_ipv6(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limits_are_the_usual_ones_unless_they_are_set() {
+        let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).build().unwrap();
+        let raw: Raw = defaults.try_deserialize().unwrap();
+        assert_eq!(Settings::try_from(raw).unwrap().policy.limits, Some(Limits::default()));
+    }
 
     #[test]
     fn an_origin_is_what_a_browser_would_send() {

@@ -7,6 +7,7 @@ mod client_address;
 mod emails;
 mod gateway;
 mod key_pairs;
+mod limits;
 mod outage;
 mod requests;
 mod sessions;
