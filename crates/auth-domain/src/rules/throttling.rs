@@ -96,10 +96,12 @@ impl HeldBackBy {
 /// Judges whether one more fits into a bucket that is full again at `full_at`, if it was ever drawn from: the generic cell rate
 /// algorithm, which remembers a single moment.
 ///
-/// However far a clock steps back, nobody waits longer than the bucket takes to fill.
+/// It is never further off than the bucket takes to fill, but for clocks that differ. Further off than twice that is what a
+/// clock has left that was set back since, and counts for nothing: nobody waits until it gets there again.
 pub fn judge_throttle(full_at: Option<Timestamp>, rate: Rate, now: Timestamp) -> Charge {
     let latest = now.plus(rate.span());
-    let full_at = full_at.map_or(now, |full_at| full_at.max(now).min(latest));
+    let believed = full_at.filter(|full_at| *full_at <= latest.plus(rate.span()));
+    let full_at = believed.map_or(now, |full_at| full_at.max(now));
     let charged = full_at.plus(rate.every());
     if charged <= latest { Charge::Room(charged) } else { Charge::Full(charged.minus(rate.span())) }
 }
@@ -165,8 +167,12 @@ mod tests {
             (Some(999), 333, room(1332)),
             (Some(999), 998, room(1332)),
             (Some(999), 5000, room(5333)),
-            // The clock stepped back by a lot: nothing lasts longer than the bucket takes to fill.
-            (Some(1_000_000), 0, full(333)),
+            // The clock stepped back, or another replica's is ahead: nothing is forgotten.
+            (Some(1000), 0, full(334)),
+            (Some(1998), 0, full(1332)),
+            // It stepped back by a lot: nobody waits until it gets there again.
+            (Some(1999), 0, room(333)),
+            (Some(1_000_000), 0, room(333)),
         ] {
             assert_eq!(judge_throttle(full_at.map(at), three_a_second(), at(now)), expected, "{full_at:?} at {now}");
         }

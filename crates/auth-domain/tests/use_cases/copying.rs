@@ -59,7 +59,7 @@ async fn whatever_is_not_in_the_target_as_it_was_is_found_and_nothing_is_committ
         let (table, last) = (batch.table(), batch.last().unwrap());
         let (outcome, committed) = copied(everything(), InMemoryArchive::losing(table), &key_ids()).await;
         assert!(
-            matches!(outcome, Err(CopyError::Differs { table: found, position }) if (found, position) == (table, last)),
+            matches!(outcome, Err(CopyError::Differs { table: found, ref position }) if found == table && *position == last),
             "{table}: {outcome:?}"
         );
         assert_eq!(committed, None);

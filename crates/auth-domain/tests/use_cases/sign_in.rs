@@ -141,7 +141,7 @@ async fn what_keeps_changing_ends_as_unavailable_not_as_wrong() {
     let owner = SessionOwner { user_id: uuid::Uuid::from_u128(1).into(), email_id: uuid::Uuid::from_u128(2).into() };
     let known = KnownAddress { owner, address: address("ada@example.org"), verified: true, vouched: false };
     store.expect_find_address().returning(move |_, _| Ok(Some(known.clone())));
-    store.expect_open_session().times(3).returning(|_| Ok(auth_domain::Applied::Stale));
+    store.expect_open_session().times(3).returning(|_| Ok(auth_domain::Requested::Stale));
     let world = World::new();
     let ports = auth_domain::Ports { store: std::sync::Arc::new(store), ..world.ports() };
     let auth = auth_domain::Auth::new(ports, Policy::default(), world.keys.clone());

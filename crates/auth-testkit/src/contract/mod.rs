@@ -14,13 +14,16 @@ mod accounts;
 mod audit;
 mod codes;
 mod emails;
+mod guessing;
 mod key_pairs;
+mod lockouts;
 mod outbox;
 mod purge;
 mod registration;
 mod sessions;
 mod sign_in;
 mod supervision;
+mod throttles;
 mod users;
 
 use std::sync::Arc;
@@ -34,13 +37,16 @@ pub use accounts::*;
 pub use audit::*;
 pub use codes::*;
 pub use emails::*;
+pub use guessing::*;
 pub use key_pairs::*;
+pub use lockouts::*;
 pub use outbox::*;
 pub use purge::*;
 pub use registration::*;
 pub use sessions::*;
 pub use sign_in::*;
 pub use supervision::*;
+pub use throttles::*;
 pub use users::*;
 
 use crate::samples::{at, event, registration as sample_registration, right_guess};
@@ -114,6 +120,50 @@ sentences! { $
         the_right_code_of_a_disabled_account_is_used_up_and_says_so,
         a_decoys_code_never_opens_anything,
         of_two_who_await_one_address_the_first_to_verify_wins,
+    ],
+    guessing: [
+        wrong_guesses_at_several_codes_share_waits_that_grow_and_ten_a_day,
+        asking_for_new_codes_buys_no_new_budget,
+        of_racing_wrong_guesses_at_several_codes_no_more_than_one_budget_is_judged,
+        a_guess_that_is_shut_out_costs_a_code_nothing,
+        strangers_cannot_shut_out_the_owner_in_a_network_that_is_known,
+        what_was_guessed_wrong_in_a_row_shuts_an_address_until_its_owner_succeeds,
+        a_success_forgives_strangers_what_was_in_a_row_and_not_their_day,
+        an_address_that_nobody_has_is_counted_like_any_other,
+        guesses_at_addresses_and_key_pairs_count_for_the_address_they_go_to,
+        a_clock_that_steps_back_opens_nothing,
+        without_limits_nothing_is_counted_but_a_codes_own_tries,
+        a_network_is_known_from_a_sign_in_for_as_long_as_it_is_used,
+        a_seventeenth_network_takes_the_place_of_the_longest_unused,
+        a_registration_knows_no_network_until_it_is_completed,
+        guesses_of_strangers_are_requests_of_their_network,
+        guesses_that_are_shut_out_are_told_once_a_day,
+        wrong_guesses_are_purged_once_they_make_no_difference,
+    ],
+    being_limited: [
+        mails_to_an_address_are_limited_whoever_asks,
+        a_network_that_is_known_has_an_allowance_of_mails_of_its_own,
+        a_network_is_limited_in_mails_and_requests_whatever_it_asks_about,
+        what_is_held_back_by_one_limit_is_charged_by_none,
+        what_holds_back_longest_says_until_when,
+        what_turns_out_stale_is_charged_nothing,
+        sign_ups_from_a_network_are_limited_and_a_taken_alias_counts_as_one,
+        codes_for_addresses_and_key_pairs_are_limited_as_mails,
+        of_racing_requests_no_more_than_fit_are_let_through,
+        of_racing_requests_about_one_address_no_more_than_fit_are_let_through,
+        a_clock_that_is_set_back_holds_nobody_back_until_it_gets_there_again,
+        no_code_is_mailed_to_an_address_whose_guesses_are_used_up,
+        refused_requests_are_told_once_in_a_while,
+        throttles_and_networks_are_purged_once_they_make_no_difference,
+    ],
+    being_locked_out: [
+        an_owner_is_told_once_that_an_address_is_shut,
+        a_lockout_that_is_over_is_not_told_and_the_next_one_is,
+        an_address_that_nobody_owns_is_shut_and_nobody_told,
+        lockouts_are_listed_up_to_a_limit_those_of_known_networks_too,
+        unlocking_forgets_all_wrong_guesses_and_is_told,
+        an_address_that_nobody_owns_is_unlocked_too,
+        deleting_a_user_makes_strangers_of_their_networks,
     ],
     owning_addresses: [
         every_field_of_an_address_comes_back_oldest_first,
