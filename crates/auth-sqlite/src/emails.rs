@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use auth_domain::{
     AddressKey, Applied, Email, EmailAddition, EmailAddress, EmailChange, EmailId, EmailRenewal, Emails, Event,
-    QueuedMail, StoreError, Timestamp, UserId, Vouched, VouchedEmail,
+    QueuedMail, Requested, StoreError, Timestamp, UserId, Vouched, VouchedEmail, rules::Asking,
 };
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection,
@@ -19,6 +19,7 @@ use crate::{
     outbox, registrations,
     rows::{EmailRow, bytes_of, id},
     schema::{emails, users},
+    throttles,
     users::has_other_owner,
 };
 
@@ -28,12 +29,12 @@ impl Emails for SqliteStore {
         self.read(move |conn| list_emails(conn, user)).await
     }
 
-    async fn add_email(&self, addition: &EmailAddition) -> Result<Applied, StoreError> {
+    async fn add_email(&self, addition: &EmailAddition) -> Result<Requested, StoreError> {
         let addition = addition.clone();
         self.write(move |conn| add_email(conn, &addition)).await
     }
 
-    async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Applied, StoreError> {
+    async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Requested, StoreError> {
         let renewal = renewal.clone();
         self.write(move |conn| renew_email_code(conn, &renewal)).await
     }
@@ -87,13 +88,17 @@ pub(crate) fn emails_of(conn: &mut SqliteConnection, users: &[UserId]) -> Result
     Ok(emails)
 }
 
-fn add_email(conn: &mut SqliteConnection, addition: &EmailAddition) -> Result<Applied, Failure> {
+fn add_email(conn: &mut SqliteConnection, addition: &EmailAddition) -> Result<Requested, Failure> {
     let key = addition.address.key();
     let is_as_seen = is_account(conn, addition.user_id)?
         && list_emails(conn, addition.user_id)? == addition.seen
         && has_other_owner(conn, &key, &bytes_of(addition.user_id.uuid()))? == addition.foreign;
     if !is_as_seen {
-        return Ok(Applied::Stale);
+        return Ok(Requested::Stale);
+    }
+    match throttles::judge(conn, addition.restraint.as_ref(), Asking::SignedIn, &addition.code)? {
+        Ok(charges) => charges.settle(conn)?,
+        Err(refusal) => return Ok(Requested::Throttled(refusal)),
     }
     let email = NewEmail {
         id: addition.email_id,
@@ -107,10 +112,10 @@ fn add_email(conn: &mut SqliteConnection, addition: &EmailAddition) -> Result<Ap
     codes::insert(conn, &addition.code, Opens::Email, Some(addition.email_id))?;
     queue(conn, &addition.mails)?;
     audit::record(conn, &addition.event)?;
-    Ok(Applied::Yes)
+    Ok(Requested::Yes)
 }
 
-fn renew_email_code(conn: &mut SqliteConnection, renewal: &EmailRenewal) -> Result<Applied, Failure> {
+fn renew_email_code(conn: &mut SqliteConnection, renewal: &EmailRenewal) -> Result<Requested, Failure> {
     let pending: Option<EmailRow> = of_user(renewal.user_id, renewal.email_id)
         .filter(emails::verified.eq(false))
         .select(EmailRow::as_select())
@@ -118,12 +123,16 @@ fn renew_email_code(conn: &mut SqliteConnection, renewal: &EmailRenewal) -> Resu
         .optional()?;
     let user = bytes_of(renewal.user_id.uuid());
     if pending.is_none() || has_other_owner(conn, &renewal.code.address, &user)? != renewal.foreign {
-        return Ok(Applied::Stale);
+        return Ok(Requested::Stale);
+    }
+    match throttles::judge(conn, renewal.restraint.as_ref(), Asking::SignedIn, &renewal.code)? {
+        Ok(charges) => charges.settle(conn)?,
+        Err(refusal) => return Ok(Requested::Throttled(refusal)),
     }
     codes::end_those_for_email(conn, renewal.email_id)?;
     codes::insert(conn, &renewal.code, Opens::Email, Some(renewal.email_id))?;
     outbox::insert(conn, &renewal.mail)?;
-    Ok(Applied::Yes)
+    Ok(Requested::Yes)
 }
 
 fn prefer_email(conn: &mut SqliteConnection, change: &EmailChange) -> Result<Applied, Failure> {

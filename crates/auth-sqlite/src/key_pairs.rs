@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     Applied, CodeState, Event, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair,
-    StoreError, Timestamp, TokenDigest, UserId, Verified,
+    Requested, StoreError, Timestamp, TokenDigest, UserId, Verified, rules::Asking,
 };
 use diesel::{
     BoolExpressionMethods, Connection, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
@@ -19,6 +19,7 @@ use crate::{
     outbox, pages,
     rows::{KeyPairRow, UserRow, as_json, bytes_of, id, live_key_pair},
     schema::{codes as code, emails, key_pairs, users},
+    throttles,
     users::is_active,
 };
 
@@ -42,7 +43,7 @@ impl KeyPairs for SqliteStore {
         self.read(move |conn| conn.transaction(|conn| page_key_pairs(conn, user, now, page))).await
     }
 
-    async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Applied, StoreError> {
+    async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Requested, StoreError> {
         let pending = pending.clone();
         self.write(move |conn| create_key_pair(conn, &pending)).await
     }
@@ -129,20 +130,24 @@ fn page_key_pairs(
     pages::paged(rows, items, KeyPairRow::into_key_pair)
 }
 
-fn create_key_pair(conn: &mut SqliteConnection, pending: &PendingKeyPair) -> Result<Applied, Failure> {
-    let PendingKeyPair { key_pair, email_id, code, mail, event } = pending;
+fn create_key_pair(conn: &mut SqliteConnection, pending: &PendingKeyPair) -> Result<Requested, Failure> {
+    let PendingKeyPair { key_pair, email_id, code, mail, event, restraint } = pending;
     let address = emails::table
         .filter(emails::id.eq(bytes_of(email_id.uuid())))
         .filter(emails::user_id.eq(bytes_of(key_pair.user_id.uuid())))
         .filter(emails::verified.eq(true));
     if !diesel::select(exists(address)).get_result(conn)? {
-        return Ok(Applied::Stale);
+        return Ok(Requested::Stale);
+    }
+    match throttles::judge(conn, restraint.as_ref(), Asking::SignedIn, code)? {
+        Ok(charges) => charges.settle(conn)?,
+        Err(refusal) => return Ok(Requested::Throttled(refusal)),
     }
     insert(conn, key_pair, None)?;
     codes::insert(conn, code, Opens::KeyPair(key_pair.id), Some(*email_id))?;
     outbox::insert(conn, mail)?;
     audit::record(conn, event)?;
-    Ok(Applied::Yes)
+    Ok(Requested::Yes)
 }
 
 fn create_live_key_pair(conn: &mut SqliteConnection, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, Failure> {

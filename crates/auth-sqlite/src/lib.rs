@@ -8,8 +8,8 @@
 //! | `others` | noticing what other processes write |
 //! | `migrations` | making the file and bringing its layout up to date |
 //! | `error` | [`OpenError`], and what SQLite's failures mean to the domain |
-//! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
-//! | `registrations`, `codes`, `signing_in`, `pages`, `usage` | what several of those share, and what is worth a statement of its own |
+//! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `lockouts`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
+//! | `registrations`, `codes`, `signing_in`, `throttles`, `failures`, `pages`, `usage` | what several of those share, and what is worth a statement of its own |
 //! | `archive` | [`SqliteArchive`]: reading everything, for another kind of store |
 //! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
 //!
@@ -38,7 +38,9 @@ mod codes;
 mod connections;
 mod emails;
 mod error;
+mod failures;
 mod key_pairs;
+mod lockouts;
 mod migrations;
 mod others;
 mod outbox;
@@ -52,6 +54,7 @@ mod schema;
 mod sessions;
 mod signing_in;
 mod store;
+mod throttles;
 mod upkeep;
 mod usage;
 mod users;

@@ -13,8 +13,10 @@ use diesel::{
 use crate::{
     SqliteStore, audit, codes,
     error::{Failure, corrupt},
+    failures,
     rows::{CodeRow, EmailRow, KeyPairRow, SessionRow, UserRow, bytes_of, id, printed, standing},
     schema::{codes as code, emails, key_pairs, sessions, users},
+    throttles,
     users::has_other_owner,
 };
 
@@ -36,6 +38,9 @@ struct Target {
 
 fn redeem_code(conn: &mut SqliteConnection, guess: &CodeGuess) -> Result<Redeemed, Failure> {
     let now = guess.at;
+    if let Some(refusal) = throttles::charge_guess(conn, guess)? {
+        return Ok(Redeemed::Throttled(refusal));
+    }
     let code_id = bytes_of(guess.id.uuid());
     let found = code::table.filter(code::id.eq(&code_id)).select(CodeRow::as_select()).get_result(conn).optional()?;
     let Some(code) = found else { return Ok(Redeemed::Refused) };
@@ -44,12 +49,21 @@ fn redeem_code(conn: &mut SqliteConnection, guess: &CodeGuess) -> Result<Redeeme
     if !target.waiting || somebody_elses {
         return Ok(Redeemed::Refused);
     }
-    match judge(&code.state()?, guess, now) {
+    let judgement = judge(&code.state()?, guess, now);
+    if judgement == Judgement::Ended {
+        return Ok(Redeemed::Refused);
+    }
+    let judgeable = match failures::judge(conn, guess, &code.address(), target.user)? {
+        Ok(judgeable) => judgeable,
+        Err(refusal) => return Ok(Redeemed::Shut(refusal)),
+    };
+    match judgement {
         Judgement::Ended => Ok(Redeemed::Refused),
         Judgement::Wrong => {
             diesel::update(code::table.filter(code::id.eq(&code_id)))
                 .set(code::wrong_guesses.eq(code::wrong_guesses + 1))
                 .execute(conn)?;
+            judgeable.count_failure(conn, guess)?;
             audit::record(conn, &event_of_wrong_guess(guess, target.user))?;
             Ok(Redeemed::Wrong { owner: target.user })
         }
@@ -60,10 +74,14 @@ fn redeem_code(conn: &mut SqliteConnection, guess: &CodeGuess) -> Result<Redeeme
             let redeemed = open(conn, &code, user, now)?;
             match redeemed {
                 Redeemed::Yes { opened, user_id, registered } => {
+                    judgeable.forgive(conn, guess)?;
+                    if let (Opened::Session(_), Some(email)) = (opened, &code.email_id) {
+                        failures::get_to_know(conn, id("codes", &code.id, email)?, guess.network, now)?;
+                    }
                     audit::record(conn, &event_of_redeeming(guess, opened, user_id, registered))?;
                 }
                 Redeemed::Disabled { user_id } => audit::record(conn, &event_of_disabled_account(guess, user_id))?,
-                Redeemed::Wrong { .. } | Redeemed::Refused => {}
+                Redeemed::Wrong { .. } | Redeemed::Refused | Redeemed::Shut(_) | Redeemed::Throttled(_) => {}
             }
             Ok(redeemed)
         }

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use auth_domain::{
-    Alias, ApiKey, Client, CodeHash, CodePurpose, CodeState, Email, EmailAddress, FullName, KeyId, KeyName, KeyPair,
-    KnownAddress, LiveKeyPair, LiveSession, Network, Session, SessionKind, SessionOwner, Standing, StoreError,
+    AddressKey, Alias, ApiKey, Client, CodeHash, CodePurpose, CodeState, Email, EmailAddress, FullName, KeyId, KeyName,
+    KeyPair, KnownAddress, LiveKeyPair, LiveSession, Network, Session, SessionKind, SessionOwner, Standing, StoreError,
     Timestamp, User,
 };
 use diesel::{Queryable, Selectable, sqlite::Sqlite};
@@ -187,6 +187,7 @@ pub(crate) struct CodeRow {
     pub(crate) session_id: Option<Vec<u8>>,
     pub(crate) key_pair_id: Option<Vec<u8>>,
     pub(crate) email_id: Option<Vec<u8>>,
+    address_key: String,
     network: String,
     hash: Vec<u8>,
     pub(crate) created_at: i64,
@@ -210,6 +211,10 @@ impl CodeRow {
             expires_at: Timestamp::from_unix_millis(self.expires_at),
             ended: self.ended,
         })
+    }
+
+    pub(crate) fn address(&self) -> AddressKey {
+        AddressKey::from_stored(self.address_key.clone())
     }
 
     pub(crate) fn network(&self) -> Result<Network, StoreError> {

@@ -117,9 +117,41 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    known_networks (email_id, network) {
+        email_id -> Binary,
+        network -> Text,
+        last_signed_in_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    failures (address_key, network) {
+        address_key -> Text,
+        network -> Text,
+        day_began_at -> BigInt,
+        of_day -> BigInt,
+        in_a_row -> BigInt,
+        last_at -> BigInt,
+        told_at -> Nullable<BigInt>,
+        owner_told_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    throttles (kind, address_key, network) {
+        kind -> Text,
+        address_key -> Text,
+        network -> Text,
+        full_at -> BigInt,
+        told_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(emails -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(key_pairs -> users (user_id));
 diesel::joinable!(codes -> emails (email_id));
 diesel::joinable!(outbox -> codes (code_id));
-diesel::allow_tables_to_appear_in_same_query!(users, emails, sessions, key_pairs, codes, outbox);
+diesel::joinable!(known_networks -> emails (email_id));
+diesel::allow_tables_to_appear_in_same_query!(users, emails, sessions, key_pairs, codes, outbox, known_networks);

@@ -1,7 +1,8 @@
 //! How sessions come to be: waiting for their code, or live at once.
 
 use auth_domain::{
-    Applied, Event, NewSession, PendingSignIn, SessionId, SessionOwner, Standing, Timestamp, UserId, Verified,
+    Applied, Event, NewSession, PendingSignIn, Requested, SessionId, SessionOwner, Standing, Timestamp, UserId,
+    Verified, rules::Asking,
 };
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, SqliteConnection};
 
@@ -13,18 +14,24 @@ use crate::{
     rows::{bytes_of, standing},
     schema::{emails, sessions, users},
     sessions::owner_of,
+    throttles,
     users::is_active,
 };
 
-pub(crate) fn open_session(conn: &mut SqliteConnection, sign_in: &PendingSignIn) -> Result<Applied, Failure> {
+pub(crate) fn open_session(conn: &mut SqliteConnection, sign_in: &PendingSignIn) -> Result<Requested, Failure> {
+    let charges = match throttles::judge(conn, sign_in.restraint.as_ref(), Asking::SignIn, &sign_in.code)? {
+        Ok(charges) => charges,
+        Err(refusal) => return Ok(Requested::Throttled(refusal)),
+    };
     registrations::delete_ended(conn, &sign_in.code.address, sign_in.code.created_at)?;
     if let Some(owner) = sign_in.session.owner
         && !still_leads_to(conn, owner, sign_in.code.address.as_str())?
     {
-        return Ok(Applied::Stale);
+        return Ok(Requested::Stale);
     }
+    charges.settle(conn)?;
     store_sign_in(conn, sign_in)?;
-    Ok(Applied::Yes)
+    Ok(Requested::Yes)
 }
 
 /// Whether `owner` has the address still: verified, vouched for, or as that of a registration.
@@ -46,7 +53,7 @@ fn still_leads_to(conn: &mut SqliteConnection, owner: SessionOwner, address: &st
 
 /// Stores session, code and mail, and ends the codes that the new one supersedes.
 pub(crate) fn store_sign_in(conn: &mut SqliteConnection, sign_in: &PendingSignIn) -> Result<(), Failure> {
-    let PendingSignIn { session, code, mail } = sign_in;
+    let PendingSignIn { session, code, mail, restraint: _ } = sign_in;
     codes::end_superseded(conn, code)?;
     insert(conn, session, session.owner.map(|owner| owner.user_id), None)?;
     let email = session.owner.map(|owner| owner.email_id);

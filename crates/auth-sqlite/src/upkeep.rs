@@ -3,18 +3,23 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth_domain::{Backlog, CodePurpose, CodeState, MailClass, StoreError, Timestamp, Upkeep};
+use auth_domain::{
+    Backlog, CodePurpose, CodeState, MailClass, Purge, StoreError, Timestamp, Upkeep, rules::failures_are_over,
+};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl,
-    SqliteConnection,
-    dsl::{auto_type, exists, min, not},
+    SelectableHelper, SqliteConnection,
+    dsl::{auto_type, exists, min, not, sql},
+    sql_types::Bool,
+    sqlite::Sqlite,
 };
 
 use crate::{
     SqliteStore,
     error::Failure,
+    failures::FailureRow,
     migrations, registrations,
-    schema::{codes, emails, events, key_pairs, outbox, sessions, users},
+    schema::{codes, emails, events, failures, key_pairs, known_networks, outbox, sessions, throttles, users},
 };
 
 /// How long a settled mail is kept, with what the mail server said of it.
@@ -30,8 +35,9 @@ impl Upkeep for SqliteStore {
         self.read(move |conn| backlog(conn, now)).await
     }
 
-    async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.write(move |conn| purge(conn, now, events_until, limit.into())).await
+    async fn purge(&self, purge: &Purge) -> Result<u64, StoreError> {
+        let due = *purge;
+        self.write(move |conn| self::purge(conn, due)).await
     }
 }
 
@@ -80,7 +86,9 @@ fn is_living_at(now: i64) -> _ {
 }
 
 /// Returns how many rows were named here. Those that go with them by foreign key are not counted.
-fn purge(conn: &mut SqliteConnection, now: Timestamp, events_until: Timestamp, limit: i64) -> Result<u64, Failure> {
+fn purge(conn: &mut SqliteConnection, purge: Purge) -> Result<u64, Failure> {
+    let Purge { now, events_until, networks_until, limit } = purge;
+    let limit = i64::from(limit);
     let ended = ended_registrations(conn, now, limit)?;
     let mut gone = ended.len();
     registrations::delete_users(conn, ended)?;
@@ -100,6 +108,15 @@ fn purge(conn: &mut SqliteConnection, now: Timestamp, events_until: Timestamp, l
     }
     for id in old_events(conn, events_until, limit)? {
         gone += diesel::delete(events::table.filter(events::id.eq(id))).execute(conn)?;
+    }
+    for (email, network) in unused_networks(conn, networks_until, limit)? {
+        gone += diesel::delete(known_networks::table.find((email, network))).execute(conn)?;
+    }
+    for key in failures_that_are_over(conn, now, limit)? {
+        gone += diesel::delete(failures::table.find(key)).execute(conn)?;
+    }
+    for key in throttles_full_again(conn, now, limit)? {
+        gone += diesel::delete(throttles::table.find(key)).execute(conn)?;
     }
     Ok(counted(gone))
 }
@@ -189,6 +206,58 @@ fn old_events(conn: &mut SqliteConnection, until: Timestamp, limit: i64) -> Quer
         .load(conn)
 }
 
+fn unused_networks(conn: &mut SqliteConnection, until: Timestamp, limit: i64) -> QueryResult<Vec<(Vec<u8>, String)>> {
+    known_networks::table
+        .filter(known_networks::last_signed_in_at.le(until.unix_millis()))
+        .order(known_networks::last_signed_in_at)
+        .limit(limit)
+        .select((known_networks::email_id, known_networks::network))
+        .load(conn)
+}
+
+/// Wrong guesses that were forgiven, and those that are old: of each as many as are looked at, the first to be over first.
+fn failures_that_are_over(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<(String, String)>, Failure> {
+    let forgiven: Vec<FailureRow> = forgiven(limit).load(conn)?;
+    let untold: Vec<FailureRow> = failures::table
+        .filter(failures::owner_told_at.is_null())
+        .order(failures::last_at)
+        .limit(limit)
+        .select(FailureRow::as_select())
+        .load(conn)?;
+    let mut over = Vec::new();
+    for row in forgiven.into_iter().chain(untold) {
+        if failures_are_over(&row.failures()?, now) {
+            over.push((row.address_key, row.network));
+        }
+    }
+    Ok(over)
+}
+
+/// Those that were forgiven. The condition, to the letter, is that of an index.
+#[auto_type(no_type_alias)]
+fn forgiven(limit: i64) -> _ {
+    let condition: diesel::expression::SqlLiteral<Bool> = sql("in_a_row = 0");
+    let columns: diesel::dsl::AsSelect<FailureRow, Sqlite> = FailureRow::as_select();
+    failures::table.filter(condition).order(failures::day_began_at).limit(limit).select(columns)
+}
+
+fn throttles_full_again(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<(String, String, String)>> {
+    throttles::table
+        .filter(throttles::full_at.le(now.unix_millis()))
+        .order(throttles::full_at)
+        .limit(limit)
+        .select((throttles::kind, throttles::address_key, throttles::network))
+        .load(conn)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,5 +267,10 @@ mod tests {
     fn what_is_owed_is_counted_in_an_index_of_what_is_owed() {
         let plan = plan(&owed(MailClass::Code));
         assert_eq!(plan, ["SEARCH outbox USING INDEX outbox_owed (class=?)"]);
+    }
+
+    #[test]
+    fn wrong_guesses_that_were_forgiven_are_found_among_those() {
+        assert_eq!(plan(&forgiven(10)), ["SCAN failures USING INDEX failures_forgiven"]);
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use auth_domain::{
     AddressKey, Alias, EmailAddress, EmailId, FullName, KnownAddress, Registered, Registration, Standing, StoreError,
     Timestamp, User, UserId, Users,
-    rules::{AliasVerdict, judge_alias},
+    rules::{AliasVerdict, Asking, judge_alias},
 };
 use diesel::{
     BoolExpressionMethods, Connection, ExpressionMethods, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection,
@@ -18,7 +18,7 @@ use crate::{
     registrations,
     rows::{EmailRow, UserRow, as_json, bytes_of},
     schema::{emails, users},
-    signing_in,
+    signing_in, throttles,
 };
 
 #[async_trait]
@@ -74,9 +74,15 @@ fn register_user(conn: &mut SqliteConnection, registration: &Registration) -> Re
     let now = registration.sign_in.code.created_at;
     let address = registration.address_key();
 
+    let sign_in = &registration.sign_in;
+    let charges = match throttles::judge(conn, sign_in.restraint.as_ref(), Asking::SignUp, &sign_in.code)? {
+        Ok(charges) => charges,
+        Err(refusal) => return Ok(Registered::Throttled(refusal)),
+    };
     let holder = registrations::alias_holder(conn, &registration.alias, now)?;
     let verdict = judge_alias(holder.as_ref().map(|(_, holder)| holder), &address);
     if verdict == AliasVerdict::Taken {
+        charges.for_a_taken_alias().settle(conn)?;
         return Ok(Registered::AliasTaken);
     }
     if has_owner(conn, &address)? != registration.decoy {
@@ -99,7 +105,8 @@ fn register_user(conn: &mut SqliteConnection, registration: &Registration) -> Re
         created_at: now,
     };
     insert_user(conn, &user)?;
-    signing_in::store_sign_in(conn, &registration.sign_in)?;
+    charges.settle(conn)?;
+    signing_in::store_sign_in(conn, sign_in)?;
     Ok(Registered::Yes)
 }
 
@@ -152,7 +159,7 @@ pub(crate) fn is_active(conn: &mut SqliteConnection, user: UserId) -> Result<boo
 
 /// The rows of whoever owns `address`: one at most.
 #[auto_type(no_type_alias)]
-fn owned<'a>(address: &'a str) -> _ {
+pub(crate) fn owned<'a>(address: &'a str) -> _ {
     emails::table.filter(emails::address_key.eq(address)).filter(emails::verified.eq(true).or(emails::vouched.eq(true)))
 }
 

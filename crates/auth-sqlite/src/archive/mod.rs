@@ -10,16 +10,20 @@ use auth_domain::{
     archive::{ArchiveSource, Batch, Position, Table},
 };
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl, SqliteConnection, connection::SimpleConnection,
+    BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection,
+    connection::SimpleConnection,
 };
 
 use crate::{
     audit::EventRow,
     connections::Database,
     error::{Failure, OpenError},
+    failures::FailureRow,
     migrations::{check_layout, innermost},
     rows::bytes_of,
-    schema::{codes, emails, events, key_pairs, mail_attempts, outbox, sessions, users},
+    schema::{
+        codes, emails, events, failures, key_pairs, known_networks, mail_attempts, outbox, sessions, throttles, users,
+    },
 };
 
 /// A SQLite database that stands still: whoever else writes to it is answered, after a while, that it is busy.
@@ -74,6 +78,12 @@ macro_rules! page {
     }};
 }
 
+/// The id and the names of a position, as many as its table has columns for them.
+fn named<const COLUMNS: usize>(position: Position) -> (Vec<u8>, [String; COLUMNS]) {
+    let mut names = position.names.into_iter();
+    (bytes_of(position.id), std::array::from_fn(|_| names.next().unwrap_or_default()))
+}
+
 fn read(
     connection: &mut SqliteConnection,
     table: Table,
@@ -88,6 +98,39 @@ fn read(
         Table::Codes => Batch::Codes(page!(connection, codes, after, limit, rows::code)),
         Table::Outbox => Batch::Outbox(page!(connection, outbox, after, limit, rows::mail)),
         Table::Events => Batch::Events(page!(connection, events, after, limit, EventRow::into_event)),
+        Table::KnownNetworks => {
+            let in_order = (known_networks::email_id, known_networks::network);
+            let mut query = known_networks::table.order(in_order).limit(limit).into_boxed();
+            if let Some((id, [network])) = after.map(named) {
+                let later = known_networks::email_id.gt(id.clone()).or(known_networks::network.gt(network));
+                query = query.filter(known_networks::email_id.ge(id)).filter(later);
+            }
+            let rows: Vec<rows::KnownNetworkRow> = query.load(connection)?;
+            Batch::KnownNetworks(rows.into_iter().map(rows::known_network).collect::<Result<_, _>>()?)
+        }
+        Table::Failures => {
+            let in_order = (failures::address_key, failures::network);
+            let columns = FailureRow::as_select();
+            let mut query = failures::table.order(in_order).limit(limit).select(columns).into_boxed();
+            if let Some((_, [address, network])) = after.map(named) {
+                let later = failures::address_key.gt(address.clone()).or(failures::network.gt(network));
+                query = query.filter(failures::address_key.ge(address)).filter(later);
+            }
+            Batch::Failures(query.load(connection)?.into_iter().map(rows::failure).collect::<Result<_, _>>()?)
+        }
+        Table::Throttles => {
+            let in_order = (throttles::kind, throttles::address_key, throttles::network);
+            let mut query = throttles::table.order(in_order).limit(limit).into_boxed();
+            if let Some((_, [kind, address, network])) = after.map(named) {
+                let same_kind_later = throttles::address_key
+                    .gt(address.clone())
+                    .or(throttles::address_key.eq(address).and(throttles::network.gt(network)));
+                query = query.filter(throttles::kind.ge(kind.clone()));
+                query = query.filter(throttles::kind.gt(kind).or(same_kind_later));
+            }
+            let rows: Vec<rows::ThrottleRow> = query.load(connection)?;
+            Batch::Throttles(rows.into_iter().map(rows::throttle).collect::<Result<_, _>>()?)
+        }
         Table::MailAttempts => {
             let in_order = (mail_attempts::mail_id, mail_attempts::attempt);
             let mut query = mail_attempts::table.order(in_order).limit(limit).into_boxed();

@@ -3,15 +3,16 @@
 
 use auth_domain::{
     AddressKey, Alias, ApiKey, Client, CodeHash, CodePurpose, EmailAddress, FullName, KeyName, MailClass, Network,
-    SessionKind, StoreError, Timestamp, TokenDigest, User,
+    SessionKind, StoreError, ThrottleKey, ThrottleKind, Timestamp, TokenDigest, User,
     archive::{
-        AttemptOutcome, AttemptRecord, CodeRecord, EmailRecord, KeyPairRecord, MailRecord, MailState, SessionRecord,
-        UserRecord,
+        AttemptOutcome, AttemptRecord, CodeRecord, EmailRecord, FailureRecord, KeyPairRecord, KnownNetworkRecord,
+        MailRecord, MailState, SessionRecord, ThrottleRecord, UserRecord,
     },
 };
 
 use crate::{
     error::corrupt,
+    failures::{FailureRow, parsed},
     rows::{count, id, key_id, names, printed, standing},
 };
 
@@ -176,6 +177,38 @@ pub(super) fn attempt((mail, attempt, ended_at, outcome, reply): AttemptRow) -> 
         outcome: AttemptOutcome::from_stored(&outcome).ok_or_else(unknown)?,
         reply,
     })
+}
+
+/// address's id, network, last sign-in.
+pub(super) type KnownNetworkRow = (Id, String, i64);
+
+pub(super) fn known_network((email, network, last): KnownNetworkRow) -> Result<KnownNetworkRecord, StoreError> {
+    let row = email.as_slice();
+    let unknown = || corrupt("known_networks", printed(row), "no network");
+    Ok(KnownNetworkRecord {
+        email_id: id("known_networks", row, row)?,
+        network: parsed("known_networks", &network)?.ok_or_else(unknown)?,
+        last_signed_in_at: Timestamp::from_unix_millis(last),
+    })
+}
+
+pub(super) fn failure(row: FailureRow) -> Result<FailureRecord, StoreError> {
+    let (network, failures) = (row.network()?, row.failures()?);
+    Ok(FailureRecord { address_key: AddressKey::from_stored(row.address_key), network, failures })
+}
+
+/// kind, address's key, network, when it is full again, when that it refused was told last.
+pub(super) type ThrottleRow = (String, String, String, i64, Option<i64>);
+
+pub(super) fn throttle((kind, address, network, full_at, told_at): ThrottleRow) -> Result<ThrottleRecord, StoreError> {
+    let unknown = || corrupt("throttles", "of a limit", "unknown kind");
+    let key = ThrottleKey {
+        kind: ThrottleKind::from_stored(&kind).ok_or_else(unknown)?,
+        address: (!address.is_empty()).then(|| AddressKey::from_stored(address)),
+        network: parsed("throttles", &network)?,
+    };
+    let told_at = told_at.map(Timestamp::from_unix_millis);
+    Ok(ThrottleRecord { key, full_at: Timestamp::from_unix_millis(full_at), told_at })
 }
 
 fn octets(table: &'static str, row: &[u8], column: &[u8]) -> Result<[u8; 32], StoreError> {

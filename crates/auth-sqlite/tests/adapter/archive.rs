@@ -21,9 +21,9 @@ const EVERYTHING: &str = r#"
         (i(11), 'Ada', 'ada', 'Ada "Countess" O''Sample, é', 1, 1, NULL, '["admin","us\\er, \"x\""]', '["public"]', m(1)),
         (i(12), 'bob', 'bob', 'Ada "Countess" O''Sample, é', 0, 0, 'pending', '[]', '["public"]', m(1)),
         (i(13), 'eve', 'eve', 'Ada "Countess" O''Sample, é', 0, 0, 'decoy', '[]', '["public"]', m(1));
-    INSERT INTO emails (id, user_id, address, address_key, verified, preferred, created_at) VALUES
-        (i(21), i(11), 'Ada@Exämple.org', 'ada@exämple.org', 1, 1, m(1)),
-        (i(22), i(12), 'bob@example.org', 'bob@example.org', 0, 0, m(1));
+    INSERT INTO emails (id, user_id, address, address_key, verified, vouched, preferred, created_at) VALUES
+        (i(21), i(11), 'Ada@Exämple.org', 'ada@exämple.org', 1, 0, 1, m(1)),
+        (i(22), i(12), 'bob@example.org', 'bob@example.org', 0, 1, 0, m(1));
     INSERT INTO sessions (id, user_id, digest, key_id, kind, verified_at, created_at, expires_at, last_used_at, ip, user_agent)
     VALUES
         (i(31), i(11), d(31), '0badcafe', 'standard', m(1), m(2), m(3), m(4), '192.0.2.7', 'Sample/1.0 (é; "quoted")'),
@@ -47,6 +47,20 @@ const EVERYTHING: &str = r#"
         (i(61), 2, m(1), 'deferred', ''),
         (i(62), 1, m(1), 'delivered', '250 ok'),
         (i(63), 1, m(1), 'abandoned', '550 no');
+    INSERT INTO known_networks (email_id, network, last_signed_in_at) VALUES
+        (i(21), '192.0.2.0', m(1)),
+        (i(21), '2001:db8:7::', m(1));
+    INSERT INTO failures (address_key, network, day_began_at, of_day, in_a_row, last_at, told_at, owner_told_at) VALUES
+        ('ada@exämple.org', '', m(1), 3, 100, m(2), m(3), m(4)),
+        ('ada@exämple.org', '2001:db8:7::', m(1), 3, 100, m(2), NULL, NULL);
+    INSERT INTO throttles (kind, address_key, network, full_at, told_at) VALUES
+        ('mails-from-network', '', '192.0.2.0', m(1), m(2)),
+        ('mails-to-address', 'ada@exämple.org', '', m(1), NULL),
+        ('mails-to-address', 'ada@exämple.org', '2001:db8:7::', m(1), NULL),
+        ('sign-ups', '', '192.0.2.0', m(1), NULL);
+    INSERT INTO events (id, at, kind, outcome, actor_id, subject_id, credential_id, ip, detail) VALUES
+        (i(71), m(1), 'role.granted', 'success', i(11), i(12), i(31), '192.0.2.7', 'auditor'),
+        (i(72), m(2), 'code.failed', 'failure', NULL, NULL, NULL, NULL, '');
 "#;
 
 /// Writes the shorthands out.
@@ -95,7 +109,7 @@ async fn a_table_is_read_batch_by_batch_in_order_and_nothing_is_missed() {
     for all in everything() {
         let mut after: Option<Position> = None;
         for _ in 0..all.len() {
-            let next = archive.read(all.table(), after, 1).await.unwrap();
+            let next = archive.read(all.table(), after.clone(), 1).await.unwrap();
             assert_eq!(next.len(), 1);
             assert!(next.last() > after);
             after = next.last();
@@ -145,6 +159,7 @@ async fn a_row_that_does_not_parse_is_named_by_table_and_id() {
         (Table::Outbox, "sealed = x'00'", "63"),
         (Table::Outbox, "outcome = 'deferred'", "63"),
         (Table::MailAttempts, "outcome = 'lost'", "63"),
+        (Table::Events, "kind = 'user.fed'", "72"),
     ] {
         let folder = installation();
         let key = if table == Table::MailAttempts { "mail_id" } else { "id" };
@@ -155,6 +170,26 @@ async fn a_row_that_does_not_parse_is_named_by_table_and_id() {
         let read = archive(&folder).read(table, None, 100).await;
         let Err(StoreError::Corrupt { table: told, id, .. }) = read else { panic!("{statement}: {read:?}") };
         assert_eq!((told, id), (table.name(), format!("00000000-0000-0000-0000-0000000000{last}")), "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_without_an_id_that_does_not_parse_is_named_by_its_table_and_never_by_its_address() {
+    for (table, damaging) in [
+        (Table::KnownNetworks, "network = '192.0.2.7' WHERE network = '192.0.2.0'"),
+        (Table::KnownNetworks, "network = '' WHERE network = '192.0.2.0'"),
+        (Table::Failures, "network = 'nowhere' WHERE network = ''"),
+        (Table::Failures, "in_a_row = -1 WHERE network = ''"),
+        (Table::Throttles, "kind = 'sleep' WHERE kind = 'sign-ups'"),
+        (Table::Throttles, "network = '2001:db8:7::7' WHERE kind = 'sign-ups'"),
+    ] {
+        let folder = installation();
+        let mut connection = connect(&folder.path().join("auth.db"));
+        connection.batch_execute("PRAGMA ignore_check_constraints = ON").unwrap();
+        connection.batch_execute(&format!("UPDATE {table} SET {damaging}")).unwrap();
+        let read = archive(&folder).read(table, None, 100).await;
+        let Err(corrupt @ StoreError::Corrupt { .. }) = read else { panic!("{damaging}: {read:?}") };
+        assert!(corrupt.to_string().contains(table.name()) && !corrupt.to_string().contains('@'), "{corrupt}");
     }
 }
 

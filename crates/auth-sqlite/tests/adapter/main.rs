@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that meets something it did not expect panics")]
 
 mod administrators;
+mod archive;
 mod audit;
 mod failing;
 mod migrations;

@@ -1,0 +1,3 @@
+DROP TABLE throttles;
+DROP TABLE failures;
+DROP TABLE known_networks;
