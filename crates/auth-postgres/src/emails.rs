@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     AddressKey, Applied, Email, EmailAddition, EmailAddress, EmailChange, EmailId, EmailRenewal, Emails, Event,
-    QueuedMail, StoreError, Timestamp, UserId, Vouched, VouchedEmail,
+    QueuedMail, Requested, StoreError, Timestamp, UserId, Vouched, VouchedEmail, rules::Asking,
 };
 use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper, dsl::auto_type};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -13,6 +13,7 @@ use crate::{
     PostgresStore, audit,
     codes::{self, Opens},
     error::Failure,
+    limits::{self, Measure},
     locks, outbox, registrations,
     rows::{EmailRow, stored},
     schema::{emails, users},
@@ -25,11 +26,11 @@ impl Emails for PostgresStore {
         self.read(user, |conn, user| Box::pin(list_emails(conn, *user))).await
     }
 
-    async fn add_email(&self, addition: &EmailAddition) -> Result<Applied, StoreError> {
+    async fn add_email(&self, addition: &EmailAddition) -> Result<Requested, StoreError> {
         self.write(addition.clone(), |conn, addition| Box::pin(add_email(conn, addition))).await
     }
 
-    async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Applied, StoreError> {
+    async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Requested, StoreError> {
         self.write(renewal.clone(), |conn, renewal| Box::pin(renew_email_code(conn, renewal))).await
     }
 
@@ -122,13 +123,17 @@ pub(crate) async fn prove(conn: &mut AsyncPgConnection, email: &EmailRow) -> Res
     Ok(true)
 }
 
-async fn add_email(conn: &mut AsyncPgConnection, addition: &EmailAddition) -> Result<Applied, Failure> {
+async fn add_email(conn: &mut AsyncPgConnection, addition: &EmailAddition) -> Result<Requested, Failure> {
     let key = addition.address.key();
-    locks::address(conn, &key).await?;
+    let restraint = addition.restraint.as_ref();
+    let measure = restraint.map(|asked| Measure::of_request(asked, Asking::SignedIn, &addition.code));
+    if let Some(refusal) = limits::begin(conn, measure.as_ref(), &key).await? {
+        return Ok(Requested::Throttled(refusal));
+    }
     let is_as_seen = has_exactly(conn, addition.user_id, &addition.seen).await?
         && is_foreign(conn, addition.user_id.uuid(), &key).await? == addition.foreign;
     if !is_as_seen {
-        return Ok(Applied::Stale);
+        return Ok(Requested::Stale);
     }
     let email = NewEmail {
         id: addition.email_id,
@@ -142,11 +147,16 @@ async fn add_email(conn: &mut AsyncPgConnection, addition: &EmailAddition) -> Re
     codes::insert(conn, &addition.code, Opens::Email, addition.email_id).await?;
     queue(conn, &addition.mails).await?;
     audit::record(conn, &addition.event).await?;
-    Ok(Applied::Yes)
+    limits::charge(conn, measure.as_ref()).await?;
+    Ok(Requested::Yes)
 }
 
-async fn renew_email_code(conn: &mut AsyncPgConnection, renewal: &EmailRenewal) -> Result<Applied, Failure> {
-    locks::address(conn, &renewal.code.address).await?;
+async fn renew_email_code(conn: &mut AsyncPgConnection, renewal: &EmailRenewal) -> Result<Requested, Failure> {
+    let restraint = renewal.restraint.as_ref();
+    let measure = restraint.map(|asked| Measure::of_request(asked, Asking::SignedIn, &renewal.code));
+    if let Some(refusal) = limits::begin(conn, measure.as_ref(), &renewal.code.address).await? {
+        return Ok(Requested::Throttled(refusal));
+    }
     let user = renewal.user_id.uuid();
     lock_user(conn, user).await?;
     let pending: Option<Uuid> = of_user(renewal.user_id, renewal.email_id)
@@ -156,12 +166,13 @@ async fn renew_email_code(conn: &mut AsyncPgConnection, renewal: &EmailRenewal) 
         .await
         .optional()?;
     if pending.is_none() || is_foreign(conn, user, &renewal.code.address).await? != renewal.foreign {
-        return Ok(Applied::Stale);
+        return Ok(Requested::Stale);
     }
     codes::end_those_for_email(conn, renewal.email_id).await?;
     codes::insert(conn, &renewal.code, Opens::Email, renewal.email_id).await?;
     outbox::insert(conn, &renewal.mail).await?;
-    Ok(Applied::Yes)
+    limits::charge(conn, measure.as_ref()).await?;
+    Ok(Requested::Yes)
 }
 
 async fn prefer_email(conn: &mut AsyncPgConnection, change: &EmailChange) -> Result<Applied, Failure> {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     Applied, CodeState, Event, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair,
-    StoreError, Timestamp, TokenDigest, UserId, Verified,
+    Requested, StoreError, Timestamp, TokenDigest, UserId, Verified, rules::Asking,
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper,
@@ -17,6 +17,7 @@ use crate::{
     PostgresStore, audit,
     codes::{self, Opens},
     error::Failure,
+    limits::{self, Measure},
     outbox, paging,
     revocations::{self, Revoked},
     rows::{KeyPairRow, sorted, stored},
@@ -34,7 +35,7 @@ impl KeyPairs for PostgresStore {
         self.read((user, now), |conn, (user, now)| Box::pin(list_key_pairs(conn, *user, *now))).await
     }
 
-    async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Applied, StoreError> {
+    async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Requested, StoreError> {
         self.write(pending.clone(), |conn, pending| Box::pin(create_key_pair(conn, pending))).await
     }
 
@@ -143,8 +144,12 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-async fn create_key_pair(conn: &mut AsyncPgConnection, pending: &PendingKeyPair) -> Result<Applied, Failure> {
-    let PendingKeyPair { key_pair, email_id, code, mail, event } = pending;
+async fn create_key_pair(conn: &mut AsyncPgConnection, pending: &PendingKeyPair) -> Result<Requested, Failure> {
+    let PendingKeyPair { key_pair, email_id, code, mail, event, restraint } = pending;
+    let measure = restraint.as_ref().map(|asked| Measure::of_request(asked, Asking::SignedIn, code));
+    if let Some(refusal) = limits::judge(conn, measure.as_ref()).await? {
+        return Ok(Requested::Throttled(refusal));
+    }
     lock_user(conn, key_pair.user_id.uuid()).await?;
     let address: Option<Uuid> = emails::table
         .filter(emails::id.eq(email_id.uuid()))
@@ -156,13 +161,14 @@ async fn create_key_pair(conn: &mut AsyncPgConnection, pending: &PendingKeyPair)
         .await
         .optional()?;
     if address.is_none() {
-        return Ok(Applied::Stale);
+        return Ok(Requested::Stale);
     }
     insert(conn, key_pair, None).await?;
     codes::insert(conn, code, Opens::KeyPair(key_pair.id), *email_id).await?;
     outbox::insert(conn, mail).await?;
     audit::record(conn, event).await?;
-    Ok(Applied::Yes)
+    limits::charge(conn, measure.as_ref()).await?;
+    Ok(Requested::Yes)
 }
 
 async fn create_live_key_pair(

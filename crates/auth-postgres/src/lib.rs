@@ -6,10 +6,11 @@
 //! | `options`, `tls`, `connections` | where the database is, how connections are encrypted, made and pooled |
 //! | `migrations` | bringing the layout up to date, one process at a time |
 //! | `error` | what PostgreSQL's failures mean to the domain |
-//! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
+//! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `lockouts`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
 //! | `changes`, `closing`, `sign_ins`, `usage` | facts of theirs that fill a file |
 //! | `lane`, `queue` | look-ups for checks, those that wait together asked together |
 //! | `revocations`, `listening`, `lag` | telling every process what a fact has revoked, hearing it, and how long that takes |
+//! | `limits` | what requests are measured by, and what the database's functions say of those they refuse |
 //! | `locks`, `registrations`, `codes`, `paging`, `calls` | what several of those share |
 //! | `archive` | [`PostgresArchive`]: writing everything that another kind of store keeps |
 //! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
@@ -45,7 +46,9 @@ mod error;
 mod key_pairs;
 mod lag;
 mod lane;
+mod limits;
 mod listening;
+mod lockouts;
 mod locks;
 mod migrations;
 mod options;

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     CodeGuess, CodePurpose, Codes, Event, Opened, Redeemed, StoreError, UserId,
-    rules::{event_of_disabled_account, event_of_redeeming, event_of_wrong_guess},
+    rules::{KNOWN_NETWORKS_AT_MOST, event_of_disabled_account, event_of_redeeming, event_of_wrong_guess},
 };
 use diesel::{
     QueryResult,
@@ -22,9 +22,14 @@ use crate::{
     calls::bind_all,
     error::{Failure, corrupt},
     key_pairs::TRIES,
+    limits::{self, Measure},
     revocations::Revoked,
-    rows::stored,
+    rows::{network_text, stored},
 };
+
+/// [`KNOWN_NETWORKS_AT_MOST`] as the functions take it.
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a small number")]
+const KNOWN_AT_MOST: i32 = KNOWN_NETWORKS_AT_MOST as i32;
 
 /// In an event that may come to be told, whose the code is. No user has this id.
 const OWNER: Uuid = Uuid::nil();
@@ -39,12 +44,14 @@ impl Codes for PostgresStore {
 }
 
 async fn redeem_code(conn: &mut AsyncPgConnection, guess: &CodeGuess) -> Result<Revoked<Redeemed>, Failure> {
-    let (redeemed, owner, opened, changed): (String, Option<Uuid>, Option<Uuid>, bool) =
-        Call::of(guess).get_result(conn).await?;
-    let owner = owner.map(UserId::from);
+    let (redeemed, found, opened, changed, refused_by, until, told): Row = Call::of(guess).get_result(conn).await?;
+    let refusal = || limits::refusal((refused_by.clone(), until, found, told));
+    let owner = found.map(UserId::from);
     let of = owner.filter(|_| changed);
     let answer = match (redeemed.as_str(), owner, opened) {
         ("refused", ..) => Redeemed::Refused,
+        ("shut", ..) => Redeemed::Shut(refusal()?),
+        ("throttled", ..) => Redeemed::Throttled(refusal()?),
         ("wrong", owner, _) => Redeemed::Wrong { owner },
         ("disabled", Some(user_id), _) => Redeemed::Disabled { user_id },
         ("opened", Some(user_id), Some(id)) => {
@@ -78,6 +85,10 @@ fn candidates(guess: &CodeGuess) -> [(&'static str, Event); 4] {
     ]
 }
 
+/// What `redeem_code` returns: what it came to, whose the code is, what it opened, whether that changed its user; of a guess
+/// that was refused, by what, until when, and whether the audit log was told.
+type Row = (String, Option<Uuid>, Option<Uuid>, bool, Option<String>, Option<PgTimestamp>, bool);
+
 /// A call of `redeem_code`.
 struct Call<'a> {
     code: Uuid,
@@ -87,6 +98,8 @@ struct Call<'a> {
     ip: Option<IpNet>,
     at: PgTimestamp,
     event: Uuid,
+    network: String,
+    measure: Option<Measure>,
     outcomes_told: Vec<&'static str>,
     kinds: Vec<&'static str>,
     outcomes: Vec<&'static str>,
@@ -108,6 +121,8 @@ impl<'a> Call<'a> {
             ip: guess.by.ip.map(IpNet::from),
             at: stored(guess.at),
             event: guess.event_id.uuid(),
+            network: network_text(guess.network),
+            measure: guess.limits.as_ref().map(|limits| Measure::of_guess(guess, limits)),
             outcomes_told: candidates.iter().map(|(outcome, _event)| *outcome).collect(),
             kinds: events().map(|event| event.kind.as_str()).collect(),
             outcomes: events().map(|event| event.outcome.as_str()).collect(),
@@ -119,19 +134,19 @@ impl<'a> Call<'a> {
     }
 }
 
-/// One statement: its text need not be looked at.
+/// One statement with limits and one without: which one, diesel finds by the text.
 impl QueryId for Call<'_> {
-    type QueryId = Call<'static>;
-    const HAS_STATIC_QUERY_ID: bool = true;
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
 }
 
 impl Query for Call<'_> {
-    type SqlType = (Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Bool);
+    type SqlType = (Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Bool, Nullable<Text>, Nullable<Timestamptz>, Bool);
 }
 
 impl QueryFragment<Pg> for Call<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT redeemed, owner, opened, changed FROM redeem_code(ROW(");
+        out.push_sql("SELECT redeemed, owner, opened, changed, refused_by, until, was_told FROM redeem_code(ROW(");
         bind_all!(
             out,
             SqlUuid: &self.code,
@@ -141,9 +156,10 @@ impl QueryFragment<Pg> for Call<'_> {
             Nullable<Inet>: &self.ip,
             Timestamptz: &self.at,
             SqlUuid: &self.event,
+            Text: &self.network,
         );
         out.push_sql(")::code_guess, ");
-        out.push_bind_param::<Integer, _>(&TRIES)?;
+        bind_all!(out, Integer: &TRIES, Integer: &KNOWN_AT_MOST);
         out.push_sql(", ROW(");
         bind_all!(
             out,
@@ -157,7 +173,9 @@ impl QueryFragment<Pg> for Call<'_> {
             SqlUuid: &OWNER,
             SqlUuid: &OPENED,
         );
-        out.push_sql(")::event_candidates)");
+        out.push_sql(")::event_candidates, ");
+        limits::bind(&mut out, self.measure.as_ref())?;
+        out.push_sql(")");
         Ok(())
     }
 }

@@ -52,6 +52,25 @@ pub(crate) fn as_cidr(network: Network) -> IpNet {
     IpNet::new_assert(first_address, if first_address.is_ipv4() { 24 } else { 48 })
 }
 
+/// A network as it is stored where all kinds of store have it in one order: its first address.
+pub(crate) fn network_text(network: Network) -> String {
+    network.first_address().to_string()
+}
+
+/// The network that was stored as `text`; `None` if it is none.
+pub(crate) fn network_from_text(text: &str) -> Option<Network> {
+    let network = Network::of(text.parse().ok()?);
+    (network_text(network) == text).then_some(network)
+}
+
+/// The network of a row of `failures`: one that is known to the address, or `None` for all others together.
+pub(crate) fn failed_network(text: &str) -> Result<Option<Network>, StoreError> {
+    match text {
+        "" => Ok(None),
+        text => Ok(Some(network_from_text(text).ok_or_else(|| corrupt("failures", "unknown", "not a network"))?)),
+    }
+}
+
 /// Names as they are stored: each once, in order.
 pub(crate) fn sorted(names: &[String]) -> Vec<String> {
     let mut names = names.to_vec();

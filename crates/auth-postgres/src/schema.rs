@@ -117,9 +117,41 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    known_networks (email_id, network) {
+        email_id -> Uuid,
+        network -> Text,
+        last_signed_in_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    failures (address_key, network) {
+        address_key -> Text,
+        network -> Text,
+        day_began_at -> Timestamptz,
+        of_day -> Integer,
+        in_a_row -> Integer,
+        last_at -> Timestamptz,
+        told_at -> Nullable<Timestamptz>,
+        owner_told_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    throttles (kind, address_key, network) {
+        kind -> Text,
+        address_key -> Text,
+        network -> Text,
+        full_at -> Timestamptz,
+        told_at -> Nullable<Timestamptz>,
+    }
+}
+
 diesel::joinable!(emails -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(key_pairs -> users (user_id));
 diesel::joinable!(codes -> emails (email_id));
 diesel::joinable!(outbox -> codes (code_id));
 diesel::allow_tables_to_appear_in_same_query!(users, emails, sessions, key_pairs, codes, outbox);
+diesel::allow_tables_to_appear_in_same_query!(emails, failures);

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId, Sessions,
-    StoreError, Timestamp, TokenDigest, UserId, Verified,
+    Applied, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Requested, Session, SessionId,
+    Sessions, StoreError, Timestamp, TokenDigest, UserId, Verified,
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, PgExpressionMethods,
@@ -36,7 +36,7 @@ impl Sessions for PostgresStore {
         self.read((user, now), |conn, (user, now)| Box::pin(list_sessions(conn, *user, *now))).await
     }
 
-    async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Applied, StoreError> {
+    async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Requested, StoreError> {
         self.write_at_once(sign_in.clone(), |conn, sign_in| Box::pin(sign_ins::open_session(conn, sign_in))).await
     }
 

@@ -1,6 +1,6 @@
 //! Sign-ins: sessions that wait for their code. They are stored by functions of the database's, in one round trip.
 
-use auth_domain::{Applied, CodeId, CodeState, PendingSignIn};
+use auth_domain::{CodeId, CodeState, PendingSignIn, Requested, rules::Asking};
 use diesel::{
     QueryResult,
     data_types::PgTimestamp,
@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use crate::{
     calls::bind_all,
-    error::Failure,
+    error::{Failure, corrupt},
     key_pairs::TRIES,
+    limits::{self, Measure},
     rows::{as_cidr, stored},
 };
 
@@ -24,22 +25,41 @@ use crate::{
 const LIVING_PER_ADDRESS: i32 = CodeState::LIVING_PER_ADDRESS as i32;
 
 /// Opens a session that waits for its code.
-pub(crate) async fn open_session(conn: &mut AsyncPgConnection, sign_in: &PendingSignIn) -> Result<Applied, Failure> {
-    let is_open: bool = Call::of("open_session", sign_in).get_result(conn).await?;
-    Ok(if is_open { Applied::Yes } else { Applied::Stale })
+pub(crate) async fn open_session(conn: &mut AsyncPgConnection, sign_in: &PendingSignIn) -> Result<Requested, Failure> {
+    let measure = sign_in.restraint.as_ref().map(|asked| Measure::of_request(asked, Asking::SignIn, &sign_in.code));
+    let (outcome, refused_by, until, owner, told): (String, _, _, _, _) =
+        Call::of(OPEN_SESSION, sign_in, measure.as_ref()).get_result(conn).await?;
+    match outcome.as_str() {
+        "opened" => Ok(Requested::Yes),
+        "stale" => Ok(Requested::Stale),
+        "throttled" => Ok(Requested::Throttled(limits::refusal((refused_by, until, owner, told))?)),
+        unknown => Err(corrupt("sessions", sign_in.session.id, format!("opened as {unknown}")).into()),
+    }
 }
 
-/// Stores session, code and mail, and ends the codes that the new one supersedes. The address and its owner are locked by now.
-pub(crate) async fn store(conn: &mut AsyncPgConnection, sign_in: &PendingSignIn) -> Result<(), Failure> {
+/// Stores session, code and mail, ends the codes that the new one supersedes, and charges for it, last of all in a
+/// transaction. The address and its owner are locked by now.
+pub(crate) async fn store(
+    conn: &mut AsyncPgConnection,
+    sign_in: &PendingSignIn,
+    measure: Option<&Measure>,
+) -> Result<(), Failure> {
     // What it returns is void: there is nothing to read.
-    Call::of("store_sign_in", sign_in).execute(conn).await?;
+    Call::of(STORE_SIGN_IN, sign_in, measure).execute(conn).await?;
     Ok(())
 }
 
+/// What goes before and after the arguments that the functions share.
+type Function = (&'static str, &'static str);
+
+const OPEN_SESSION: Function = ("SELECT outcome, refused_by, until, owner, was_told FROM open_session(", ")");
+const STORE_SIGN_IN: Function = ("SELECT store_sign_in(", ", NULL)");
+
 /// A call of one of the functions that take a `pending_sign_in`.
 struct Call<'a> {
-    function: &'static str,
+    function: Function,
     sign_in: &'a PendingSignIn,
+    measure: Option<&'a Measure>,
     session: Uuid,
     user: Option<Uuid>,
     email: Option<Uuid>,
@@ -59,11 +79,12 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn of(function: &'static str, sign_in: &'a PendingSignIn) -> Self {
-        let PendingSignIn { session, code, mail } = sign_in;
+    fn of(function: Function, sign_in: &'a PendingSignIn, measure: Option<&'a Measure>) -> Self {
+        let PendingSignIn { session, code, mail, restraint: _ } = sign_in;
         Self {
             function,
             sign_in,
+            measure,
             session: session.id.uuid(),
             user: session.owner.map(|owner| owner.user_id.uuid()),
             email: session.owner.map(|owner| owner.email_id.uuid()),
@@ -91,15 +112,15 @@ impl QueryId for Call<'_> {
 }
 
 impl Query for Call<'_> {
-    type SqlType = Bool;
+    type SqlType = (Text, Nullable<Text>, Nullable<Timestamptz>, Nullable<SqlUuid>, Bool);
 }
 
 impl QueryFragment<Pg> for Call<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let PendingSignIn { session, code, mail } = self.sign_in;
-        out.push_sql("SELECT ");
-        out.push_sql(self.function);
-        out.push_sql("(ROW(");
+        let PendingSignIn { session, code, mail, restraint: _ } = self.sign_in;
+        let (before, after) = self.function;
+        out.push_sql(before);
+        out.push_sql("ROW(");
         bind_all!(
             out,
             SqlUuid: &self.session,
@@ -129,7 +150,9 @@ impl QueryFragment<Pg> for Call<'_> {
         );
         out.push_sql(")::pending_sign_in, ");
         bind_all!(out, Integer: &TRIES, Integer: &LIVING_PER_ADDRESS);
-        out.push_sql(")");
+        out.push_sql(", ");
+        limits::bind(&mut out, self.measure)?;
+        out.push_sql(after);
         Ok(())
     }
 }

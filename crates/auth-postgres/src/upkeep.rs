@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth_domain::{Backlog, CodePurpose, MailClass, StoreError, Timestamp, Upkeep};
+use auth_domain::{
+    Backlog, CodePurpose, MailClass, Purge, StoreError, Timestamp, Upkeep,
+    rules::{DAY, REMEMBERED_FOR},
+};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl,
     data_types::PgTimestamp,
     dsl::{auto_type, exists, min, not},
+    sql_query,
+    sql_types::{BigInt, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -34,15 +39,22 @@ impl Upkeep for PostgresStore {
         self.read(now, |conn, now| Box::pin(backlog(conn, *now))).await
     }
 
-    async fn purge(&self, now: Timestamp, events_until: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let (input, of_events) = ((now, i64::from(limit)), (events_until, i64::from(limit)));
+    async fn purge(&self, purge: &Purge) -> Result<u64, StoreError> {
+        let limit = i64::from(purge.limit);
+        let (input, of_events, of_networks) =
+            ((purge.now, limit), (purge.events_until, limit), (purge.networks_until, limit));
         // A transaction for each kind, so that none holds its rows for long.
         Ok(self.write(input, |conn, (now, limit)| Box::pin(purge_registrations(conn, *now, *limit))).await?
             + self.write(input, |conn, (now, limit)| Box::pin(purge_sessions(conn, *now, *limit))).await?
             + self.write(input, |conn, (now, limit)| Box::pin(purge_key_pairs(conn, *now, *limit))).await?
             + self.write(input, |conn, (now, limit)| Box::pin(purge_codes(conn, *now, *limit))).await?
             + self.write(input, |conn, (now, limit)| Box::pin(purge_mails(conn, *now, *limit))).await?
-            + self.write(of_events, |conn, (until, limit)| Box::pin(purge_events(conn, *until, *limit))).await?)
+            + self.write(of_events, |conn, (until, limit)| Box::pin(purge_events(conn, *until, *limit))).await?
+            + self
+                .write_at_once(of_networks, |conn, (until, limit)| Box::pin(purge_networks(conn, *until, *limit)))
+                .await?
+            + self.write_at_once(input, |conn, (now, limit)| Box::pin(purge_failures(conn, *now, *limit))).await?
+            + self.write_at_once(input, |conn, (now, limit)| Box::pin(purge_throttles(conn, *now, *limit))).await?)
     }
 }
 
@@ -205,4 +217,35 @@ async fn purge_events(conn: &mut AsyncPgConnection, until: Timestamp, limit: i64
         .load(conn)
         .await?;
     Ok(counted(diesel::delete(events::table.filter(events::id.eq_any(old))).execute(conn).await?))
+}
+
+// These have no id: a row is found again by where it stands, which nobody can change once it is locked.
+
+async fn purge_networks(conn: &mut AsyncPgConnection, until: Timestamp, limit: i64) -> Result<u64, Failure> {
+    let purge = "DELETE FROM known_networks WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM known_networks WHERE last_signed_in_at <= $1
+        ORDER BY last_signed_in_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
+    let purge = sql_query(purge).bind::<Timestamptz, _>(stored(until)).bind::<BigInt, _>(limit);
+    Ok(counted(purge.execute(conn).await?))
+}
+
+/// [`failures_are_over`](auth_domain::rules::failures_are_over) as a condition.
+async fn purge_failures(conn: &mut AsyncPgConnection, now: Timestamp, limit: i64) -> Result<u64, Failure> {
+    let purge = "DELETE FROM failures WHERE day_began_at <= $1 AND ctid = ANY (ARRAY(
+        SELECT ctid FROM failures WHERE in_a_row = 0 AND day_began_at <= $1
+        ORDER BY day_began_at LIMIT $3 FOR UPDATE SKIP LOCKED) || ARRAY(
+        SELECT ctid FROM failures WHERE in_a_row > 0 AND owner_told_at IS NULL AND last_at <= $2
+        ORDER BY last_at LIMIT $3 FOR UPDATE SKIP LOCKED))";
+    let purge = sql_query(purge)
+        .bind::<Timestamptz, _>(stored(now.minus(DAY)))
+        .bind::<Timestamptz, _>(stored(now.minus(REMEMBERED_FOR)))
+        .bind::<BigInt, _>(limit);
+    Ok(counted(purge.execute(conn).await?))
+}
+
+async fn purge_throttles(conn: &mut AsyncPgConnection, now: Timestamp, limit: i64) -> Result<u64, Failure> {
+    let purge = "DELETE FROM throttles WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM throttles WHERE full_at <= $1 ORDER BY full_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
+    let purge = sql_query(purge).bind::<Timestamptz, _>(stored(now)).bind::<BigInt, _>(limit);
+    Ok(counted(purge.execute(conn).await?))
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use auth_domain::{
     AddressKey, Alias, FullName, KnownAddress, Registered, Registration, Standing, StoreError, Timestamp, User, UserId,
     Users,
-    rules::{AliasVerdict, judge_alias},
+    rules::{AliasVerdict, Asking, judge_alias},
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgExpressionMethods, QueryDsl, SelectableHelper,
@@ -16,6 +16,7 @@ use crate::{
     PostgresStore, codes,
     emails::{self, NewEmail},
     error::Failure,
+    limits::{self, Measure},
     locks, registrations,
     rows::{EmailRow, UserRow, sorted, stored},
     schema::{emails as email, users},
@@ -75,13 +76,19 @@ async fn find_address(
 
 async fn register_user(conn: &mut AsyncPgConnection, registration: &Registration) -> Result<Registered, Failure> {
     let now = registration.sign_in.code.created_at;
-    let address = registration.address_key();
-    locks::address(conn, &address).await?;
+    let (address, sign_in) = (registration.address_key(), &registration.sign_in);
+    let restraint = sign_in.restraint.as_ref();
+    let measure = restraint.map(|asked| Measure::of_request(asked, Asking::SignUp, &sign_in.code));
+    if let Some(refusal) = limits::begin(conn, measure.as_ref(), &address).await? {
+        return Ok(Registered::Throttled(refusal));
+    }
     locks::alias(conn, &registration.alias).await?;
 
     let holder = registrations::alias_holder(conn, &registration.alias, now).await?;
     let verdict = judge_alias(holder.as_ref().map(|(_, holder)| holder), &address);
     if verdict == AliasVerdict::Taken {
+        let measure = restraint.map(|asked| Measure::of_taken_alias(asked, &sign_in.code));
+        limits::charge(conn, measure.as_ref()).await?;
         return Ok(Registered::AliasTaken);
     }
     if emails::owner(conn, &address).await?.is_some() != registration.decoy {
@@ -113,7 +120,7 @@ async fn register_user(conn: &mut AsyncPgConnection, registration: &Registration
         created_at: now,
     };
     emails::insert(conn, email).await?;
-    sign_ins::store(conn, &registration.sign_in).await?;
+    sign_ins::store(conn, sign_in, measure.as_ref()).await?;
     Ok(Registered::Yes)
 }
 

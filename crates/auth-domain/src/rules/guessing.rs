@@ -3,11 +3,11 @@ use std::time::Duration;
 use crate::{Failures, Limits, Timestamp};
 
 /// How long a day of wrong guesses is, from its first one.
-const DAY: Duration = Duration::from_hours(24);
+pub const DAY: Duration = Duration::from_hours(24);
 /// Wrong guesses of a day that cost no wait.
-const WITHOUT_WAIT: u32 = 4;
+pub const WITHOUT_WAIT: u32 = 4;
 /// How long wrong guesses are remembered after the last one, unless they have shut the address.
-const REMEMBERED_FOR: Duration = Duration::from_hours(365 * 24);
+pub const REMEMBERED_FOR: Duration = Duration::from_hours(365 * 24);
 
 /// Whether the codes of an address can be guessed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,8 +23,8 @@ pub use codes::{Judgement, judge, superseded};
 pub use delivery::{GIVE_UP_NOTICES_AFTER, LEASE, is_worth_sending, wait_before_retry};
 pub use emails::{Addition, UNVERIFIED_AT_MOST, judge_addition, judge_preference, judge_removal};
 pub use guessing::{
-    Guessing, after_failure, after_success, failures_are_over, is_to_be_told, judge_guessing,
-    refused_guess_is_to_be_told,
+    DAY, Guessing, REMEMBERED_FOR, WITHOUT_WAIT, after_failure, after_success, failures_are_over, is_to_be_told,
+    judge_guessing, refused_guess_is_to_be_told,
 };
 pub use key_pairs::{judge_roles, key_pair_is_accepted};
 pub use known_networks::{KNOWN_NETWORKS_AT_MOST, forgotten_networks, network_is_known};

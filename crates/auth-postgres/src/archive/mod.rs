@@ -14,7 +14,9 @@ use crate::{
     audit::EventRow,
     connections::Connector,
     error::{Failure, corrupt},
-    schema::{codes, emails, events, key_pairs, mail_attempts, outbox, sessions, users},
+    schema::{
+        codes, emails, events, failures, key_pairs, known_networks, mail_attempts, outbox, sessions, throttles, users,
+    },
 };
 
 /// How the one transaction begins. It may take hours, whatever this server or this role grants others.
@@ -93,6 +95,40 @@ async fn read(
         Table::Codes => Batch::Codes(page!(connection, codes, after, limit, rows::CodeRow)),
         Table::Outbox => Batch::Outbox(page!(connection, outbox, after, limit, rows::MailRow)),
         Table::Events => Batch::Events(page!(connection, events, after, limit, EventRow)),
+        Table::KnownNetworks => {
+            let in_order = (known_networks::email_id, known_networks::network);
+            let mut query = known_networks::table.order(in_order).limit(limit).into_boxed();
+            if let Some(Position { id, number: _, names }) = after {
+                let [network] = names_of(table, names)?;
+                let later = known_networks::email_id.gt(id).or(known_networks::network.gt(network));
+                query = query.filter(known_networks::email_id.ge(id)).filter(later);
+            }
+            let rows: Vec<rows::KnownNetworkRow> = query.load(connection).await?;
+            Batch::KnownNetworks(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
+        }
+        Table::Failures => {
+            let in_order = (failures::address_key, failures::network);
+            let mut query = failures::table.order(in_order).limit(limit).into_boxed();
+            if let Some(Position { names, .. }) = after {
+                let [address, network] = names_of(table, names)?;
+                let later = failures::address_key.gt(address.clone()).or(failures::network.gt(network));
+                query = query.filter(failures::address_key.ge(address)).filter(later);
+            }
+            let rows: Vec<rows::FailureRow> = query.load(connection).await?;
+            Batch::Failures(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
+        }
+        Table::Throttles => {
+            let in_order = (throttles::kind, throttles::address_key, throttles::network);
+            let mut query = throttles::table.order(in_order).limit(limit).into_boxed();
+            if let Some(Position { names, .. }) = after {
+                let [kind, address, network] = names_of(table, names)?;
+                let later_network = throttles::address_key.eq(address.clone()).and(throttles::network.gt(network));
+                let later = throttles::address_key.gt(address).or(later_network);
+                query = query.filter(throttles::kind.ge(kind.clone())).filter(throttles::kind.gt(kind).or(later));
+            }
+            let rows: Vec<rows::ThrottleRow> = query.load(connection).await?;
+            Batch::Throttles(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
+        }
         Table::MailAttempts => {
             let in_order = (mail_attempts::mail_id, mail_attempts::attempt);
             let mut query = mail_attempts::table.order(in_order).limit(limit).into_boxed();
@@ -106,6 +142,11 @@ async fn read(
             Batch::MailAttempts(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
         }
     })
+}
+
+/// The names in a position, of which a table has so many.
+fn names_of<const COUNT: usize>(table: Table, names: Vec<String>) -> Result<[String; COUNT], StoreError> {
+    names.try_into().map_err(|_names| corrupt(table.name(), "unknown", "a position of another table"))
 }
 
 async fn append(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<(), Failure> {
@@ -123,6 +164,9 @@ async fn append(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<(),
         Batch::Outbox(records) => insert!(outbox, rows::MailRow, records),
         Batch::MailAttempts(records) => insert!(mail_attempts, rows::AttemptRow, records),
         Batch::Events(records) => insert!(events, EventRow, records),
+        Batch::KnownNetworks(records) => insert!(known_networks, rows::KnownNetworkRow, records),
+        Batch::Failures(records) => insert!(failures, rows::FailureRow, records),
+        Batch::Throttles(records) => insert!(throttles, rows::ThrottleRow, records),
     };
     Ok(())
 }

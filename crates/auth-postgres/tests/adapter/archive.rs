@@ -138,7 +138,7 @@ async fn a_table_is_read_batch_by_batch_in_order_and_nothing_is_missed() {
     for all in everything() {
         let mut after = None;
         for _ in 0..all.len() {
-            let next = archive.read(all.table(), after, 1).await.unwrap();
+            let next = archive.read(all.table(), after.clone(), 1).await.unwrap();
             assert_eq!(next.len(), 1);
             assert!(next.last() > after);
             after = next.last();

@@ -1,5 +1,5 @@
 use auth_domain::{
-    Accounts, Applied, Audit, Changed, Codes, Created, Duplicate, Emails, Event, EventKind, KeyPairs, Redeemed,
+    Accounts, Audit, Changed, Codes, Created, Duplicate, Emails, Event, EventKind, KeyPairs, Redeemed, Requested,
     Sessions, Store, StoreError, UserChange, UserId,
 };
 use auth_testkit::{
@@ -44,11 +44,11 @@ async fn a_fact_whose_event_cannot_be_written_does_not_happen() {
     let (user, session) = (ada.user_id, ada.sign_in.session.id);
     let seen = store.list_emails(user).await.unwrap();
     let added = email_addition(user, &seen, "second@example.org", at(1));
-    assert_eq!(store.add_email(&added).await.unwrap(), Applied::Yes);
+    assert_eq!(store.add_email(&added).await.unwrap(), Requested::Yes);
     let waiting = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&waiting).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&waiting).await.unwrap(), Requested::Yes);
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
-    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Applied::Yes);
+    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
 
     // The log has one of that id.
     let taken = Event { at: at(2), ..events(&*store, user).await.remove(0) };

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth_domain::{Applied, Changed, KeyPairs, Sessions, StoreError, TokenDigest};
+use auth_domain::{Changed, KeyPairs, Requested, Sessions, StoreError, TokenDigest};
 use auth_testkit::{
     postgres::{Cluster, execute},
     samples::{at, key_pair, sign_in},
@@ -25,10 +25,10 @@ async fn of_many_who_ask_at_once_each_gets_an_answer_of_their_own() {
     let (mut sessions, mut pairs) = (Vec::new(), Vec::new());
     for n in 0..40 {
         let pending = sign_in(Some(owner(&ada)), "ada@example.org", n, at(1));
-        assert_eq!(store.open_session(&pending).await.unwrap(), Applied::Yes);
+        assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
         sessions.push((pending.session.digest, pending.session.id));
         let pair = key_pair(owner(&ada), "ada@example.org", at(1));
-        assert_eq!(store.create_key_pair(&pair).await.unwrap(), Applied::Yes);
+        assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
         pairs.push((pair.key_pair.digest, pair.key_pair.id));
     }
     for _ in 0..5 {

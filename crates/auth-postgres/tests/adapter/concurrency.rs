@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Accounts, Applied, CodeState, Codes, CredentialId, EventKind, MailId, Outbox, Redeemed, Registered, Sessions,
+    Accounts, CodeState, Codes, CredentialId, EventKind, MailId, Outbox, Redeemed, Registered, Requested, Sessions,
     Upkeep, UserChange, Users,
 };
-use auth_testkit::samples::{at, event, registration, right_guess, sign_in, wrong_guess};
+use auth_testkit::samples::{at, event, purge, registration, right_guess, sign_in, wrong_guess};
 
 use crate::{account, delete_user, owner, replicas};
 
@@ -40,7 +40,7 @@ async fn guesses_at_one_code_share_one_budget_across_replicas() {
     let ada = account(&*replicas[0], "ada").await;
     for round in 0..5 {
         let pending = Arc::new(sign_in(Some(owner(&ada)), "ada@example.org", round, at(0)));
-        assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Applied::Yes);
+        assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Requested::Yes);
         // Four wrong guesses and twenty right ones at once: right ones win once at most, and never after five failures.
         let tasks: Vec<_> = (0..24_usize)
             .map(|n| {
@@ -75,7 +75,7 @@ async fn sign_ins_for_one_address_at_once_leave_five_codes_alive() {
         })
         .collect();
     for task in tasks {
-        assert_eq!(task.await.unwrap(), Applied::Yes);
+        assert_eq!(task.await.unwrap(), Requested::Yes);
     }
     let claimed = replicas[0].claim_mails(at(2), at(30), 100).await.unwrap();
     // The registration's own code is used by now.
@@ -105,7 +105,7 @@ async fn facts_that_meet_on_one_account_all_end_and_none_deadlocks_for_good() {
                             store.close_sessions(user, Some(session), &closing).await.is_ok()
                         }
                         3 => store.record_usage(&[(CredentialId::Session(session), at(2))]).await.is_ok(),
-                        4 => store.purge(at(2), at(0), 10).await.is_ok(),
+                        4 => store.purge(&purge(at(2), at(0), 10)).await.is_ok(),
                         5 | 6 => {
                             let change = if n % 8 == 5 { UserChange::Disable } else { UserChange::Enable };
                             store.change_user(user, &change, &event(EventKind::UserDisabled, at(2))).await.is_ok()
@@ -129,7 +129,7 @@ async fn workers_of_several_replicas_claim_each_mail_once() {
     let replicas = replicas().await;
     for n in 0..60 {
         let nobody = sign_in(None, &format!("nobody{n}@example.org"), 1, at(0));
-        assert_eq!(replicas[0].open_session(&nobody).await.unwrap(), Applied::Yes);
+        assert_eq!(replicas[0].open_session(&nobody).await.unwrap(), Requested::Yes);
     }
     let tasks: Vec<_> = (0..8_usize)
         .map(|n| {
@@ -161,14 +161,14 @@ async fn replicas_that_purge_at_once_share_the_work() {
     let replicas = replicas().await;
     for n in 0..40 {
         let nobody = sign_in(None, &format!("nobody{n}@example.org"), 1, at(0));
-        assert_eq!(replicas[0].open_session(&nobody).await.unwrap(), Applied::Yes);
+        assert_eq!(replicas[0].open_session(&nobody).await.unwrap(), Requested::Yes);
     }
     let after = at(2 * 24 * 60 * 60);
     let purging = replicas.clone().map(|store| {
         tokio::spawn(async move {
             let mut gone = 0;
             loop {
-                match store.purge(after, at(0), 10).await.unwrap() {
+                match store.purge(&purge(after, at(0), 10)).await.unwrap() {
                     0 => return gone,
                     some => gone += some,
                 }
@@ -180,5 +180,5 @@ async fn replicas_that_purge_at_once_share_the_work() {
         gone += purging.await.unwrap();
     }
     assert!(gone >= 40, "{gone}");
-    assert_eq!(replicas[0].purge(after, at(0), 10).await.unwrap(), 0);
+    assert_eq!(replicas[0].purge(&purge(after, at(0), 10)).await.unwrap(), 0);
 }

@@ -1,4 +1,4 @@
-use auth_domain::{Applied, Codes, Emails, Outbox, Sessions, StoreError, Users};
+use auth_domain::{Applied, Codes, Emails, Outbox, Requested, Sessions, StoreError, Users};
 use auth_testkit::{
     postgres::execute,
     samples::{at, email_addition, right_guess, sign_in},
@@ -76,7 +76,7 @@ async fn a_code_that_does_not_say_what_it_opens_is_corrupt_and_named() {
     let ada = account(&*store, "ada").await;
     let addition =
         email_addition(ada.user_id, &store.list_emails(ada.user_id).await.unwrap(), "ada@example.net", at(1));
-    assert_eq!(store.add_email(&addition).await.unwrap(), Applied::Yes);
+    assert_eq!(store.add_email(&addition).await.unwrap(), Requested::Yes);
     execute(&url, "UPDATE codes SET email_id = NULL WHERE purpose = 'email'").await.unwrap();
     match store.redeem_code(&right_guess(&addition.code, at(2))).await {
         Err(StoreError::Corrupt { table, id, .. }) => assert_eq!((table, id), ("codes", addition.code.id.to_string())),
@@ -91,7 +91,7 @@ async fn a_damaged_mail_does_not_hold_up_the_others() {
     let ada = account(&*store, "ada").await;
     execute(&url, "UPDATE outbox SET key_id = 'no key'").await.unwrap();
     let sound = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&sound).await.unwrap(), Applied::Yes);
+    assert_eq!(store.open_session(&sound).await.unwrap(), Requested::Yes);
     let claimed = store.claim_mails(at(2), at(30), 10).await.unwrap();
     assert_eq!(claimed.iter().map(|mail| mail.id).collect::<Vec<_>>(), [sound.mail.id]);
 }

@@ -3,17 +3,27 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Accounts, Applied, Changed, Created, CredentialId, EventKind, KeyPairs, Outbox, Registered, Sessions, Settlement,
-    Upkeep, UserChange, Users,
+    Accounts, Changed, Codes, Created, CredentialId, EmailAddition, Emails, EventKind, KeyPairs, Limits, Lockout,
+    Lockouts, Outbox, PendingKeyPair, Registered, Registration, Requested, Sessions, Settlement, ToldLockout, Upkeep,
+    UserChange, Users,
 };
 use auth_postgres::PostgresStore;
 use auth_testkit::{
     postgres::execute,
-    samples::{account as sample_account, at, decoy_registration, event, key_pair, registration, sign_in},
+    samples::{
+        account as sample_account, at, decoy_registration, email_addition, event, key_pair, limited, purge,
+        registration, restraint, right_guess, sign_in, wrong_guess,
+    },
 };
 use tokio::task::JoinSet;
 
-use crate::{account, administration::until_waiting, connect, database, delete_user, owner, replicas_on};
+use crate::{
+    account,
+    administration::until_waiting,
+    connect, database, delete_user,
+    limits::{limits, restrained, times},
+    owner, replicas_on,
+};
 
 /// Two replicas on a database that looks for deadlocks at once, and not after the second in which most pass.
 async fn watched_replicas() -> (String, [Arc<PostgresStore>; 2]) {
@@ -50,7 +60,7 @@ async fn mails_are_settled_while_their_sessions_are_closed_and_nobody_waits_in_a
         let mut opened = Vec::new();
         for network in 2..7 {
             let pending = sign_in(Some(owner(&ada)), ada.address.as_str(), network, at(1));
-            assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Applied::Yes);
+            assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Requested::Yes);
             opened.push(pending.session.id);
         }
         let claimed = replicas[0].claim_codes(at(2), at(30), 100).await.unwrap();
@@ -104,7 +114,7 @@ async fn people_sign_in_while_they_are_disabled_or_deleted_and_nobody_waits_in_a
         let mut opened = Vec::new();
         for network in 2..7 {
             let pending = sign_in(Some(owner(&ada)), ada.address.as_str(), network, at(1));
-            assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Applied::Yes);
+            assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Requested::Yes);
             opened.push((CredentialId::Session(pending.session.id), at(2)));
         }
         let (ada, opened) = (Arc::new(ada), Arc::new(opened));
@@ -130,7 +140,84 @@ async fn people_sign_in_while_they_are_disabled_or_deleted_and_nobody_waits_in_a
                     5 => store.record_usage(&opened).await,
                     6 => store.create_key_pair(&key_pair(owner(&ada), to, at(2))).await.map(drop),
                     _ if n > 8 && round % 2 == 1 => delete_user(&*store, user).await.map(drop),
-                    _ => store.purge(at(2), at(0), 10).await.map(drop),
+                    _ => store.purge(&purge(at(2), at(0), 10)).await.map(drop),
+                };
+                answered.unwrap();
+            });
+        }
+        facts.join_all().await;
+    }
+    assert_no_deadlock(&url, replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn people_of_two_networks_ask_and_guess_within_limits_and_nobody_waits_in_a_circle() {
+    let (url, replicas) = watched_replicas().await;
+    // Few enough that many are refused, and that those who race for the last are begun again.
+    let limits = Limits { requests_per_network: times(40), failures_per_day: 6, ..limits() };
+    for round in 0..10_u8 {
+        let now = at(u64::from(round) * 2 * 24 * 60 * 60 + 2);
+        let ada = account(&*replicas[0], &format!("ada{round}")).await;
+        let eve = account(&*replicas[0], &format!("eve{round}")).await;
+        let people = Arc::new([ada, eve]);
+        let mut codes = Vec::new();
+        for person in &*people {
+            for network in 2..7 {
+                let pending = sign_in(Some(owner(person)), person.address.as_str(), network, now);
+                assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Requested::Yes);
+                codes.push(pending.code);
+            }
+        }
+        let codes = Arc::new(codes);
+        let mut facts = JoinSet::new();
+        for n in 0..32_u8 {
+            let store = Arc::clone(&replicas[usize::from(n % 2)]);
+            let (people, codes) = (Arc::clone(&people), Arc::clone(&codes));
+            facts.spawn(async move {
+                let (network, person) = (n % 4 / 2, &people[usize::from(n / 4 % 2)]);
+                let (user, to) = (person.user_id, person.address.as_str());
+                let code = &codes[usize::from(n) % codes.len()];
+                let restraint = || Some(restraint(limits, network, now));
+                // What each of them comes to depends on who was first.
+                let answered = match n % 11 {
+                    0 | 1 => {
+                        let pending = sign_in(Some(owner(person)), to, network, now);
+                        store.open_session(&restrained(pending, limits, network)).await.map(drop)
+                    }
+                    2 => {
+                        let decoy = decoy_registration(&format!("new{round}-{n}"), to, now);
+                        let sign_in = restrained(decoy.sign_in.clone(), limits, network);
+                        store.register_user(&Registration { sign_in, ..decoy }).await.map(drop)
+                    }
+                    3 => store.redeem_code(&limited(wrong_guess(code, now), limits, network)).await.map(drop),
+                    4 => store.redeem_code(&limited(right_guess(code, now), limits, network)).await.map(drop),
+                    5 => {
+                        let pair = PendingKeyPair { restraint: restraint(), ..key_pair(owner(person), to, now) };
+                        store.create_key_pair(&pair).await.map(drop)
+                    }
+                    6 => {
+                        let seen = store.list_emails(user).await.unwrap();
+                        let second = email_addition(user, &seen, &format!("second{n}-{to}"), now);
+                        let added = EmailAddition { restraint: restraint(), ..second };
+                        store.add_email(&added).await.map(drop)
+                    }
+                    7 => {
+                        let unlocking = event(EventKind::UserUnlocked, now);
+                        store.unlock_address(&person.address.key(), &unlocking).await.map(drop)
+                    }
+                    8 => {
+                        let tell = async |lockout: Lockout| {
+                            let told = ToldLockout { lockout, failures_in_a_row: 1, mail: None, told_at: now };
+                            store.tell_lockout(&told).await.map(drop)
+                        };
+                        let mut told = Ok(());
+                        for lockout in store.list_untold_lockouts(1, 10).await.unwrap() {
+                            told = told.and(tell(lockout).await);
+                        }
+                        told
+                    }
+                    9 if round % 2 == 1 => delete_user(&*store, user).await.map(drop),
+                    _ => store.purge(&purge(now, at(0), 10)).await.map(drop),
                 };
                 answered.unwrap();
             });

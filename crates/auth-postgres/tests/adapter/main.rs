@@ -1,5 +1,5 @@
 //! What is particular to PostgreSQL: connections, encryption, migrations, damaged rows, collisions, what two replicas make of
-//! one account, and what they tell each other.
+//! one account and of one limit, and what they tell each other.
 #![expect(clippy::unwrap_used, reason = "a test that meets something it did not expect panics")]
 
 mod administration;
@@ -10,6 +10,7 @@ mod concurrency;
 mod connections;
 mod encryption;
 mod integrity;
+mod limits;
 mod lock_order;
 mod migrations;
 mod network;

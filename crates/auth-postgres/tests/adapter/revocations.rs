@@ -6,8 +6,8 @@ use std::{
 };
 
 use auth_domain::{
-    Accounts, Applied, Changed, Codes, CredentialId, EventKind, KeyPairs, Membership, Redeemed, Revocations, RoleName,
-    Sessions, StoreError, UserChange, UserId,
+    Accounts, Applied, Changed, Codes, CredentialId, EventKind, KeyPairs, Membership, Redeemed, Requested, Revocations,
+    RoleName, Sessions, StoreError, UserChange, UserId,
 };
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_testkit::{
@@ -90,13 +90,13 @@ async fn every_fact_that_revokes_or_changes_is_told_here_before_the_answer_and_t
     let mut opened = Vec::new();
     for n in 0..3 {
         let pending = sign_in(Some(owner(&ada)), "ada@example.org", n, at(1));
-        assert_eq!(here.open_session(&pending).await.unwrap(), Applied::Yes);
+        assert_eq!(here.open_session(&pending).await.unwrap(), Requested::Yes);
         let redeemed = here.redeem_code(&right_guess(&pending.code, at(1))).await.unwrap();
         assert!(matches!(redeemed, Redeemed::Yes { .. }));
         opened.push(pending.session.id);
     }
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
-    assert_eq!(here.create_key_pair(&pair).await.unwrap(), Applied::Yes);
+    assert_eq!(here.create_key_pair(&pair).await.unwrap(), Requested::Yes);
     here.record_usage(&[(CredentialId::Session(session), at(2))]).await.unwrap();
     assert!(!near.forgot(user));
 
@@ -147,7 +147,7 @@ async fn a_sign_in_that_verifies_an_account_is_told_like_any_other_change_to_it(
     far.begin_anew();
     for (network, told) in [(1, true), (2, false)] {
         let pending = sign_in(Some(owner(&ada)), "ada@example.org", network, at(2));
-        assert_eq!(here.open_session(&pending).await.unwrap(), Applied::Yes);
+        assert_eq!(here.open_session(&pending).await.unwrap(), Requested::Yes);
         assert!(matches!(here.redeem_code(&right_guess(&pending.code, at(2))).await, Ok(Redeemed::Yes { .. })));
         assert_eq!(near.forgot(ada.user_id), told);
         if told {
