@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{EntropyError, StoreError};
+use crate::{EntropyError, Limit, StoreError};
 
 /// Everything a use case can end in besides success: outcomes that a caller can act on.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -57,8 +57,10 @@ pub enum AuthError {
     #[error("the last administrator cannot be removed")]
     LastAdministrator,
     /// Too much was asked for, or guessed wrong, in too little time.
-    #[error("too many requests")]
+    #[error("the limit {} lets no more through", .limit.as_str())]
     Throttled {
+        /// What holds it back. Not for whoever asks: they would learn how an address is.
+        limit: Limit,
         /// After how long it can be asked again.
         retry_after: Duration,
     },

@@ -29,7 +29,7 @@ use tracing::{info, warn};
 
 use crate::{
     Checked, ClientAddress, RefusedChecks, RequestIds,
-    jobs::{Bell, Heartbeat, Work},
+    jobs::{Bell, Heartbeat, Kept, Work},
     key_file::{self, KeyFileError},
     metrics::{Metrics, PoolState, Probe, RevocationLag, StoreState},
     openapi,
@@ -147,6 +147,9 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
         entropy: Arc::clone(&entropy),
         bell: bell.clone(),
     };
+    if settings.policy.limits.is_none() {
+        warn!("limits.enabled is false: nothing but its five tries protects a code, and anybody can have mails sent");
+    }
     let description = openapi::description(&settings.policy.session_kinds).into();
     let auth = Arc::new(Auth::new(ports, settings.policy, Arc::clone(&keys)));
     let service = web::Data::new(Service {
@@ -165,9 +168,8 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
         metrics: Arc::new(Metrics::new(probe)),
     });
     let courier = Courier { store: Arc::clone(&store), mailer, keys, clock, entropy };
-    warn!("there are no guessing budgets and no throttles yet: do not expose this version to the internet");
-    let (senders, events_kept) = (settings.mail_senders, settings.events_kept);
-    Ok(Parts { service, work: Work { store, courier, bell, senders, events_kept }, preparing })
+    let kept = Kept { events: settings.events_kept, networks: settings.networks_known_for };
+    Ok(Parts { service, work: Work { store, courier, bell, senders: settings.mail_senders, kept }, preparing })
 }
 
 /// The use cases for a command that mints no credential, checks none and sends no mail. A server that is away is not waited

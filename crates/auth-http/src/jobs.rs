@@ -1,4 +1,4 @@
-//! What goes on behind the requests: delivering mail, writing down last uses, sweeping up.
+//! What goes on behind the requests: delivering mail, telling owners of lockouts, writing down last uses, sweeping up.
 
 use std::{
     num::NonZero,
@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_web::web;
-use auth_domain::{ClaimedMail, Clock, Courier, MailClass, OutboxBell, Store, StoreError};
+use auth_domain::{Auth, AuthError, ClaimedMail, Clock, Courier, MailClass, OutboxBell, Purge, Store, StoreError};
 use tokio::{
     sync::{Notify, Semaphore, watch},
     task::{JoinError, JoinHandle, JoinSet},
@@ -29,6 +29,9 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 const SILENT_AFTER: Duration = Duration::from_secs(10);
 /// How often last uses are written down: what a crash can lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked for addresses at which too much was guessed wrong, and how many are dealt with at once.
+const LOOK_FOR_LOCKOUTS_EVERY: Duration = Duration::from_secs(5);
+const LOCKOUTS_AT_ONCE: u32 = 50;
 /// How often ended sessions, codes, registrations and settled mails are swept up.
 const PURGE_EVERY: Duration = Duration::from_mins(1);
 /// How many rows of each kind one sweep takes, and the pause before the next: requests go in between.
@@ -81,14 +84,23 @@ pub struct Work {
     pub bell: Arc<Bell>,
     /// How many mails are handed over at once.
     pub senders: NonZero<u16>,
-    /// How long the audit log is kept.
-    pub events_kept: Duration,
+    /// How long things are kept that do not end by themselves.
+    pub kept: Kept,
+}
+
+/// How long things are kept that do not end by themselves.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept {
+    /// The audit log.
+    pub events: Duration,
+    /// Networks from which nobody has signed in again.
+    pub networks: Duration,
 }
 
 impl Jobs {
     /// Starts them all.
     pub fn start(service: &web::Data<Service>, work: Work) -> Self {
-        let Work { store, courier, bell, senders, events_kept } = work;
+        let Work { store, courier, bell, senders, kept } = work;
         let (stop, stopped) = watch::channel(false);
         let heartbeat = service.mail_worker.clone();
         let clock = Arc::clone(&service.clock);
@@ -97,7 +109,8 @@ impl Jobs {
         let running = vec![
             ("mail", tokio::spawn(deliver_mail(deliveries, bell, heartbeat, stopped.clone()))),
             ("usage", tokio::spawn(flush_usage(service.clone().into_inner(), stopped.clone()))),
-            ("purge", tokio::spawn(purge(store, clock, events_kept, metrics, stopped))),
+            ("lockouts", tokio::spawn(tell_of_lockouts(service.clone().into_inner(), stopped.clone()))),
+            ("purge", tokio::spawn(purge(store, clock, kept, metrics, stopped))),
         ];
         Self { stop, running }
     }
@@ -242,17 +255,37 @@ async fn flush_usage(service: Arc<Service>, mut stopped: watch::Receiver<bool>) 
     }
 }
 
+async fn tell_of_lockouts(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    while pause(LOOK_FOR_LOCKOUTS_EVERY, &mut stopped).await {
+        if let Err(error) = tell_all_of_lockouts(&service.auth).await {
+            warn!(error = chain(&error), "owners of locked addresses are not told yet");
+        }
+    }
+}
+
+async fn tell_all_of_lockouts(auth: &Auth) -> Result<(), AuthError> {
+    let at_once = usize::try_from(LOCKOUTS_AT_ONCE).unwrap_or(usize::MAX);
+    while auth.tell_of_lockouts(LOCKOUTS_AT_ONCE).await? >= at_once {}
+    Ok(())
+}
+
 async fn purge(
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    events_kept: Duration,
+    kept: Kept,
     metrics: Arc<Metrics>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut wait = PURGE_EVERY;
     while pause(wait, &mut stopped).await {
         let now = clock.now();
-        wait = match store.purge(now, now.minus(events_kept), PURGE_AT_ONCE).await {
+        let purge = Purge {
+            now,
+            events_until: now.minus(kept.events),
+            networks_until: now.minus(kept.networks),
+            limit: PURGE_AT_ONCE,
+        };
+        wait = match store.purge(&purge).await {
             Ok(0) => PURGE_EVERY,
             Ok(rows) => {
                 metrics.purged(rows);

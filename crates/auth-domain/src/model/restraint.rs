@@ -98,6 +98,15 @@ pub struct ToldLockout {
 }
 
 impl Limit {
+    /// Every one there is.
+    pub const ALL: [Self; 5] = [
+        Self::Guesses,
+        Self::Throttle(ThrottleKind::MailsFromNetwork),
+        Self::Throttle(ThrottleKind::MailsToAddress),
+        Self::Throttle(ThrottleKind::Requests),
+        Self::Throttle(ThrottleKind::SignUps),
+    ];
+
     /// The limit's name, as it is told.
     pub const fn as_str(self) -> &'static str {
         match self {

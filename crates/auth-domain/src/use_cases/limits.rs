@@ -40,7 +40,7 @@ impl Auth {
 
 /// What somebody is told whose request a limit refused at `now`.
 pub(super) fn throttled(refusal: Refusal, now: Timestamp) -> AuthError {
-    AuthError::Throttled { retry_after: refusal.until.since(now) }
+    AuthError::Throttled { limit: refusal.limit, retry_after: refusal.until.since(now) }
 }
 
 /// The same for a request with this restraint; tells the log what the audit log has been told.

@@ -67,6 +67,11 @@ pub(super) enum Command {
         /// One of the user's addresses.
         email: String,
     },
+    /// Forget the wrong guesses at an address's codes, so that codes are accepted there again. Nobody need own it.
+    Unlock {
+        /// The address.
+        email: String,
+    },
     /// List a user's key pairs, newest first: those that work, and those that wait for their code.
     Keys {
         /// One of the user's addresses.

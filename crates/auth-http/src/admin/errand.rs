@@ -22,6 +22,7 @@ pub(super) enum Errand {
     ListSessions(EmailAddress),
     RevokeSessions(EmailAddress),
     ListKeys(EmailAddress),
+    Unlock(EmailAddress),
 }
 
 /// What came of it.
@@ -36,6 +37,8 @@ pub(super) enum Outcome {
     /// How many of the user's sessions were live.
     SessionsRevoked(UserId, u64),
     KeyPairs(Vec<KeyPair>),
+    /// Whether anything had been guessed wrong.
+    Unlocked(bool),
 }
 
 impl Errand {
@@ -67,6 +70,7 @@ impl Errand {
             Command::Sessions { email } => Self::ListSessions(address(email)?),
             Command::RevokeSessions { email } => Self::RevokeSessions(address(email)?),
             Command::Keys { email } => Self::ListKeys(address(email)?),
+            Command::Unlock { email } => Self::Unlock(address(email)?),
         })
     }
 
@@ -81,7 +85,8 @@ impl Errand {
             | Self::Enable(_)
             | Self::ListSessions(_)
             | Self::RevokeSessions(_)
-            | Self::ListKeys(_) => Installation::Existing,
+            | Self::ListKeys(_)
+            | Self::Unlock(_) => Installation::Existing,
         }
     }
 
@@ -136,6 +141,7 @@ impl Errand {
                 let page = async |page| auth.page_key_pairs(&OPERATOR, Some(user), page).await;
                 Outcome::KeyPairs(all_pages(page, |key_pair| key_pair.id.uuid()).await?)
             }
+            Self::Unlock(email) => Outcome::Unlocked(auth.unlock_address(&OPERATOR, &email).await?),
         })
     }
 }

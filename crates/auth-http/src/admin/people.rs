@@ -28,6 +28,10 @@ pub(super) fn write(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
         Outcome::Enabled(user) => writeln!(out, "user {user} enabled"),
         Outcome::SessionsRevoked(user, 1) => writeln!(out, "1 session of user {user} closed"),
         Outcome::SessionsRevoked(user, closed) => writeln!(out, "{closed} sessions of user {user} closed"),
+        Outcome::Unlocked(true) => {
+            writeln!(out, "unlocked: what was guessed wrong at the address's codes is forgotten")
+        }
+        Outcome::Unlocked(false) => writeln!(out, "nothing was guessed wrong at the address's codes: it is not locked"),
         Outcome::Accounts(accounts) => write_table(out, ACCOUNTS, accounts.iter().map(account)),
         Outcome::Sessions(sessions) => write_table(out, SESSIONS, sessions.iter().map(session)),
         Outcome::KeyPairs(key_pairs) => write_table(out, KEY_PAIRS, key_pairs.iter().map(key_pair)),

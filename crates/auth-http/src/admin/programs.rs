@@ -30,6 +30,9 @@ enum Document<'a> {
         user_id: Uuid,
         closed: u64,
     },
+    Lock {
+        unlocked: bool,
+    },
     Users {
         users: Vec<users::Listed<'a>>,
     },
@@ -57,6 +60,7 @@ impl<'a> From<&'a Outcome> for Document<'a> {
             Outcome::Disabled(user) => Self::Standing { user_id: user.uuid(), enabled: false },
             Outcome::Enabled(user) => Self::Standing { user_id: user.uuid(), enabled: true },
             Outcome::SessionsRevoked(user, closed) => Self::Closed { user_id: user.uuid(), closed: *closed },
+            Outcome::Unlocked(unlocked) => Self::Lock { unlocked: *unlocked },
             Outcome::Accounts(accounts) => Self::Users { users: accounts.iter().map(Into::into).collect() },
             Outcome::Sessions(sessions) => Self::Sessions { sessions: sessions.iter().map(Into::into).collect() },
             Outcome::KeyPairs(key_pairs) => Self::KeyPairs { key_pairs: key_pairs.iter().map(Into::into).collect() },

@@ -12,7 +12,12 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, error, field::Empty, info, info_span};
 use uuid::Uuid;
 
-use super::{ApiError, problem::problem_body, refused_checks::Line};
+use super::{
+    ApiError,
+    browsers::{TO_PAGES, TO_SCRIPTS},
+    problem::problem_body,
+    refused_checks::Line,
+};
 use crate::{metrics::RouteMeter, service::Service};
 
 const X_ERROR: HeaderName = HeaderName::from_static("x-error");
@@ -28,8 +33,8 @@ const CHECKS: [(Method, &str); 4] = [
 
 /// The outermost middleware: nothing that a handler or the framework answers reaches a client without passing here.
 ///
-/// Every response gets `Cache-Control: no-store`. Every response but 200 and 202 gets `x-error`, `x-error-id` and a
-/// problem body; its whole chain of causes is logged once under the same id.
+/// Every response gets `Cache-Control: no-store` and what [browsers](super::browsers) are told. Every response but 200 and
+/// 202 gets `x-error`, `x-error-id` and a problem body; its whole chain of causes is logged once under the same id.
 pub(crate) async fn contract<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -66,12 +71,23 @@ fn count<B>(response: &ServiceResponse<B>, begun: Instant) {
     }
 }
 
+/// Counts what a limit refused. Nothing else comes here with one.
+fn count_limit<B>(response: &ServiceResponse<B>, error: Option<&ApiError>) {
+    let service: Option<&web::Data<Service>> = response.request().app_data();
+    if let (Some(limit), Some(service)) = (error.and_then(ApiError::limit), service) {
+        service.metrics.throttled(limit);
+    }
+}
+
 fn finish<B>(
     response: ServiceResponse<EitherBody<B, BoxBody>>,
     id: Option<Uuid>,
 ) -> ServiceResponse<EitherBody<B, BoxBody>> {
     let status = response.status();
-    let mut response = if status == StatusCode::OK || status == StatusCode::ACCEPTED {
+    let is_success = status == StatusCode::OK || status == StatusCode::ACCEPTED;
+    // A browser does not open it as a page: that takes a credential in a header, which no address bar sends.
+    let is_passed_check = is_success && id.is_none();
+    let mut response = if is_success {
         if id.is_some() {
             info!(status = status.as_u16(), route = route(&response), "answered");
         }
@@ -84,7 +100,14 @@ fn finish<B>(
         };
         as_problem(response, id, &line)
     };
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in TO_SCRIPTS.iter().chain(TO_PAGES.iter().filter(|_| !is_passed_check)) {
+        // What a page needs besides, it has said itself.
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), HeaderValue::from_static(value));
+        }
+    }
     response
 }
 
@@ -108,6 +131,7 @@ fn as_problem<B>(
 ) -> ServiceResponse<EitherBody<B, BoxBody>> {
     let status = response.status();
     let ours = response.response_mut().extensions_mut().remove::<ApiError>();
+    count_limit(&response, ours.as_ref());
     let error = ours.unwrap_or_else(|| ApiError::new(status, framework_detail(status)));
     if status.is_server_error() {
         error!(request.id = %id, status = status.as_u16(), route = route(&response), error = error.chain(), "failed");

@@ -1,10 +1,10 @@
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
-use auth_domain::{AuthError, InvalidInput, StoreError};
+use auth_domain::{AuthError, InvalidInput, Limit, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -57,6 +57,12 @@ impl ApiError {
         Self { headers: vec![later], ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
+    /// 429: too much was asked for; after this span it may be asked again.
+    fn throttled(retry_after: Duration) -> Self {
+        let later = (header::RETRY_AFTER, header::HeaderValue::from(whole_seconds(retry_after)));
+        Self { headers: vec![later], ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too many requests: try again later") }
+    }
+
     /// The same with one more header.
     #[must_use]
     pub(crate) fn with_header(mut self, name: header::HeaderName, value: header::HeaderValue) -> Self {
@@ -72,6 +78,12 @@ impl ApiError {
     /// The line for the client.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// The limit that refused, if one did.
+    pub(super) fn limit(&self) -> Option<Limit> {
+        let AuthError::Throttled { limit, .. } = self.cause.as_deref()? else { return None };
+        Some(*limit)
     }
 
     /// The whole chain of causes, for the log.
@@ -113,12 +125,19 @@ impl ApiError {
             AuthError::TooManyAddresses => {
                 Self::new(StatusCode::CONFLICT, "ten addresses wait for their verification: verify or delete one first")
             }
+            AuthError::Throttled { retry_after, limit: _ } => Self::throttled(*retry_after),
             AuthError::Store(StoreError::Unavailable(_)) => Self::unavailable("temporarily unavailable: try again"),
             AuthError::Store(StoreError::Duplicate(_) | StoreError::Corrupt { .. }) | AuthError::Entropy(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
             }
         }
     }
+}
+
+/// A span as `Retry-After` tells it: whoever waits for so long does not come too early, and nobody is told not to wait at all.
+fn whole_seconds(span: Duration) -> u64 {
+    let begun = u64::from(span.subsec_nanos() > 0);
+    span.as_secs().saturating_add(begun).max(1)
 }
 
 /// What went wrong (RFC 9457).
@@ -219,12 +238,22 @@ mod tests {
             (AuthError::AddressUnverified, 409),
             (AuthError::AddressNeeded, 409),
             (AuthError::TooManyAddresses, 409),
+            (AuthError::Throttled { limit: Limit::Guesses, retry_after: Duration::ZERO }, 429),
             (AuthError::Store(unavailable), 503),
             (AuthError::Store(corrupt), 500),
             (AuthError::Store(StoreError::Duplicate(Duplicate::Id)), 500),
             (AuthError::Entropy(EntropyError), 500),
         ] {
             assert_eq!(ApiError::from(error).status_code().as_u16(), status);
+        }
+    }
+
+    #[test]
+    fn whoever_waits_as_long_as_they_are_told_does_not_come_too_early() {
+        for (millis, seconds) in [(0, "1"), (1, "1"), (999, "1"), (1000, "1"), (1001, "2"), (86_400_000, "86400")] {
+            let retry_after = Duration::from_millis(millis);
+            let error = ApiError::from(AuthError::Throttled { limit: Limit::Guesses, retry_after });
+            assert_eq!(error.error_response().headers().get(header::RETRY_AFTER).unwrap(), seconds, "{millis}");
         }
     }
 

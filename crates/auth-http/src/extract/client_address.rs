@@ -51,22 +51,47 @@ impl ClientAddress {
 
     /// The addresses in the header, nearest first; `None` for an entry that is not an address.
     fn hops(&self, headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
-        let name = match self.header {
-            ForwardedHeader::XForwardedFor => X_FORWARDED_FOR,
-            ForwardedHeader::Forwarded => header::FORWARDED,
+        let (header, name) = match self.header {
+            ForwardedHeader::XForwardedFor => (self.header, X_FORWARDED_FOR),
+            ForwardedHeader::Forwarded => (self.header, header::FORWARDED),
         };
         let lines: Vec<_> = headers.get_all(name).map(|line| line.to_str().unwrap_or("unreadable")).collect();
-        let entries: Vec<_> = lines.into_iter().flat_map(|line| split_unquoted(line, ',')).collect();
-        entries.into_iter().rev().map(|entry| match self.header {
-            ForwardedHeader::XForwardedFor => node_address(entry.trim()),
-            ForwardedHeader::Forwarded => forwarded_for(entry).and_then(node_address),
-        })
+        lines.into_iter().rev().flat_map(move |line| Entries { rest: Some(line), header }).map(
+            move |entry| match header {
+                ForwardedHeader::XForwardedFor => node_address(entry.trim()),
+                ForwardedHeader::Forwarded => forwarded_for(entry).and_then(node_address),
+            },
+        )
+    }
+}
+
+/// The entries of one line, the last one first.
+///
+/// They are told apart from the right as well: what is read was written by trusted proxies and is well-formed, but a client
+/// that sends a quotation mark and never closes it would hide what a proxy writes behind it from whoever begins at the left.
+struct Entries<'a> {
+    rest: Option<&'a str>,
+    header: ForwardedHeader,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let line = self.rest.take()?;
+        let cut = match self.header {
+            ForwardedHeader::XForwardedFor => line.rsplit_once(','),
+            ForwardedHeader::Forwarded => rsplit_once_unquoted(line),
+        };
+        let (rest, entry) = cut.map_or((None, line), |(rest, entry)| (Some(rest), entry));
+        self.rest = rest;
+        Some(entry)
     }
 }
 
 /// The `for` of one element of a `Forwarded` header (RFC 7239 §4), its quotes removed.
 fn forwarded_for(element: &str) -> Option<&str> {
-    let pairs = split_unquoted(element, ';').into_iter().filter_map(|pair| pair.split_once('='));
+    let pairs = pairs(element).filter_map(|pair| pair.split_once('='));
     let mut values = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map(|(_, value)| value.trim());
     let value = values.next()?;
     Some(value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value))
@@ -83,16 +108,30 @@ fn node_address(node: &str) -> Option<IpAddr> {
     }
 }
 
-/// The parts of `text` between `separator`s that stand outside of quoted strings.
-fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
+/// What stands on either side of the last comma outside of quoted strings (RFC 9110 §5.6.4).
+fn rsplit_once_unquoted(line: &str) -> Option<(&str, &str)> {
+    let mut quoted = false;
+    let at = line.rmatch_indices([',', '"']).find_map(|(at, mark)| {
+        if mark == "," {
+            return (!quoted).then_some(at);
+        }
+        let before = line.get(..at).unwrap_or_default();
+        let is_escaped = quoted && (before.len() - before.trim_end_matches('\\').len()) % 2 == 1;
+        quoted ^= !is_escaped;
+        None
+    })?;
+    line.split_at_checked(at).map(|(rest, entry)| (rest, entry.get(1..).unwrap_or_default()))
+}
+
+/// The parts of one element that stand between semicolons outside of quoted strings.
+fn pairs(element: &str) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
-    text.split(|c: char| {
-        let ends_here = c == separator && !quoted;
+    element.split(move |c: char| {
+        let ends_here = c == ';' && !quoted;
         quoted ^= c == '"' && !escaped;
         escaped = c == '\\' && quoted && !escaped;
         ends_here
     })
-    .collect()
 }
 
 #[cfg(test)]
@@ -129,6 +168,10 @@ mod tests {
             ("[2001:db8::9]:4711", "2001:db8::9"),
             ("2001:db8::9", "2001:db8::9"),
             ("::ffff:203.0.113.9", "203.0.113.9"),
+            ("\", 203.0.113.9", "203.0.113.9"),
+            ("\"1.2.3.4, 203.0.113.9", "203.0.113.9"),
+            ("1.2.3.4\\, 203.0.113.9", "203.0.113.9"),
+            (",,, 203.0.113.9", "203.0.113.9"),
             ("203.0.113.9, nonsense", "10.0.0.1"),
             ("nonsense", "10.0.0.1"),
             ("", "10.0.0.1"),
@@ -152,6 +195,11 @@ mod tests {
             ("For=\"203.0.113.9:4711\"; secret=\"a,b;for=1.2.3.4\"", "203.0.113.9"),
             ("for=1.2.3.4, for=\"[2001:db8::9]:4711\"", "2001:db8::9"),
             ("for=203.0.113.9, for=10.0.0.9;host=x", "203.0.113.9"),
+            ("for=203.0.113.9;secret=\"a\\\"b, c\\\\\", for=10.0.0.9", "203.0.113.9"),
+            ("for=\"1.2.3.4, for=203.0.113.9", "203.0.113.9"),
+            ("\", for=\"[2001:db8::9]\"", "2001:db8::9"),
+            ("for=\"1.2.3.4\\\", for=\"203.0.113.9\";proto=\"https\"", "203.0.113.9"),
+            ("secret=\"for=1.2.3.4\\, for=203.0.113.9", "203.0.113.9"),
             ("for=unknown", "10.0.0.1"),
             ("for=_hidden", "10.0.0.1"),
             ("proto=https", "10.0.0.1"),

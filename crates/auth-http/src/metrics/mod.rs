@@ -14,7 +14,7 @@ mod routes;
 
 use std::time::Duration;
 
-use auth_domain::{Delivered, MailClass};
+use auth_domain::{Delivered, Limit, MailClass};
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, core::Collector};
 
 pub use page::{PoolState, RevocationLag, StoreState};
@@ -33,6 +33,7 @@ pub struct Metrics {
     durations: HistogramVec,
     checks: IntCounterVec,
     mails: IntCounterVec,
+    throttled: [(Limit, IntCounter); Limit::ALL.len()],
     purged: IntCounter,
     unmatched: RouteMeter,
     probe: Probe,
@@ -61,14 +62,19 @@ impl Metrics {
             Opts::new("auth_mails_total", "Attempts at mails, by how they ended."),
             &["class", "outcome"],
         ));
+        let throttled = sound(IntCounterVec::new(
+            Opts::new("auth_throttled_total", "Requests answered 429, by the limit that held them back longest."),
+            &["limit"],
+        ));
         let purged = sound(IntCounter::new("auth_purged_rows_total", "Rows swept up after they had ended."));
 
         let registry = Registry::new();
-        let collectors: [Box<dyn Collector>; 5] = [
+        let collectors: [Box<dyn Collector>; 6] = [
             Box::new(requests.clone()),
             Box::new(durations.clone()),
             Box::new(checks.clone()),
             Box::new(mails.clone()),
+            Box::new(throttled.clone()),
             Box::new(purged.clone()),
         ];
         for collector in collectors {
@@ -80,8 +86,9 @@ impl Metrics {
                 mails.with_label_values(&[class.as_str(), outcome_label(outcome)]);
             }
         }
+        let throttled = Limit::ALL.map(|limit| (limit, throttled.with_label_values(&[limit.as_str()])));
         let unmatched = RouteMeter::of_unmatched(&requests, &durations);
-        Self { registry, requests, durations, checks, mails, purged, unmatched, probe }
+        Self { registry, requests, durations, checks, mails, throttled, purged, unmatched, probe }
     }
 
     /// Counts the requests for the route at `path`, which answers `methods`; as checks of a kind, if it is one.
@@ -98,6 +105,13 @@ impl Metrics {
     /// Counts an attempt at a mail.
     pub(crate) fn attempted(&self, class: MailClass, outcome: Delivered) {
         self.mails.with_label_values(&[class.as_str(), outcome_label(outcome)]).inc();
+    }
+
+    /// Counts a request that a limit refused.
+    pub(crate) fn throttled(&self, limit: Limit) {
+        for (_, count) in self.throttled.iter().filter(|(counted, _)| *counted == limit) {
+            count.inc();
+        }
     }
 
     /// Counts rows that were swept up.

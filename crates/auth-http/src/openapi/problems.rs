@@ -15,7 +15,7 @@ use super::is_signed;
 use crate::answer::ProblemDetails;
 
 /// Status, name, meaning, and what `x-error` may say.
-const PROBLEMS: [(u16, &str, &str, &str); 10] = [
+const PROBLEMS: [(u16, &str, &str, &str); 11] = [
     (400, "BadRequest", "What was sent cannot be used.", "the field email is missing"),
     (401, "Unauthorized", "No valid credential, or no valid code.", "the credential is not valid"),
     (403, "Forbidden", "Known, but not allowed.", "registration is closed"),
@@ -28,6 +28,12 @@ const PROBLEMS: [(u16, &str, &str, &str); 10] = [
         "UnsupportedMediaType",
         "The body is not JSON.",
         "the body must be application/json, without a content coding",
+    ),
+    (
+        429,
+        "TooManyRequests",
+        "Too much was asked for, or guessed wrong, in too little time.",
+        "too many requests: try again later",
     ),
     (500, "InternalServerError", "Our fault.", "internal error"),
     (503, "ServiceUnavailable", "Nothing is known: try again.", "temporarily unavailable: try again"),
@@ -86,7 +92,7 @@ fn response(status: u16, meaning: &str, detail: &str) -> Response {
     if status == 401 {
         response = response.header("WWW-Authenticate", header("`Bearer`.", text()));
     }
-    if status == 503 {
+    if status == 429 || status == 503 {
         let seconds = ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer)).build();
         response = response.header("Retry-After", header("Seconds to wait before trying again.", seconds));
     }

@@ -71,9 +71,5 @@ async fn asset(request: HttpRequest) -> ApiResult {
 }
 
 fn served(content_type: &str, octets: Vec<u8>) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .content_type(content_type)
-        .body(octets)
+    HttpResponse::Ok().insert_header((header::CONTENT_SECURITY_POLICY, POLICY)).content_type(content_type).body(octets)
 }

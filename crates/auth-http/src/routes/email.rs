@@ -47,7 +47,7 @@ pub(super) struct Added {
 /// belongs to somebody else is answered in the same way and never verifies; its owner gets a mail that says so.
 #[utoipa::path(post, path = "/email", tag = "E-mails", operation_id = "addEmail", request_body = Address, security(("bearer" = [])),
     responses((status = 202, description = "The address, waiting for its code.", body = Added),
-        (status = 403), (status = 409)))]
+        (status = 403), (status = 409), (status = 429)))]
 pub(super) async fn add(
     service: web::Data<Service>,
     Sender { client, language }: Sender,
@@ -72,7 +72,7 @@ pub(super) struct Renewed {
 #[utoipa::path(post, path = "/email/verification", tag = "E-mails", operation_id = "renewEmailCode",
     request_body = Address, security(("bearer" = [])),
     responses((status = 202, description = "A new code; the older one has ended.", body = Renewed),
-        (status = 404), (status = 409)))]
+        (status = 404), (status = 409), (status = 429)))]
 pub(super) async fn renew(
     service: web::Data<Service>,
     Sender { client, language }: Sender,
@@ -89,7 +89,8 @@ pub(super) async fn renew(
 /// It can be used to sign in from here on. No bearer is needed; if one is sent, it must be the owner's.
 #[utoipa::path(put, path = "/email/verification", tag = "E-mails", operation_id = "verifyEmail",
     request_body = Verification, security((), ("bearer" = [])),
-    responses((status = 202, description = "The address is verified.", body = Acknowledged), (status = 401)))]
+    responses((status = 202, description = "The address is verified.", body = Acknowledged), (status = 401),
+        (status = 429)))]
 pub(super) async fn verify(
     service: web::Data<Service>,
     Sender { client, .. }: Sender,

@@ -145,7 +145,7 @@ impl<'a> From<&'a CreatedKeyPair> for Created<'a> {
 /// not redeemed in time.
 #[utoipa::path(post, path = "/keypair", tag = "Key pairs", operation_id = "createKeyPair", request_body = Wish, security(("bearer" = [])),
     responses((status = 202, description = "The key pair, waiting for its code.", body = Created),
-        (status = 403), (status = 409)))]
+        (status = 403), (status = 409), (status = 429)))]
 pub(super) async fn create(
     service: web::Data<Service>,
     Sender { client, language }: Sender,

@@ -100,7 +100,8 @@ pub(crate) struct Outside;
 
 /// Everything that is served, ready for a server or a test.
 ///
-/// `cors_origins` are the web origins whose scripts may call the API; with none, browsers keep all of them out.
+/// `cors_origins` are the web origins whose scripts may call the API, and nothing outside of it; with none, browsers keep all
+/// of them out.
 pub fn app(
     service: web::Data<Service>,
     cors_origins: &[String],
@@ -114,14 +115,18 @@ pub fn app(
     > + use<>,
 > {
     let metrics = Arc::clone(&service.metrics);
+    let cors = || Condition::new(!cors_origins.is_empty(), cors(cors_origins));
     App::new()
         .app_data(service)
         // The router tries its entries in turn: what is asked for most stands first, the rest behind one prefix.
-        .configure(|config| register(config, "", checks(), &metrics))
-        .service(web::scope(BASE).configure(|config| register(config, BASE, public(), &metrics)))
+        .configure(|config| {
+            for check in checks() {
+                config.service(check.into_resource("", &metrics).wrap(cors()));
+            }
+        })
+        .service(web::scope(BASE).wrap(cors()).configure(|config| register(config, BASE, public(), &metrics)))
         .configure(|config| register(config, "", outside(), &metrics))
         .default_service(web::to(|| async { Err::<&str, _>(ApiError::new(StatusCode::NOT_FOUND, "no such endpoint")) }))
-        .wrap(Condition::new(!cors_origins.is_empty(), cors(cors_origins)))
         .wrap(from_fn(contract))
 }
 
@@ -159,12 +164,14 @@ pub fn served() -> Vec<(String, Vec<&'static str>)> {
     listed("", checks()).chain(listed(BASE, public())).chain(listed("", outside())).collect()
 }
 
+/// What scripts of these origins may send and read. No cookies: there are none, and a browser that sent some would have to be
+/// kept from using them.
 fn cors(origins: &[String]) -> Cors {
     let headers = [header::AUTHORIZATION, header::CONTENT_TYPE]
         .into_iter()
         .chain(["api-key", "api-secret"].map(header::HeaderName::from_static));
     let cors = Cors::default()
-        .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
         .allowed_headers(headers)
         .expose_headers(["x-error", "x-error-id", "retry-after", "www-authenticate"])
         .max_age(3600);

@@ -174,7 +174,7 @@ pub(super) struct SignIn {
 /// Opens a session and mails a code to the address; the bearer is refused until the code is redeemed. An address that
 /// leads to no account is answered in the same way, and nothing in that answer ever becomes valid.
 #[utoipa::path(post, path = "/session", tag = "Sessions", operation_id = "openSession", request_body = SignIn,
-    responses((status = 202, description = "The session, waiting for its code.", body = NewSession)))]
+    responses((status = 202, description = "The session, waiting for its code.", body = NewSession), (status = 429)))]
 pub(super) async fn open(
     service: web::Data<Service>,
     Sender { client, language }: Sender,
@@ -200,10 +200,12 @@ pub(super) struct Verification {
 /// Redeem a sign-in code.
 ///
 /// The session is live from here on, and the address and its user count as verified. A code has five tries and works
-/// once; wrong, unknown, used, expired and exhausted ones are all refused alike.
+/// once; wrong, unknown, used, expired and exhausted ones are all refused alike, and so is every code of an address at which
+/// too much was guessed wrong.
 #[utoipa::path(put, path = "/session/verification", tag = "Sessions", operation_id = "verifySession",
     request_body = Verification,
-    responses((status = 202, description = "The session is live.", body = Acknowledged), (status = 401), (status = 403)))]
+    responses((status = 202, description = "The session is live.", body = Acknowledged), (status = 401), (status = 403),
+        (status = 429)))]
 pub(super) async fn verify(
     service: web::Data<Service>,
     Sender { client, .. }: Sender,

@@ -45,7 +45,7 @@ pub(super) struct Registration {
 /// answer ever becomes valid, and the owner of the address gets a mail that says so.
 #[utoipa::path(post, path = "/user", tag = "Users", operation_id = "register", request_body = Registration,
     responses((status = 202, description = "The first session, waiting for its code.", body = NewSession),
-        (status = 403), (status = 409)))]
+        (status = 403), (status = 409), (status = 429)))]
 pub(super) async fn register(
     service: web::Data<Service>,
     Sender { client, language }: Sender,

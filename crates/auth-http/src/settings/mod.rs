@@ -8,7 +8,7 @@ mod shapes;
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
+    net::{Ipv6Addr, SocketAddr},
     num::NonZero,
     path::{Path, PathBuf},
     str::FromStr,
@@ -16,7 +16,8 @@ use std::{
 };
 
 use auth_domain::{
-    GroupName, ImpossibleLifetimes, InvalidInput, Lifetimes, Policy, RoleName, ServerKeys, SessionKind, SessionKinds,
+    GroupName, ImpossibleLifetimes, InvalidInput, Lifetimes, Limits, Policy, RoleName, ServerKeys, SessionKind,
+    SessionKinds,
 };
 use auth_postgres::PoolOptions;
 use config::{Config, ConfigError, Environment, File, FileFormat};
@@ -31,7 +32,7 @@ use crate::{
 };
 pub use places::{Database, MailPlace, UnknownPlace};
 pub use secret_text::SecretText;
-use shapes::{Span, SpanOrOff};
+use shapes::{Often, Span, SpanOrOff};
 
 const DEFAULTS: &str = include_str!("defaults.toml");
 
@@ -54,10 +55,11 @@ pub struct Settings {
     pub mail_templates: Option<PathBuf>,
     /// The server keys, if they are configured rather than kept beside the database.
     pub server_keys: Option<ServerKeys>,
-    /// What the operator decides about sign-up and sessions.
+    /// What the operator decides about sign-up, sessions and limits.
     pub policy: Policy,
-    /// Whether throttles and budgets are on.
-    pub limits_enabled: bool,
+    /// How long a network stays known from which the owner of an address has signed in: remembered whether limits are on or
+    /// not.
+    pub networks_known_for: Duration,
     /// How many credentials are remembered; `None` when none is.
     pub remembered: Option<NonZero<u32>>,
     /// How long the audit log is kept.
@@ -189,6 +191,29 @@ struct RawLifetimes {
 #[serde(deny_unknown_fields)]
 struct RawLimits {
     enabled: bool,
+    failures_per_day: NonZero<u32>,
+    failures_in_a_row: NonZero<u32>,
+    first_wait: Span,
+    mails_per_address: Often,
+    mails_per_network: Often,
+    sign_ups_per_network: Often,
+    requests_per_network: Often,
+    networks_known_for: Span,
+}
+
+impl From<&RawLimits> for Limits {
+    fn from(raw: &RawLimits) -> Self {
+        Self {
+            failures_per_day: raw.failures_per_day.get(),
+            failures_in_a_row: raw.failures_in_a_row.get(),
+            first_wait: raw.first_wait.0,
+            mails_per_address: raw.mails_per_address.0,
+            mails_per_network: raw.mails_per_network.0,
+            sign_ups_per_network: raw.sign_ups_per_network.0,
+            requests_per_network: raw.requests_per_network.0,
+            networks_known_for: raw.networks_known_for.0,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -251,6 +276,7 @@ impl TryFrom<Raw> for Settings {
             new_user_roles: raw.registration.roles.into_iter().map(|Parsed(role)| role).collect(),
             new_user_groups: raw.registration.groups.into_iter().map(|Parsed(group)| group).collect(),
             fresh_for: raw.security.fresh_for.0,
+            limits: raw.limits.enabled.then(|| Limits::from(&raw.limits)),
         };
         if let Some(origin) = raw.http.cors_origins.iter().find(|origin| !is_origin(origin)) {
             return Err(SettingsError::BadOrigin(origin.clone()));
@@ -269,7 +295,7 @@ impl TryFrom<Raw> for Settings {
             mail_templates: Some(raw.mail.templates).filter(|folder| !folder.as_os_str().is_empty()),
             server_keys,
             policy,
-            limits_enabled: raw.limits.enabled,
+            networks_known_for: raw.limits.networks_known_for.0,
             remembered: raw.cache.enabled.then_some(raw.cache.credentials),
             events_kept: raw.audit.keep.0,
             log: raw.log,
@@ -307,8 +333,68 @@ impl FromStr for Parsed<GroupName> {
     }
 }
 
-/// Scheme, host and perhaps a port, as browsers write it (RFC 6454 §6.2): no path, no trailing slash.
+/// Scheme, host and perhaps a port, as browsers write it (RFC 6454 §6.2): lower case, no path, no trailing slash, and no port
+/// that the scheme implies. Anything else would be an origin that is never met.
 fn is_origin(origin: &str) -> bool {
-    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ' ', '?', '#', '@']))
+    let (implied, authority) = match origin.split_once("://") {
+        Some(("https", authority)) => (443, authority),
+        Some(("http", authority)) => (80, authority),
+        _ => return false,
+    };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse::<u16>().map(Some)),
+        _ => (authority, Ok(None)),
+    };
+    let is_name = host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b));
+    let is_ipv6 = || host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(is_ipv6);
+    !host.is_empty() && (is_name || is_ipv6()) && port.is_ok_and(|port| port != Some(implied))
+}
+
+fn is_ipv6(text: &str) -> bool {
+    text.parse::<Ipv6Addr>().is_ok_and(|address| address.to_string() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_are_the_usual_ones_unless_they_are_set() {
+        let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).build().unwrap();
+        let raw: Raw = defaults.try_deserialize().unwrap();
+        assert_eq!(Settings::try_from(raw).unwrap().policy.limits, Some(Limits::default()));
+    }
+
+    #[test]
+    fn an_origin_is_what_a_browser_would_send() {
+        for origin in [
+            "https://app.example.org",
+            "http://127.0.0.1:3000",
+            "https://[2001:db8::9]:8443",
+            "http://[::1]",
+            "http://a",
+        ] {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for other in [
+            "null",
+            "*",
+            "https://",
+            "https://*.example.org",
+            "https://App.example.org",
+            "https://app.example.org/",
+            "https://app.example.org/x",
+            "https://app.example.org:443",
+            "http://app.example.org:80",
+            "https://app.example.org:",
+            "https://app.example.org:many",
+            "https://ada@app.example.org",
+            "https://[::0001]",
+            "HTTPS://app.example.org",
+            "ftp://app.example.org",
+            "app.example.org",
+        ] {
+            assert!(!is_origin(other), "{other}");
+        }
+    }
 }

@@ -36,11 +36,15 @@ impl Place {
     }
 
     fn serve(&self) -> Running {
+        self.serve_with(&[])
+    }
+
+    fn serve_with(&self, further: &[(&str, &str)]) -> Running {
         // A file keeps its key beside it.
         let key = if self.cluster.is_some() { KEY } else { "" };
-        let settings = [("AUTH__DATABASE__URL", self.database()), ("AUTH__SECRETS__KEY", key.to_owned())];
-        let service =
-            Running::start_with(self.folder.path(), &settings.each_ref().map(|(name, value)| (*name, &**value)));
+        let database = self.database();
+        let settings = [&[("AUTH__DATABASE__URL", &*database), ("AUTH__SECRETS__KEY", key)], further].concat();
+        let service = Running::start_with(self.folder.path(), &settings);
         within_patience(|| (service.status("/readyz") == 200).then_some(()));
         service
     }
@@ -195,6 +199,44 @@ fn revoking_sessions_closes_all_of_them_and_says_how_many_there_were() {
         assert_eq!(sessions.each_ref().map(|session| service.check(session)), [401, 401]);
         let told = place.succeeds("revoke-sessions ada@example.org");
         assert_eq!(told, format!("0 sessions of user {} closed\n", ada.as_str().unwrap()));
+    }
+}
+
+#[test]
+fn an_owner_whose_address_is_locked_gets_a_mail_and_an_operator_unlocks_it() {
+    for place in both() {
+        place.create("ada", "user");
+        let service = place.serve_with(&[("AUTH__LIMITS__ENABLED", "true"), ("AUTH__LIMITS__FAILURES_IN_A_ROW", "3")]);
+        let ask = |email: &str| service.call("POST", "/session", None, Some(&json!({"email": email})));
+        for email in ["ada@example.org", "nobody@example.org"] {
+            let (_, session) = ask(email);
+            for _ in 0..3 {
+                assert_eq!(service.verify(&session, "wrong"), 401);
+            }
+            assert_eq!(ask(email).0, 429);
+        }
+        let outbox = place.folder.path().join("data/outbox");
+        let mails = || {
+            let files = fs::read_dir(&outbox).unwrap().map(|file| file.unwrap().path());
+            let mails = files.filter(|file| file.extension().is_some_and(|extension| extension == "eml"));
+            mails.map(|file| fs::read_to_string(file).unwrap()).collect::<Vec<_>>()
+        };
+        within_patience(|| {
+            mails().iter().any(|mail| mail.contains("Subject: Sign-in to your address was locked")).then_some(())
+        });
+        assert!(mails().iter().all(|mail| mail.contains("\r\nTo: ada@example.org\r\n")), "nobody else is told");
+
+        let told = place.succeeds("unlock ADA@example.org");
+        assert_eq!(told, "unlocked: what was guessed wrong at the address's codes is forgotten\n");
+        let told = place.succeeds("unlock ada@example.org");
+        assert_eq!(told, "nothing was guessed wrong at the address's codes: it is not locked\n");
+        assert_eq!(ask("ada@example.org").0, 202);
+        for unlocked in [true, false] {
+            assert_eq!(place.json("unlock nobody@example.org"), json!({"unlocked": unlocked}));
+        }
+        assert_eq!(ask("nobody@example.org").0, 202);
+        let line = place.fails("unlock nobody");
+        assert!(line.starts_with("auth-http: not a valid e-mail address"), "{line}");
     }
 }
 

@@ -28,6 +28,12 @@ impl TestApp {
         self.check(session).await.ok()["userID"].as_str().unwrap().to_owned()
     }
 
+    /// Whose a verified address is.
+    pub(crate) async fn user_id_at(&self, administrator: &Value, email: &str) -> String {
+        let found = self.send(get(&format!("/user/by-email?email={email}")).signed(administrator)).await.ok();
+        found["userID"].as_str().unwrap().to_owned()
+    }
+
     /// Does one of `disable`, `enable`, `verify` and `unverify` to a user.
     pub(crate) async fn change(&self, administrator: &Value, user: &str, what: &str) {
         self.send(put(&format!("/admin/user/{user}/{what}")).signed(administrator)).await.acknowledged();

@@ -1,7 +1,7 @@
 //! The service under test, with verbs.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -29,6 +29,9 @@ use tempfile::TempDir;
 /// What a caller is told whose sign-in is not recent enough.
 pub(crate) const STEP_UP: &str = "this takes a recent sign-in: sign in again";
 
+/// Where requests come from that come from nowhere in particular.
+pub(crate) const HERE: &str = "192.0.2.1";
+
 /// What a journey runs on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Backend {
@@ -38,11 +41,18 @@ pub(crate) enum Backend {
 }
 
 /// How the service under test is set up.
-#[derive(Default)]
 pub(crate) struct Setup {
     pub(crate) policy: Policy,
     pub(crate) client_address: ClientAddress,
     pub(crate) cors_origins: Vec<String>,
+}
+
+/// Without limits: in most journeys one client does in a moment what takes people days. Those about limits set them.
+impl Default for Setup {
+    fn default() -> Self {
+        let policy = Policy { limits: None, ..Policy::default() };
+        Self { policy, client_address: ClientAddress::default(), cors_origins: Vec::new() }
+    }
 }
 
 pub(crate) struct TestApp {
@@ -63,7 +73,9 @@ enum Behind {
 }
 
 /// A request to be sent.
+#[derive(Clone)]
 pub(crate) struct Call {
+    peer: IpAddr,
     method: Method,
     path: String,
     headers: Vec<(String, String)>,
@@ -132,7 +144,7 @@ impl TestApp {
     /// Sends a request and holds the answer to the common rules.
     pub(crate) async fn send(&self, call: Call) -> Answer {
         let app = test::init_service(auth_http::app(self.service.clone(), &self.cors_origins)).await;
-        let peer: SocketAddr = "192.0.2.1:4711".parse().unwrap();
+        let peer = SocketAddr::new(call.peer, 4711);
         let mut request = test::TestRequest::with_uri(&call.path).method(call.method).peer_addr(peer);
         for (name, value) in call.headers {
             request = request.append_header((name, value));
@@ -256,7 +268,8 @@ impl TestApp {
 }
 
 fn call(method: Method, path: &str) -> Call {
-    Call { method, path: format!("{}{path}", auth_http::BASE), headers: Vec::new(), body: None }
+    let path = format!("{}{path}", auth_http::BASE);
+    Call { peer: HERE.parse().unwrap(), method, path, headers: Vec::new(), body: None }
 }
 
 pub(crate) fn get(path: &str) -> Call {
@@ -281,6 +294,11 @@ pub(crate) fn outside(method: Method, path: &str) -> Call {
 }
 
 impl Call {
+    /// The same from another address.
+    pub(crate) fn from(self, peer: &str) -> Self {
+        Self { peer: peer.parse().unwrap(), ..self }
+    }
+
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -341,7 +359,8 @@ impl Answer {
     }
 
     fn keeps_the_common_rules(&self) {
-        assert_eq!(self.header("cache-control"), "no-store");
+        assert_eq!((self.header("cache-control"), self.header("x-content-type-options")), ("no-store", "nosniff"));
+        assert!(!self.headers.contains_key("server"));
         let status = StatusCode::from_u16(self.status).unwrap();
         if matches!(self.status, 200 | 202) {
             assert!(!self.headers.contains_key("x-error") && !self.headers.contains_key("x-error-id"));
@@ -363,6 +382,6 @@ impl Answer {
         assert_eq!(uuid::Uuid::try_parse(id).unwrap().get_version_num(), 7);
         assert_eq!(self.headers.contains_key("www-authenticate"), self.status == 401);
         assert_eq!(self.headers.contains_key("allow"), self.status == 405);
-        assert_eq!(self.headers.contains_key("retry-after"), self.status == 503);
+        assert_eq!(self.headers.contains_key("retry-after"), matches!(self.status, 429 | 503));
     }
 }

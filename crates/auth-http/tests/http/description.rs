@@ -1,6 +1,6 @@
 //! The API's description, held to what is served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::Method;
 use serde_json::{Value, json};
@@ -96,6 +96,23 @@ async fn every_operation_of_the_administration_takes_both_credentials_and_can_re
         }
     }
     assert_ne!(operations, 0);
+}
+
+#[tokio::test]
+async fn whatever_mails_a_code_or_takes_a_strangers_guess_can_be_throttled_and_nothing_else() {
+    let description = description().await;
+    let operations =
+        description["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values());
+    let throttled: BTreeSet<_> = operations
+        .filter(|operation| operation["responses"]["429"].is_object())
+        .map(|operation| operation["operationId"].as_str().unwrap())
+        .collect();
+    let expected =
+        ["addEmail", "createKeyPair", "openSession", "register", "renewEmailCode", "verifyEmail", "verifySession"];
+    assert_eq!(throttled, expected.into());
+    for name in ["TooManyRequests", "ServiceUnavailable"] {
+        assert!(description["components"]["responses"][name]["headers"]["Retry-After"].is_object(), "{name}");
+    }
 }
 
 #[tokio::test]

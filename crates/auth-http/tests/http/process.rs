@@ -24,9 +24,11 @@ pub(crate) struct Running {
     log: Arc<Mutex<String>>,
 }
 
+/// The binary, to be run in `folder`. Without limits: tests do in a moment what takes people days, all from one address.
 pub(crate) fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_auth-http"));
     command.current_dir(folder).env_clear().env("AUTH__HTTP__BIND", "127.0.0.1:0").env("AUTH__LOG__FORMAT", "json");
+    command.env("AUTH__LIMITS__ENABLED", "false");
     command
 }
 
@@ -211,6 +213,16 @@ fn settings_that_make_no_sense_stop_the_start_and_are_named() {
         ("AUTH__SESSIONS__KINDS__STANDARD__LIFETIME", "31d", "setting sessions.kinds: "),
         ("AUTH__HTTP__TRUSTED_PROXIES", "10.0.0.0/8,everyone", "everyone"),
         ("AUTH__HTTP__CORS_ORIGINS", "https://app.example.org/", "setting http.cors_origins: "),
+        ("AUTH__LIMITS__ENABLED", "never", "limits.enabled"),
+        ("AUTH__LIMITS__FAILURES_PER_DAY", "0", "limits.failures_per_day"),
+        ("AUTH__LIMITS__FAILURES_IN_A_ROW", "-1", "limits.failures_in_a_row"),
+        ("AUTH__LIMITS__FIRST_WAIT", "a while", "no span of time"),
+        ("AUTH__LIMITS__MAILS_PER_ADDRESS", "6", "\"6\" is no rate such as 6/1h: there is no slash in it"),
+        ("AUTH__LIMITS__MAILS_PER_NETWORK", "100/h", "\"100/h\" is no rate such as 6/1h: "),
+        ("AUTH__LIMITS__SIGN_UPS_PER_NETWORK", "0/1h", "\"0/1h\" is no rate such as 6/1h: a rate is at least once"),
+        ("AUTH__LIMITS__REQUESTS_PER_NETWORK", "many/1m", "\"many/1m\" is no rate such as 6/1h: a whole number"),
+        ("AUTH__LIMITS__REQUESTS_PER_NETWORK", "2/1ms", "limits.requests_per_network"),
+        ("AUTH__LIMITS__NETWORKS_KNOWN_FOR", "ever", "limits.networks_known_for"),
         ("AUTH__LOG__FILTER", "a=b=c", "setting log.filter: "),
         ("AUTH__TELEMETRY__OTLP", "https://collector:4318", "setting telemetry.otlp: only http:// is spoken"),
         ("AUTH__TELEMETRY__OTLP", "http://auth:hunter2@collector", "setting telemetry.otlp: a collector takes neither"),
@@ -384,4 +396,35 @@ fn the_id_of_an_error_is_on_its_log_line() {
     within_patience(|| {
         running.log().lines().any(|line| line.contains(&id) && line.contains("no such endpoint")).then_some(())
     });
+}
+
+/// The status and `Retry-After` of what is answered to a request for a code at an address.
+fn ask_for_code(running: &Running, email: &str) -> (u16, Option<u64>) {
+    let body = json!({"email": email}).to_string();
+    let head =
+        "POST /api/auth/v2/session HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
+    let answer = running.exchange(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
+    let wait = answer.lines().find_map(|line| line.strip_prefix("retry-after: ")).map(|wait| wait.parse().unwrap());
+    (answer[9..12].parse().unwrap(), wait)
+}
+
+#[test]
+fn limits_are_on_unless_they_are_switched_off_and_outlive_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let on = [("AUTH__LIMITS__ENABLED", "true"), ("AUTH__LIMITS__MAILS_PER_ADDRESS", "2/1h")];
+    for expected in [[202, 202, 429], [429, 429, 429]] {
+        let mut running = Running::start_with(folder.path(), &on);
+        let answers = expected.map(|_| ask_for_code(&running, "ada@example.org"));
+        assert_eq!(answers.map(|(status, _)| status), expected);
+        let (_, wait) = answers[2];
+        assert!(wait.is_some_and(|wait| (1700..=1800).contains(&wait)), "{wait:?}");
+        assert!(!running.log().contains("limits.enabled is false"));
+        running.signal("KILL");
+        running.wait();
+    }
+    let running = Running::start(folder.path());
+    for _ in 0..5 {
+        assert_eq!(ask_for_code(&running, "ada@example.org"), (202, None));
+    }
+    within_patience(|| running.log().contains("limits.enabled is false: ").then_some(()));
 }

@@ -36,7 +36,8 @@ pub(crate) fn after<'a>(text: &'a str, pattern: &str) -> Option<&'a str> {
 /// Runs `script` against a service of its own, with the binary on its path, and holds what it prints to the lines behind `#=>` in it.
 fn holds(page: &str, script: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let running = Running::start(folder.path());
+    // As whoever follows it will meet the service.
+    let running = Running::start_with(folder.path(), &[("AUTH__LIMITS__ENABLED", "true")]);
     let moved = script.replace("127.0.0.1:8080", &running.address.to_string());
     assert_ne!(moved, script);
 

@@ -14,10 +14,14 @@ use crate::process::{Running, read_code};
 fn status_of(answer: &str) -> u16 {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
     let status: u16 = head[9..12].parse().unwrap();
-    assert!(head.contains("cache-control: no-store"), "{head}");
+    assert!(head.contains("cache-control: no-store") && head.contains("x-content-type-options: nosniff"), "{head}");
+    assert!(!head.to_ascii_lowercase().contains("\r\nserver:") && !head.contains(env!("CARGO_PKG_VERSION")), "{head}");
     if !matches!(status, 200 | 202) {
         let error = head.lines().find_map(|line| line.strip_prefix("x-error: ")).expect("x-error");
         let id = head.lines().find_map(|line| line.strip_prefix("x-error-id: ")).expect("x-error-id");
+        for told in ["content-security-policy: default-src 'none'", "referrer-policy: no-referrer"] {
+            assert!(head.contains(told), "{head}");
+        }
         let problem: Value = serde_json::from_str(body).unwrap();
         assert_eq!(problem["status"], status);
         assert_eq!(problem["detail"], error);

@@ -6,12 +6,12 @@ use super::{
 };
 
 /// The files of one language: name, text, HTML.
-type Files = [(&'static str, &'static str, &'static str); 10];
+type Files = [(&'static str, &'static str, &'static str); 11];
 
 macro_rules! files {
     ($language:literal) => {
         files!($language: "sign-up-code" "sign-in-code" "email-code" "key-pair-code" "address-already-registered"
-            "address-claimed-elsewhere" "address-added" "address-removed" "address-preferred" "invitation")
+            "address-claimed-elsewhere" "address-added" "address-removed" "address-preferred" "address-locked" "invitation")
     };
     ($language:literal: $($name:literal)*) => {
         [$((

@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use auth_domain::EventKind;
+use auth_domain::{Administrator, EmailAddress, EventKind, Limits};
 use serde_json::{Value, json};
 
-use super::{ADA, BOB, INVALID, ROOT, app, journeys};
+use super::{
+    ADA, BOB, INVALID, ROOT, app, journeys,
+    limits::{setup, wide_open},
+};
 use crate::app::{Backend, TestApp, delete, get, post, put};
 
 journeys![
@@ -46,7 +49,7 @@ fn a_wrong(code: &str) -> &'static str {
 }
 
 async fn everything_that_happens_is_told_with_who_did_it_to_whom(backend: Backend) {
-    let app = app(backend).await;
+    let app = TestApp::on(backend, setup(Limits { failures_per_day: 2, ..wide_open() })).await;
     let root = app.administrator("root", ROOT).await;
     let roots = app.user_id(&root).await;
     app.wait(Duration::from_secs(1));
@@ -144,12 +147,30 @@ async fn everything_that_happens_is_told_with_who_did_it_to_whom(backend: Backen
     app.send(delete(&path).key_pair(&machine)).await.acknowledged();
     assert_eq!(newest(&app, &root).await, done("user.deleted", by_machine, &eve["userID"], &json!("")));
 
+    what_a_limit_does_is_told(&app, &root).await;
+
     let all = app.send(get("/admin/events?limit=100").bearer(&root)).await;
     let told: BTreeSet<_> =
         all.ok()["events"].as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap().to_owned()).collect();
     let every: BTreeSet<_> = EventKind::ALL.iter().map(|kind| kind.as_str().to_owned()).collect();
     assert_eq!(told, every);
     assert_tells_no_secret(&all.text());
+}
+
+async fn what_a_limit_does_is_told(app: &TestApp, root: &Value) {
+    let pending = app.ask_for_code("nobody@example.org").await.accepted();
+    for _ in 0..2 {
+        app.verify(&pending, "wrong").await.refused(401, REFUSED);
+    }
+    app.wait(Duration::from_secs(1));
+    app.ask_for_code("nobody@example.org").await.refused(429, "too many requests: try again later");
+    let throttled = json!(["throttled", "failure", null, null, null, "192.0.2.1", "guesses"]);
+    assert_eq!(newest(app, root).await, throttled);
+    let (operator, address) =
+        (Administrator::on_the_command_line(), EmailAddress::parse("nobody@example.org").unwrap());
+    assert!(app.auth().unlock_address(&operator, &address).await.unwrap());
+    let unlocked = json!(["user.unlocked", "success", null, null, null, null, ""]);
+    assert_eq!(newest(app, root).await, unlocked);
 }
 
 fn assert_tells_no_secret(text: &str) {

@@ -102,7 +102,7 @@ async fn a_key_pair_is_refused_until_it_is_verified_and_after_it_has_ended(backe
 
 async fn roles_narrow_a_key_pair(backend: Backend) {
     let roles = ["auditor", "user"].map(|role| RoleName::parse(role).unwrap()).to_vec();
-    let policy = Policy { new_user_roles: roles, ..Policy::default() };
+    let policy = Policy { new_user_roles: roles, ..Setup::default().policy };
     let app = TestApp::on(backend, Setup { policy, ..Setup::default() }).await;
     let session = app.registered("ada", ADA).await;
     for (fields, expected) in [

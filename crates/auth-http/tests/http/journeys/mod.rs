@@ -2,9 +2,12 @@
 
 mod administration;
 mod audit;
+mod browsers;
+mod client_address;
 mod emails;
 mod gateway;
 mod key_pairs;
+mod limits;
 mod outage;
 mod requests;
 mod sessions;

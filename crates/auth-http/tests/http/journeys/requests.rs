@@ -1,18 +1,15 @@
-//! What holds for every request: credentials, input, methods, origins.
+//! What holds for every request: credentials, input, methods.
 
 use actix_web::http::Method;
-use auth_http::{ClientAddress, ForwardedHeader};
 use serde_json::json;
 
 use super::{ADA, app, journeys};
-use crate::app::{Backend, Setup, TestApp, delete, get, outside, post, put};
+use crate::app::{Backend, delete, get, outside, post, put};
 
 journeys![
     credentials_are_judged_before_anything_else,
     bad_input_gets_its_line,
     wrong_paths_and_methods_get_their_line,
-    forwarded_addresses_count_only_from_trusted_proxies,
-    origins_that_were_not_allowed_are_kept_out,
     the_operations_endpoints_answer,
 ];
 
@@ -102,44 +99,6 @@ async fn wrong_paths_and_methods_get_their_line(backend: Backend) {
         answer.refused(405, "the endpoint does not take this method");
         assert_eq!(answer.header("allow"), allow);
     }
-}
-
-async fn forwarded_addresses_count_only_from_trusted_proxies(backend: Backend) {
-    for (trusted, header, expected) in [
-        ("192.0.2.0/24", ForwardedHeader::XForwardedFor, "203.0.113.9"),
-        ("192.0.2.0/24", ForwardedHeader::Forwarded, "2001:db8::9"),
-        ("10.0.0.0/8", ForwardedHeader::XForwardedFor, "192.0.2.1"),
-    ] {
-        let client_address = ClientAddress { trusted_proxies: vec![trusted.parse().unwrap()], header };
-        let app = TestApp::on(backend, Setup { client_address, ..Setup::default() }).await;
-        let call = post("/session")
-            .header("X-Forwarded-For", "198.51.100.1, 203.0.113.9")
-            .header("Forwarded", "for=198.51.100.1, for=\"[2001:db8::9]:443\"");
-        let session = app.send(call.json(&json!({"email": ADA}))).await.accepted();
-        assert_eq!(session["ip"], expected);
-    }
-}
-
-async fn origins_that_were_not_allowed_are_kept_out(backend: Backend) {
-    let preflight = |origin| {
-        outside(Method::OPTIONS, "/api/auth/v2/session")
-            .header("Origin", origin)
-            .header("Access-Control-Request-Method", "POST")
-            .header("Access-Control-Request-Headers", "content-type,authorization")
-    };
-    let closed = app(backend).await;
-    assert_eq!(closed.send(preflight("https://app.example.org")).await.status, 405);
-
-    let cors_origins = vec!["https://app.example.org".to_owned()];
-    let app = TestApp::on(backend, Setup { cors_origins, ..Setup::default() }).await;
-    let answer = app.send(preflight("https://app.example.org")).await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("access-control-allow-origin"), "https://app.example.org");
-    assert_eq!(app.send(preflight("https://evil.example.org")).await.status, 400);
-    let call = post("/session").header("Origin", "https://app.example.org").json(&json!({"email": ADA}));
-    let answer = app.send(call).await;
-    assert_eq!(answer.header("access-control-allow-origin"), "https://app.example.org");
-    assert!(answer.header("access-control-expose-headers").contains("x-error"));
 }
 
 async fn the_operations_endpoints_answer(backend: Backend) {

@@ -35,7 +35,7 @@ async fn an_unverified_bearer_is_refused_everywhere(backend: Backend) {
 async fn a_session_at_its_maximum_age_is_403(backend: Backend) {
     let lifetimes = Lifetimes { lifetime: Duration::from_mins(5), maximum: Duration::from_mins(7) };
     let session_kinds = SessionKinds::new([(SessionKind::standard(), lifetimes)]).unwrap();
-    let policy = Policy { session_kinds, ..Policy::default() };
+    let policy = Policy { session_kinds, ..Setup::default().policy };
     let app = TestApp::on(backend, Setup { policy, ..Setup::default() }).await;
     let session = app.registered("ada", ADA).await;
     app.wait(Duration::from_mins(4));

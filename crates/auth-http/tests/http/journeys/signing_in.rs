@@ -133,7 +133,7 @@ async fn a_taken_alias_is_409(backend: Backend) {
 }
 
 async fn a_closed_registration_is_403(backend: Backend) {
-    let policy = Policy { registration_open: false, ..Policy::default() };
+    let policy = Policy { registration_open: false, ..Setup::default().policy };
     let app = TestApp::on(backend, Setup { policy, ..Setup::default() }).await;
     app.sign_up("ada", ADA).await.refused(403, "registration is closed");
     app.send(post("/user")).await.refused(403, "registration is closed");
@@ -177,7 +177,7 @@ async fn kinds_of_session_come_from_the_settings(backend: Backend) {
     let kiosk = SessionKind::parse("kiosk").unwrap();
     let lifetimes = Lifetimes { lifetime: Duration::from_mins(5), maximum: Duration::from_mins(7) };
     let session_kinds = SessionKinds::new([(kiosk, lifetimes)]).unwrap();
-    let policy = Policy { session_kinds, ..Policy::default() };
+    let policy = Policy { session_kinds, ..Setup::default().policy };
     let app = TestApp::on(backend, Setup { policy, ..Setup::default() }).await;
 
     let standard = app.registered("ada", ADA).await;

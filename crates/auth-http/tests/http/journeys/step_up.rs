@@ -16,7 +16,7 @@ journeys![
 ];
 
 async fn strict(backend: Backend) -> TestApp {
-    let policy = Policy { fresh_for: Some(Duration::from_mins(10)), ..Policy::default() };
+    let policy = Policy { fresh_for: Some(Duration::from_mins(10)), ..Setup::default().policy };
     TestApp::on(backend, Setup { policy, ..Setup::default() }).await
 }
 
