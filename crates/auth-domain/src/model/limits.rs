@@ -44,7 +44,7 @@ impl Rate {
             return Err(ImpossibleRate);
         }
         let every = per.as_millis() / u128::from(times);
-        let every = u64::try_from(every).map(Duration::from_millis).unwrap_or(Duration::MAX);
+        let every = u64::try_from(every).map_or(Duration::MAX, Duration::from_millis);
         if every.is_zero() { Err(ImpossibleRate) } else { Ok(Self { times, every }) }
     }
 

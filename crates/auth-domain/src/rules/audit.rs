@@ -30,16 +30,16 @@ pub fn event_of_redeeming(guess: &CodeGuess, opened: Opened, owner: UserId, regi
 
 /// What the audit log says of a request for a code that a limit refused.
 pub fn event_of_refusal(restraint: &Restraint, limit: Limit, owner: Option<UserId>) -> Event {
-    refused(restraint.event.clone(), limit, owner)
+    refused(&restraint.event, limit, owner)
 }
 
 /// What the audit log says of a guess that a limit refused.
 pub fn event_of_refused_guess(guess: &CodeGuess, limit: Limit, owner: Option<UserId>) -> Event {
-    refused(event(guess, guess.by, EventKind::Throttled, String::new()), limit, owner)
+    refused(&event(guess, guess.by, EventKind::Throttled, String::new()), limit, owner)
 }
 
-fn refused(event: Event, limit: Limit, owner: Option<UserId>) -> Event {
-    Event { outcome: Outcome::Failure, subject: owner, detail: limit.as_str().to_owned(), ..event }
+fn refused(event: &Event, limit: Limit, owner: Option<UserId>) -> Event {
+    Event { outcome: Outcome::Failure, subject: owner, detail: limit.as_str().to_owned(), ..event.clone() }
 }
 
 fn event(guess: &CodeGuess, actor: Actor, kind: EventKind, detail: String) -> Event {

@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_domain::{
-    AddedEmail, Applied, Auth, AuthError, Email, Language, LiveSession, Policy, Ports, StoreError,
+    AddedEmail, Auth, AuthError, Email, Language, LiveSession, Policy, Ports, Requested, StoreError,
     rules::UNVERIFIED_AT_MOST,
 };
 use auth_testkit::{MockStore, World};
@@ -200,7 +200,7 @@ async fn what_keeps_changing_under_a_request_is_unavailable_in_the_end() {
     let mut store = MockStore::new();
     store.expect_list_emails().returning(|_| Ok(vec![]));
     store.expect_find_address().returning(|_, _| Ok(None));
-    store.expect_add_email().times(3).returning(|_| Ok(auth_domain::Requested::Stale));
+    store.expect_add_email().times(3).returning(|_| Ok(Requested::Stale));
     let auth = Auth::new(Ports { store: Arc::new(store), ..world.ports() }, Policy::default(), world.keys.clone());
     let failed = auth.add_email(&ada, &address("second@example.org"), &client(1), &Language::default()).await;
     assert!(matches!(failed, Err(AuthError::Store(StoreError::Unavailable(_)))));

@@ -12,6 +12,7 @@ mod copying;
 mod delivery;
 mod emails;
 mod key_pairs;
+mod limits;
 mod person;
 mod registration;
 mod sessions;

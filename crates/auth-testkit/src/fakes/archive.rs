@@ -33,7 +33,7 @@ impl InMemoryArchive {
 
 macro_rules! for_each_table {
     ($($tables:ident)+) => {
-        fn page(batch: &Batch, after: Option<Position>, limit: usize) -> Batch {
+        fn page(batch: &Batch, after: Option<&Position>, limit: usize) -> Batch {
             match batch {
                 $(Batch::$tables(records) => Batch::$tables(page_of(records, after, limit)),)+
             }
@@ -56,8 +56,8 @@ macro_rules! for_each_table {
 
 for_each_table!(Users Emails Sessions KeyPairs Codes Outbox MailAttempts KnownNetworks Failures Throttles Events);
 
-fn page_of<R: Record>(records: &[R], after: Option<Position>, limit: usize) -> Vec<R> {
-    let behind = records.iter().filter(|record| after.as_ref().is_none_or(|after| record.position() > *after));
+fn page_of<R: Record>(records: &[R], after: Option<&Position>, limit: usize) -> Vec<R> {
+    let behind = records.iter().filter(|record| after.is_none_or(|after| record.position() > *after));
     behind.take(limit).cloned().collect()
 }
 
@@ -65,7 +65,7 @@ fn page_of<R: Record>(records: &[R], after: Option<Position>, limit: usize) -> V
 impl ArchiveSource for InMemoryArchive {
     async fn read(&mut self, table: Table, after: Option<Position>, limit: u32) -> Result<Batch, StoreError> {
         let found = self.batches.iter().find(|batch| batch.table() == table);
-        Ok(found.map_or_else(|| empty(table), |batch| page(batch, after, limit as usize)))
+        Ok(found.map_or_else(|| empty(table), |batch| page(batch, after.as_ref(), limit as usize)))
     }
 }
 
