@@ -1,7 +1,8 @@
 //! Locks that a transaction holds until it ends, on things that need not have a row.
 //!
 //! Taken in this order by every fact, which keeps facts from waiting for each other in a circle: an address, an alias,
-//! the administrators, then rows: user, session or key pair, code, mail. What collides all the same is begun again.
+//! the administrators, then rows: user, session or key pair, code, mail, wrong guesses, throttles. What collides all the same is
+//! begun again.
 
 use auth_domain::{AddressKey, Alias, UserId};
 use diesel::{

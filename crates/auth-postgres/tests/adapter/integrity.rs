@@ -39,6 +39,10 @@ async fn the_database_itself_refuses_what_must_not_be() {
         "UPDATE outbox SET settled_at = now()".to_owned(),
         format!("{mail}) VALUES (gen_random_uuid(), 'letter', '0', '', now(), now())"),
         "UPDATE events SET outcome = 'unknown'".to_owned(),
+        "UPDATE known_networks SET email_id = gen_random_uuid()".to_owned(),
+        "INSERT INTO failures VALUES ('ada@example.org', '', now(), -1, 1, now())".to_owned(),
+        "INSERT INTO failures VALUES ('ada@example.org', '', now(), 1, -1, now())".to_owned(),
+        "INSERT INTO throttles VALUES ('letters', '', '192.0.2.0', now())".to_owned(),
         "INSERT INTO sessions SELECT gen_random_uuid(), user_id, digest, key_id, kind FROM sessions".to_owned(),
     ] {
         assert!(execute(&url, &refused).await.is_err(), "{refused}");

@@ -51,8 +51,8 @@ where
     F: Future<Output = T> + Send + 'static,
 {
     let mut running = JoinSet::new();
-    for n in 0..facts {
-        running.spawn(fact(Arc::clone(&replicas[n % 2]), n));
+    for (n, store) in replicas.iter().cycle().take(facts).enumerate() {
+        running.spawn(fact(Arc::clone(store), n));
     }
     running.join_all().await
 }
