@@ -45,7 +45,7 @@ async fn an_hours_mails_to_an_address_are_six_whoever_asks_and_whoever_has_it() 
         for network in 2..8 {
             assert!(asks(&service, email, network).await.is_ok(), "{network}");
         }
-        let Err(AuthError::Throttled { retry_after }) = asks(&service, email, 8).await else { panic!("{email}") };
+        let Err(AuthError::Throttled { retry_after, .. }) = asks(&service, email, 8).await else { panic!("{email}") };
         assert_eq!(retry_after, Duration::from_mins(10));
     }
     assert!(asks(&service, "ada@example.org", 1).await.is_ok(), "from where she signed in before");
@@ -61,7 +61,7 @@ async fn sign_ups_from_a_network_are_limited_as_such() {
         service.register(&format!("ada{n}"), &format!("ada{n}@example.org")).await.unwrap();
     }
     let held_back = service.register("ada", "ada@example.org").await;
-    let Err(AuthError::Throttled { retry_after }) = held_back else { panic!("{held_back:?}") };
+    let Err(AuthError::Throttled { retry_after, .. }) = held_back else { panic!("{held_back:?}") };
     assert_eq!(retry_after, Duration::from_mins(3));
     assert!(asks(&service, "ada@example.org", 1).await.is_ok(), "signing in is another matter");
 }
@@ -98,7 +98,7 @@ async fn a_network_that_asks_too_much_is_told_so_whatever_it_guesses_at() {
         assert!(matches!(refused, Err(AuthError::CodeRefused)));
     }
     let held_back = service.auth.redeem_sign_in_code(decoy.code_id, "000000", &client(2)).await;
-    let Err(AuthError::Throttled { retry_after }) = held_back else { panic!("{held_back:?}") };
+    let Err(AuthError::Throttled { retry_after, .. }) = held_back else { panic!("{held_back:?}") };
     assert_eq!(retry_after, Duration::from_mins(1));
 }
 
@@ -128,7 +128,9 @@ async fn an_administrator_unlocks_an_address() {
     guesses_until_shut_out(&service, "ada@example.org").await;
     service.world.clock.advance(Duration::from_hours(1000));
     let held_back = asks(&service, "ada@example.org", 2).await;
-    assert!(matches!(held_back, Err(AuthError::Throttled { retry_after }) if retry_after == Duration::from_hours(24)));
+    assert!(
+        matches!(held_back, Err(AuthError::Throttled { retry_after, .. }) if retry_after == Duration::from_hours(24))
+    );
     assert!(unlock().await.unwrap());
     assert!(!unlock().await.unwrap(), "there is nothing left to forget");
     assert!(asks(&service, "ada@example.org", 2).await.is_ok());

@@ -9,7 +9,7 @@ use super::{
     ADA, BOB, INVALID, ROOT, app, journeys,
     limits::{setup, wide_open},
 };
-use crate::app::{Backend, TestApp, delete, get, post, put};
+use crate::app::{Backend, HERE, TestApp, delete, get, post, put};
 
 journeys![
     everything_that_happens_is_told_with_who_did_it_to_whom,
@@ -56,13 +56,12 @@ async fn everything_that_happens_is_told_with_who_did_it_to_whom(backend: Backen
     let granted = app.events(&root, "limit=2").await;
     assert_eq!(granted.iter().filter(|event| event["ip"].is_null()).count(), 1, "one was on the command line");
 
-    let ip = "192.0.2.1";
     let ada = app.registered("ada", ADA).await;
     let adas = app.user_id(&ada).await;
-    let own = |kind: &str, detail: &Value| json!([kind, "success", adas, adas, ada["sessionID"], ip, detail]);
+    let own = |kind: &str, detail: &Value| json!([kind, "success", adas, adas, ada["sessionID"], HERE, detail]);
     assert_eq!(newest(&app, &root).await, own("user.registered", &json!("")));
     let again = app.sign_in(ADA).await;
-    let signed_in = json!(["session.signed-in", "success", adas, adas, again["sessionID"], ip, ""]);
+    let signed_in = json!(["session.signed-in", "success", adas, adas, again["sessionID"], HERE, ""]);
     assert_eq!(newest(&app, &root).await, signed_in);
     app.send(delete("/sessions").bearer(&ada)).await.accepted();
     assert_eq!(newest(&app, &root).await, own("session.others-closed", &json!("")));
@@ -72,7 +71,7 @@ async fn everything_that_happens_is_told_with_who_did_it_to_whom(backend: Backen
     let code = app.read_code("second@example.org").await;
     let redeem = |code: &str| json!({"verificationCodeID": second["verificationCodeID"], "code": code});
     app.send(put("/email/verification").bearer(&ada).json(&redeem(a_wrong(&code)))).await.refused(401, REFUSED);
-    let failed = json!(["code.failed", "failure", adas, adas, ada["sessionID"], ip, "email"]);
+    let failed = json!(["code.failed", "failure", adas, adas, ada["sessionID"], HERE, "email"]);
     assert_eq!(newest(&app, &root).await, failed);
     app.send(put("/email/verification").bearer(&ada).json(&redeem(&code))).await.acknowledged();
     assert_eq!(newest(&app, &root).await, own("email.verified", &second["emailID"]));
@@ -95,7 +94,7 @@ async fn everything_that_happens_is_told_with_who_did_it_to_whom(backend: Backen
     let machine = app.has_key_pair(&root, ROOT, json!({})).await;
     app.wait(Duration::from_secs(1));
     let done = |kind: &str, credential: &Value, subject: &Value, detail: &Value| {
-        json!([kind, "success", roots, subject, credential, ip, detail])
+        json!([kind, "success", roots, subject, credential, HERE, detail])
     };
     let (by_root, by_machine) = (&root["sessionID"], &machine["keyID"]);
     let ada_id = json!(adas);
@@ -143,8 +142,8 @@ async fn everything_that_happens_is_told_with_who_did_it_to_whom(backend: Backen
     let of_eve = |kind: &str, detail: &str| done(kind, by_root, &eve["userID"], &json!(detail));
     let expected = [of_eve("group.granted", "public"), of_eve("role.granted", "user"), of_eve("user.invited", "")];
     assert_eq!(newest_by_kind(&app, &root, expected.len()).await, expected);
-    let path = format!("/admin/user/{}", eve["userID"].as_str().unwrap());
-    app.send(delete(&path).key_pair(&machine)).await.acknowledged();
+    let eves = eve["userID"].as_str().unwrap();
+    app.send(delete(&format!("/admin/user/{eves}")).key_pair(&machine)).await.acknowledged();
     assert_eq!(newest(&app, &root).await, done("user.deleted", by_machine, &eve["userID"], &json!("")));
 
     what_a_limit_does_is_told(&app, &root).await;
@@ -164,7 +163,7 @@ async fn what_a_limit_does_is_told(app: &TestApp, root: &Value) {
     }
     app.wait(Duration::from_secs(1));
     app.ask_for_code("nobody@example.org").await.refused(429, "too many requests: try again later");
-    let throttled = json!(["throttled", "failure", null, null, null, "192.0.2.1", "guesses"]);
+    let throttled = json!(["throttled", "failure", null, null, null, HERE, "guesses"]);
     assert_eq!(newest(app, root).await, throttled);
     let (operator, address) =
         (Administrator::on_the_command_line(), EmailAddress::parse("nobody@example.org").unwrap());
