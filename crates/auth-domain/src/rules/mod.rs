@@ -10,6 +10,7 @@ mod delivery;
 mod emails;
 mod key_pairs;
 mod registration;
+mod server_keys;
 mod sessions;
 
 pub use administration::{ChangeVerdict, holds, is_administrator, judge_access, judge_change};
@@ -19,4 +20,5 @@ pub use delivery::{GIVE_UP_NOTICES_AFTER, LEASE, is_worth_sending, wait_before_r
 pub use emails::{Addition, UNVERIFIED_AT_MOST, judge_addition, judge_preference, judge_removal};
 pub use key_pairs::{judge_roles, key_pair_is_accepted};
 pub use registration::{AliasHolder, AliasVerdict, judge_alias};
+pub use server_keys::{KeyStays, judge_key_removal, keys_in_use};
 pub use sessions::{extended_expiry, judge_freshness, session_is_accepted};

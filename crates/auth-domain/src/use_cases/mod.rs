@@ -9,6 +9,7 @@ mod emails;
 mod key_pairs;
 mod minting;
 mod redeeming;
+mod server_keys;
 mod sessions;
 mod sign_in;
 mod sign_up;

@@ -14,6 +14,7 @@ mod emails;
 mod key_pairs;
 mod person;
 mod registration;
+mod server_keys;
 mod sessions;
 mod sign_in;
 mod step_up;
