@@ -2,8 +2,11 @@
 
 mod transport;
 mod unheard;
+mod watching;
 
-use std::{io, net::SocketAddr, pin::pin};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc};
+
+use auth_domain::ServerKeys;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
@@ -11,8 +14,10 @@ use tracing::info;
 use crate::{
     compose::{ComposeError, Parts, compose},
     jobs::Jobs,
+    key_file::{KeyFile, KeyFileError},
     settings::Settings,
 };
+use watching::{Watched, watch};
 
 /// Why the service could not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +39,8 @@ pub enum ServeError {
 }
 
 /// Serves until SIGTERM or SIGINT: then no more connections are accepted, running requests get ten seconds, mails
-/// being handed over are finished and last uses are written.
+/// being handed over are finished and last uses are written. At SIGHUP, and when it has changed, the file of the server
+/// keys is read again.
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let address = settings.http.bind;
     let cors_origins = settings.http.cors_origins.clone();
@@ -47,9 +53,14 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         info!(signal = name, "stopping");
     };
 
-    let Parts { service, work, preparing } = compose(settings)?;
+    // Before anything else: without somebody who waits for it, it would end the process.
+    let hangup = signal(SignalKind::hangup())?;
+
+    let Parts { service, work, preparing, keys, key_file } = compose(settings)?;
+    let watched = watched(key_file, keys);
     let (server, bound) = transport::listen(address, service.clone(), cors_origins, stop)
         .map_err(|source| ServeError::Listen { address, source })?;
+    let watching = tokio::spawn(watch(watched, hangup));
     info!(address = %bound, "listening");
     let mut server = pin!(server);
     let mut jobs = None;
@@ -66,9 +77,26 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         },
     };
 
+    watching.abort();
     if let Some(jobs) = jobs {
         jobs.stop().await;
     }
     info!("stopped");
     outcome
+}
+
+/// What is read again while the service runs.
+fn watched(key_file: Option<KeyFile>, keys: Arc<ServerKeys>) -> Vec<Watched> {
+    let server_keys = key_file.map(|file| {
+        let path = file.path().to_owned();
+        Watched::new("server keys", [path], move || {
+            let read = file.read()?;
+            let are_others = !read.ids().eq(keys.ids());
+            if are_others {
+                keys.replace(&read);
+            }
+            Ok::<_, KeyFileError>(are_others)
+        })
+    });
+    server_keys.into_iter().collect()
 }

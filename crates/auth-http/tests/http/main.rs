@@ -19,5 +19,6 @@ mod postgres;
 mod process;
 mod readme;
 mod revoking;
+mod rotating;
 mod traces;
 mod wire;
