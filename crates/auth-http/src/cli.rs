@@ -88,7 +88,7 @@ fn execute(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             Ok(served?)
         }
         Command::Health => {
-            health::ask(settings.http.bind)?;
+            health::ask(settings.http.bind, settings.http.tls.named().is_some())?;
             writeln!(io::stdout(), "ready")?;
             Ok(())
         }

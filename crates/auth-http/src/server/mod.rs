@@ -1,12 +1,15 @@
 //! The running service, from its first to its last moment.
 
+mod certificate;
 mod transport;
 mod unheard;
 mod watching;
+mod wire;
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc};
 
 use auth_domain::ServerKeys;
+pub use certificate::CertificateError;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
@@ -17,6 +20,7 @@ use crate::{
     key_file::{KeyFile, KeyFileError},
     settings::Settings,
 };
+use certificate::Tls;
 use watching::{Watched, watch};
 
 /// Why the service could not start, or ended.
@@ -33,14 +37,17 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// There is no certificate to show.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The server broke.
     #[error("the server ended")]
     Ended(#[from] io::Error),
 }
 
 /// Serves until SIGTERM or SIGINT: then no more connections are accepted, running requests get ten seconds, mails
-/// being handed over are finished and last uses are written. At SIGHUP, and when it has changed, the file of the server
-/// keys is read again.
+/// being handed over are finished and last uses are written. At SIGHUP, and when they have changed, the files of the server
+/// keys and of the certificate are read again.
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let address = settings.http.bind;
     let cors_origins = settings.http.cors_origins.clone();
@@ -55,13 +62,15 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
 
     // Before anything else: without somebody who waits for it, it would end the process.
     let hangup = signal(SignalKind::hangup())?;
+    let tls = settings.http.tls.named().map(|files| Tls::with(files.clone())).transpose()?;
 
     let Parts { service, work, preparing, keys, key_file } = compose(settings)?;
-    let watched = watched(key_file, keys);
-    let (server, bound) = transport::listen(address, service.clone(), cors_origins, stop)
+    let watched = watched(key_file, keys, tls.as_ref());
+    let encrypted = tls.is_some();
+    let (server, bound) = transport::listen(address, service.clone(), cors_origins, tls, stop)
         .map_err(|source| ServeError::Listen { address, source })?;
     let watching = tokio::spawn(watch(watched, hangup));
-    info!(address = %bound, "listening");
+    info!(address = %bound, tls = encrypted, "listening");
     let mut server = pin!(server);
     let mut jobs = None;
     let outcome = tokio::select! {
@@ -86,7 +95,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
 }
 
 /// What is read again while the service runs.
-fn watched(key_file: Option<KeyFile>, keys: Arc<ServerKeys>) -> Vec<Watched> {
+fn watched(key_file: Option<KeyFile>, keys: Arc<ServerKeys>, tls: Option<&Tls>) -> Vec<Watched> {
     let server_keys = key_file.map(|file| {
         let path = file.path().to_owned();
         Watched::new("server keys", [path], move || {
@@ -98,5 +107,6 @@ fn watched(key_file: Option<KeyFile>, keys: Arc<ServerKeys>) -> Vec<Watched> {
             Ok::<_, KeyFileError>(are_others)
         })
     });
-    server_keys.into_iter().collect()
+    let certificate = tls.cloned().map(|tls| Watched::new("certificate", tls.files(), move || tls.renew()));
+    server_keys.into_iter().chain(certificate).collect()
 }

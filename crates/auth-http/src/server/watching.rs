@@ -82,7 +82,7 @@ pub(super) async fn watch(mut watched: Vec<Watched>, mut hangup: Signal) {
         anyway = tokio::select! {
             () = sleep(LOOK_EVERY) => false,
             _ = hangup.recv() => {
-                info!(signal = "SIGHUP", "reading the server keys again");
+                info!(signal = "SIGHUP", "reading keys and certificates again");
                 true
             }
         };

@@ -20,5 +20,6 @@ mod process;
 mod readme;
 mod revoking;
 mod rotating;
+mod tls;
 mod traces;
 mod wire;
