@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     admin, compose, copying,
     error_chain::chain,
-    health, logging, openapi, server,
+    health, logging, openapi, secrets, server,
     settings::{SecretText, Settings},
     traces::Traces,
 };
@@ -48,6 +48,8 @@ enum Command {
     Health,
     /// Administer accounts, while the service runs or before it ever did.
     Admin(admin::Arguments),
+    /// Show, rotate and remove the server keys that every credential hangs on.
+    Secrets(secrets::Arguments),
     /// Print the API's description (OpenAPI 3.1, JSON) and exit.
     Openapi,
 }
@@ -86,7 +88,7 @@ fn execute(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             Ok(served?)
         }
         Command::Health => {
-            health::ask(settings.http.bind)?;
+            health::ask(settings.http.bind, settings.http.tls.named().is_some())?;
             writeln!(io::stdout(), "ready")?;
             Ok(())
         }
@@ -101,6 +103,10 @@ fn execute(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::Admin(arguments) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             Ok(runtime.block_on(admin::administer(settings, arguments, &mut io::stdout()))?)
+        }
+        Command::Secrets(arguments) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            Ok(runtime.block_on(secrets::tend(settings, arguments, &mut io::stdout()))?)
         }
         Command::Migrate => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

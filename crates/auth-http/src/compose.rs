@@ -30,7 +30,7 @@ use tracing::{info, warn};
 use crate::{
     Checked, ClientAddress, RefusedChecks, RequestIds,
     jobs::{Bell, Heartbeat, Kept, Work},
-    key_file::{self, KeyFileError},
+    key_file::{self, KeyFile, KeyFileError},
     metrics::{Metrics, PoolState, Probe, RevocationLag, StoreState},
     openapi,
     service::Service,
@@ -43,6 +43,10 @@ pub struct Parts {
     pub service: web::Data<Service>,
     /// What the jobs work with.
     pub work: Work,
+    /// The server keys, for whoever learns of others.
+    pub keys: Arc<ServerKeys>,
+    /// The file that they are in, unless they are configured.
+    pub key_file: Option<KeyFile>,
     /// Ends once the database is up to date; until then it may be out of reach, and the service is not ready.
     pub preparing: Preparing,
 }
@@ -135,6 +139,7 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
     let templates = Arc::new(templates(&settings)?);
     let languages = templates.languages().cloned().collect();
     let mailer = mailer(&settings, templates)?;
+    let key_file = key_file_of(&settings)?;
     let keys = Arc::new(server_keys(settings.server_keys, &settings.database, entropy.as_ref())?);
     let memory = Arc::new(memory(settings.remembered));
     let remembering = settings.remembered.map(|_| memory.clone() as Arc<dyn Revocations>);
@@ -167,9 +172,10 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
         refused_checks: RefusedChecks::default(),
         metrics: Arc::new(Metrics::new(probe)),
     });
-    let courier = Courier { store: Arc::clone(&store), mailer, keys, clock, entropy };
+    let courier = Courier { store: Arc::clone(&store), mailer, keys: Arc::clone(&keys), clock, entropy };
     let kept = Kept { events: settings.events_kept, networks: settings.networks_known_for };
-    Ok(Parts { service, work: Work { store, courier, bell, senders: settings.mail_senders, kept }, preparing })
+    let work = Work { store, courier, bell, senders: settings.mail_senders, kept };
+    Ok(Parts { service, work, keys, key_file, preparing })
 }
 
 /// The use cases for a command that mints no credential, checks none and sends no mail. A server that is away is not waited
@@ -203,6 +209,21 @@ pub async fn auth_for_a_command(settings: Settings, installation: Installation) 
     };
     let ports = Ports { store, clock, entropy, bell: Arc::new(Bell::default()) };
     Ok(Auth::new(ports, settings.policy, Arc::new(keys)))
+}
+
+/// The same for a command that asks about the server keys: those of the service, so that they have to be known.
+pub async fn auth_about_its_keys(settings: Settings) -> Result<Auth, ComposeError> {
+    key_file_of(&settings)?;
+    auth_for_a_command(settings, Installation::Existing).await
+}
+
+/// The file that the server keys are in; `None` when they are configured.
+pub fn key_file_of(settings: &Settings) -> Result<Option<KeyFile>, ComposeError> {
+    match (&settings.server_keys, &settings.database) {
+        (Some(_), _) => Ok(None),
+        (None, Database::Sqlite(path)) => Ok(Some(KeyFile::beside(path))),
+        (None, Database::Postgres(_)) => Err(ComposeError::NoKeys),
+    }
 }
 
 /// Brings the database up to date, and returns the names of the migrations that it took.

@@ -1,10 +1,14 @@
 //! Asking a service that runs on this machine whether it is ready, for containers that have no other program.
 
+mod any_certificate;
+
 use std::{
     io::{self, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     time::Duration,
 };
+
+use rustls::{ClientConnection, StreamOwned};
 
 /// What connecting may take, and each turn of the exchange. The service itself answers within two seconds.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
@@ -27,10 +31,10 @@ pub enum Unhealthy {
     NotReady(String),
 }
 
-/// Asks the service that listens on `bind` whether it can serve requests (`GET /readyz`).
-pub fn ask(bind: SocketAddr) -> Result<(), Unhealthy> {
+/// Asks the service that listens on `bind` whether it can serve requests (`GET /readyz`), over TLS if that is what it speaks.
+pub fn ask(bind: SocketAddr, tls: bool) -> Result<(), Unhealthy> {
     let address = reachable(bind);
-    let answer = exchange(address).map_err(|source| Unhealthy::Silent { address, source })?;
+    let answer = exchange(address, tls).map_err(|source| Unhealthy::Silent { address, source })?;
     let head = answer.split("\r\n\r\n").next().unwrap_or_default();
     let mut lines = head.lines();
     let status = lines.next().unwrap_or_default();
@@ -51,10 +55,20 @@ fn reachable(bind: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, bind.port())
 }
 
-fn exchange(address: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, ANSWERED_WITHIN)?;
+fn exchange(address: SocketAddr, tls: bool) -> io::Result<String> {
+    let stream = TcpStream::connect_timeout(&address, ANSWERED_WITHIN)?;
     stream.set_read_timeout(Some(ANSWERED_WITHIN))?;
     stream.set_write_timeout(Some(ANSWERED_WITHIN))?;
+    if tls {
+        let name = address.ip().into();
+        let connection = ClientConnection::new(any_certificate::accepted(), name).map_err(io::Error::other)?;
+        asked_on(StreamOwned::new(connection, stream), address)
+    } else {
+        asked_on(stream, address)
+    }
+}
+
+fn asked_on(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<String> {
     stream.write_all(format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;

@@ -1,12 +1,14 @@
 //! The server keys: how they are written, and the file that an embedded installation keeps them in.
 
+mod changing;
+
 use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use auth_domain::{Entropy, EntropyError, ServerKeys};
+use auth_domain::{Entropy, EntropyError, KeyId, ServerKeys, rules::KeyStays};
 use zeroize::Zeroizing;
 
 /// What is wrong with a list of keys. Nothing of a key is quoted.
@@ -48,14 +50,29 @@ pub enum KeyFileError {
         /// The file.
         path: PathBuf,
     },
+    /// A key cannot be removed.
+    #[error("key {id}: {why}")]
+    Stays {
+        /// The key.
+        id: KeyId,
+        /// Why it stays.
+        why: KeyStays,
+    },
     /// No key could be made.
     #[error("no server key could be made")]
     Entropy(#[from] EntropyError),
 }
 
+/// What a key is made of.
+type Secret = [u8; 32];
+
 /// The keys in `text`: 64 hex digits each, separated by commas or white space, newest first.
 pub(crate) fn parse_keys(text: &str) -> Result<ServerKeys, BadKeys> {
-    let mut secrets: Zeroizing<Vec<[u8; 32]>> = Zeroizing::default();
+    ServerKeys::new(secrets_in(text)?.iter().copied()).map_err(|auth_domain::NoServerKey| BadKeys::None)
+}
+
+fn secrets_in(text: &str) -> Result<Zeroizing<Vec<Secret>>, BadKeys> {
+    let mut secrets: Zeroizing<Vec<Secret>> = Zeroizing::default();
     let words = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty());
     for (number, word) in (1..).zip(words) {
         let mut secret = Zeroizing::new([0; 32]);
@@ -65,7 +82,14 @@ pub(crate) fn parse_keys(text: &str) -> Result<ServerKeys, BadKeys> {
         }
         secrets.push(*secret);
     }
-    ServerKeys::new(secrets.iter().copied()).map_err(|auth_domain::NoServerKey| BadKeys::None)
+    Ok(secrets)
+}
+
+/// A new key, as it is written.
+pub(crate) fn generate(entropy: &dyn Entropy) -> Result<Zeroizing<String>, EntropyError> {
+    let mut secret = Zeroizing::new([0; 32]);
+    entropy.fill(secret.as_mut_slice())?;
+    Ok(Zeroizing::new(hex::encode(*secret)))
 }
 
 /// The keys of the embedded installation whose database is `database`; made if neither exists yet.
@@ -81,8 +105,39 @@ pub(crate) fn of_database(database: &Path, entropy: &dyn Entropy) -> Result<Serv
         }
         make(&path, entropy)?;
     }
-    let text = Zeroizing::new(fs::read_to_string(&path).map_err(io)?);
-    parse_keys(&text).map_err(|reason| KeyFileError::Unusable { path: path.clone(), reason: reason.to_string() })
+    KeyFile::beside(database).read()
+}
+
+/// The file that an embedded installation keeps its keys in.
+#[derive(Debug, Clone)]
+pub struct KeyFile {
+    path: PathBuf,
+}
+
+impl KeyFile {
+    /// The file that the keys of `database` are kept in.
+    pub(crate) fn beside(database: &Path) -> Self {
+        Self { path: beside(database) }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The keys in it.
+    pub(crate) fn read(&self) -> Result<ServerKeys, KeyFileError> {
+        let text = Zeroizing::new(fs::read_to_string(&self.path).map_err(|source| self.io(source))?);
+        parse_keys(&text).map_err(|reason| self.unusable(&reason))
+    }
+
+    fn io(&self, source: io::Error) -> KeyFileError {
+        KeyFileError::Io { path: self.path.clone(), source }
+    }
+
+    fn unusable(&self, reason: &BadKeys) -> KeyFileError {
+        KeyFileError::Unusable { path: self.path.clone(), reason: reason.to_string() }
+    }
 }
 
 /// The file that the keys of `database` are kept in.
@@ -94,21 +149,24 @@ pub(crate) fn beside(database: &Path) -> PathBuf {
 /// faster.
 fn make(path: &Path, entropy: &dyn Entropy) -> Result<(), KeyFileError> {
     let io = |source| KeyFileError::Io { path: path.to_owned(), source };
-    let mut secret = Zeroizing::new([0; 32]);
-    entropy.fill(secret.as_mut_slice())?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let key = generate(entropy)?;
+    let folder = folder_of(path);
     fs::create_dir_all(folder).map_err(io)?;
 
     let mut own = [0; 8];
     entropy.fill(&mut own)?;
     let temporary = path.with_extension(format!("key.{}", hex::encode(own)));
-    let written = write_private(&temporary, &Zeroizing::new(hex::encode(*secret)));
+    let written = write_private(&temporary, &key);
     let named = written.and_then(|()| match fs::hard_link(&temporary, path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ours_or_theirs => fs::File::open(folder).and_then(|folder| folder.sync_all()),
     });
     let removed = fs::remove_file(&temporary);
     named.and(removed).map_err(io)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`cli`] | the command line |
 //! | [`admin`] | the command that administers accounts |
+//! | [`secrets`] | the command about the server keys |
 //! | [`settings`] | defaults, file, environment; what each setting means |
 //! | [`compose`] | the wiring: the only place that names an adapter |
 //! | [`copying`] | moving everything from an embedded file to a database server |
@@ -29,12 +30,13 @@ mod error_chain;
 mod extract;
 pub mod health;
 pub mod jobs;
-mod key_file;
+pub mod key_file;
 pub mod logging;
 pub mod metrics;
 pub mod openapi;
 mod request_ids;
 mod routes;
+pub mod secrets;
 pub mod server;
 pub mod service;
 pub mod settings;

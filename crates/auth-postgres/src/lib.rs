@@ -60,6 +60,7 @@ mod registrations;
 mod revocations;
 mod rows;
 mod schema;
+mod server_keys;
 mod sessions;
 mod sign_ins;
 mod store;

@@ -61,8 +61,8 @@ impl Default for PoolOptions {
 /// Whoever remembers what a check has found names a [`Revocations`] to be [told](Self::telling).
 pub struct PostgresStore {
     pool: Pool<AsyncPgConnection>,
-    connector: Connector,
-    runtime: Handle,
+    pub(crate) connector: Connector,
+    pub(crate) runtime: Handle,
     /// What checks are asked on.
     pub(crate) lane: Lane,
     memory: Arc<dyn Revocations>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_domain::{
-    Backlog, CodePurpose, MailClass, Purge, StoreError, Timestamp, Upkeep,
+    Backlog, CodePurpose, Hanging, KeyId, MailClass, Purge, StoreError, Timestamp, Upkeep,
     rules::{DAY, REMEMBERED_FOR},
 };
 use diesel::{
@@ -24,6 +24,7 @@ use crate::{
     migrations, registrations,
     rows::{moment, stored},
     schema::{codes, emails, events, key_pairs, outbox, sessions, users},
+    server_keys,
 };
 
 /// How long a settled mail is kept, with what the mail server said of it.
@@ -37,6 +38,12 @@ impl Upkeep for PostgresStore {
 
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
         self.read(now, |conn, now| Box::pin(backlog(conn, *now))).await
+    }
+
+    async fn what_hangs_on_keys(&self, now: Timestamp) -> Result<Vec<(KeyId, Hanging)>, StoreError> {
+        let connector = self.connector.clone();
+        let counting = self.runtime.spawn(async move { server_keys::what_hangs_on_each(&connector, now).await });
+        counting.await.map_err(StoreError::unavailable)?
     }
 
     async fn purge(&self, purge: &Purge) -> Result<u64, StoreError> {
@@ -95,7 +102,7 @@ async fn owed(conn: &mut AsyncPgConnection, class: MailClass) -> Result<Vec<PgTi
 
 /// [`CodeState::is_living_at`](auth_domain::CodeState::is_living_at) as a condition, for deciding about many rows at once.
 #[auto_type(no_type_alias)]
-fn is_living_at(now: PgTimestamp) -> _ {
+pub(crate) fn is_living_at(now: PgTimestamp) -> _ {
     let tries: i32 = TRIES;
     not(codes::ended).and(codes::wrong_guesses.lt(tries)).and(codes::expires_at.gt(now))
 }

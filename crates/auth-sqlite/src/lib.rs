@@ -9,7 +9,7 @@
 //! | `migrations` | making the file and bringing its layout up to date |
 //! | `error` | [`OpenError`], and what SQLite's failures mean to the domain |
 //! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `lockouts`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
-//! | `registrations`, `codes`, `signing_in`, `throttles`, `failures`, `pages`, `usage` | what several of those share, and what is worth a statement of its own |
+//! | `registrations`, `codes`, `signing_in`, `throttles`, `failures`, `pages`, `usage`, `server_keys` | what several of those share, and what is worth a statement of its own |
 //! | `archive` | [`SqliteArchive`]: reading everything, for another kind of store |
 //! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
 //!
@@ -51,6 +51,7 @@ mod redeeming;
 mod registrations;
 mod rows;
 mod schema;
+mod server_keys;
 mod sessions;
 mod signing_in;
 mod store;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_domain::{
-    Backlog, CodePurpose, CodeState, MailClass, Purge, StoreError, Timestamp, Upkeep, rules::failures_are_over,
+    Backlog, CodePurpose, CodeState, Hanging, KeyId, MailClass, Purge, StoreError, Timestamp, Upkeep,
+    rules::failures_are_over,
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl,
@@ -20,6 +21,7 @@ use crate::{
     failures::FailureRow,
     migrations, registrations,
     schema::{codes, emails, events, failures, key_pairs, known_networks, outbox, sessions, throttles, users},
+    server_keys,
 };
 
 /// How long a settled mail is kept, with what the mail server said of it.
@@ -33,6 +35,10 @@ impl Upkeep for SqliteStore {
 
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
         self.read(move |conn| backlog(conn, now)).await
+    }
+
+    async fn what_hangs_on_keys(&self, now: Timestamp) -> Result<Vec<(KeyId, Hanging)>, StoreError> {
+        self.read(move |conn| server_keys::what_hangs_on_each(conn, now)).await
     }
 
     async fn purge(&self, purge: &Purge) -> Result<u64, StoreError> {
@@ -80,7 +86,7 @@ fn counted(rows: usize) -> u64 {
 
 /// [`CodeState::is_living_at`] as a condition, for deciding about many rows at once.
 #[auto_type(no_type_alias)]
-fn is_living_at(now: i64) -> _ {
+pub(crate) fn is_living_at(now: i64) -> _ {
     let tries: i64 = i64::from(CodeState::TRIES);
     codes::ended.eq(false).and(codes::wrong_guesses.lt(tries)).and(codes::expires_at.gt(now))
 }

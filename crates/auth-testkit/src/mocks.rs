@@ -1,11 +1,11 @@
 use async_trait::async_trait;
 use auth_domain::{
     Account, AccountFilter, Accounts, AddressKey, Applied, Audit, Backlog, Changed, ClaimedMail, CodeGuess, Codes,
-    Created, CredentialId, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, Event, EventId, KeyPair,
-    KeyPairId, KeyPairs, KnownAddress, LiveKeyPair, LiveSession, Lockout, Lockouts, Mail, MailError, MailId, Mailer,
-    NewAccount, NewKeyPair, NewSession, Outbox, Page, Paged, PendingKeyPair, PendingSignIn, Purge, Redeemed,
-    Registered, Registration, Requested, Session, SessionId, Sessions, Settlement, StoreError, Timestamp, TokenDigest,
-    ToldLockout, Unlocked, Upkeep, User, UserChange, UserId, Users, Verified, Vouched, VouchedEmail,
+    Created, CredentialId, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, Event, EventId, Hanging,
+    KeyId, KeyPair, KeyPairId, KeyPairs, KnownAddress, LiveKeyPair, LiveSession, Lockout, Lockouts, Mail, MailError,
+    MailId, Mailer, NewAccount, NewKeyPair, NewSession, Outbox, Page, Paged, PendingKeyPair, PendingSignIn, Purge,
+    Redeemed, Registered, Registration, Requested, Session, SessionId, Sessions, Settlement, StoreError, Timestamp,
+    TokenDigest, ToldLockout, Unlocked, Upkeep, User, UserChange, UserId, Users, Verified, Vouched, VouchedEmail,
 };
 
 mockall::mock! {
@@ -94,6 +94,7 @@ mockall::mock! {
     impl Upkeep for Store {
         async fn check_ready(&self) -> Result<(), StoreError>;
         async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError>;
+        async fn what_hangs_on_keys(&self, now: Timestamp) -> Result<Vec<(KeyId, Hanging)>, StoreError>;
         async fn purge(&self, purge: &Purge) -> Result<u64, StoreError>;
     }
 }

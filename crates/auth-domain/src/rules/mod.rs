@@ -12,6 +12,7 @@ mod guessing;
 mod key_pairs;
 mod known_networks;
 mod registration;
+mod server_keys;
 mod sessions;
 mod throttling;
 
@@ -29,5 +30,6 @@ pub use guessing::{
 pub use key_pairs::{judge_roles, key_pair_is_accepted};
 pub use known_networks::{KNOWN_NETWORKS_AT_MOST, forgotten_networks, network_is_known};
 pub use registration::{AliasHolder, AliasVerdict, judge_alias};
+pub use server_keys::{KeyStays, judge_key_removal, keys_in_use};
 pub use sessions::{extended_expiry, judge_freshness, session_is_accepted};
 pub use throttling::{Asking, Charge, HeldBack, HeldBackBy, judge_asking, judge_throttle};

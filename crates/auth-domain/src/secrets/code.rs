@@ -42,7 +42,7 @@ impl VerificationCode {
     /// Keyed, because a million plain digests are computed in no time; bound, because a hash copied to another
     /// row must not open that one.
     pub fn hash(&self, id: CodeId, purpose: CodePurpose, keys: &ServerKeys) -> CodeHash {
-        CodeHash::new(keys.signing().code_tag(id, purpose, &self.0))
+        CodeHash::new(keys.list().signing().code_tag(id, purpose, &self.0))
     }
 }
 
@@ -52,7 +52,7 @@ impl CodeGuess {
     /// `text` is whatever the client sent. What is not six digits is simply a guess that is never right, and
     /// counts as one.
     pub fn hashes(id: CodeId, purpose: CodePurpose, text: &str, keys: &ServerKeys) -> Vec<CodeHash> {
-        keys.all().map(|key| CodeHash::new(key.code_tag(id, purpose, text))).collect()
+        keys.list().all().map(|key| CodeHash::new(key.code_tag(id, purpose, text))).collect()
     }
 }
 

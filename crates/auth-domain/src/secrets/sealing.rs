@@ -13,6 +13,7 @@ pub(crate) fn seal(
     keys: &ServerKeys,
     entropy: &dyn Entropy,
 ) -> Result<SealedMail, EntropyError> {
+    let keys = keys.list();
     let key = keys.signing();
     let mut nonce = [0; NONCE_LEN];
     entropy.fill(&mut nonce)?;
@@ -26,6 +27,7 @@ pub(crate) fn seal(
 
 /// Decrypts a queued mail; `None` when its key is gone, or when it is not what was sealed under that id.
 pub(crate) fn open(sealed: &SealedMail, mail: MailId, keys: &ServerKeys) -> Option<Zeroizing<Vec<u8>>> {
+    let keys = keys.list();
     let key = keys.all().find(|key| key.id() == sealed.key_id)?;
     let (nonce, rest) = sealed.bytes.split_at_checked(NONCE_LEN)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;

@@ -1,4 +1,8 @@
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use ring::{aead, hkdf, hmac};
 use zeroize::Zeroizing;
@@ -9,13 +13,18 @@ use crate::{CodeId, CodePurpose};
 ///
 /// Rotation is adding a key at the front and removing the old one once nothing hangs on it. With several replicas
 /// it takes two steps: append the new key everywhere, then move it to the front.
-pub struct ServerKeys {
+///
+/// Whoever holds the keys sees it when they are [replaced](Self::replace).
+pub struct ServerKeys(RwLock<Arc<KeyList>>);
+
+/// The keys as they are at some moment.
+pub(super) struct KeyList {
     signing: ServerKey,
     older: Vec<ServerKey>,
 }
 
 /// Names a server key without telling anything about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(u32);
 
 /// There must be a key.
@@ -36,25 +45,49 @@ impl ServerKeys {
     pub fn new(secrets: impl IntoIterator<Item = [u8; 32]>) -> Result<Self, NoServerKey> {
         let mut keys = secrets.into_iter().map(|secret| ServerKey::derive(&Zeroizing::new(secret)));
         let signing = keys.next().ok_or(NoServerKey)?;
-        Ok(Self { signing, older: keys.collect() })
+        Ok(Self::of(Arc::new(KeyList { signing, older: keys.collect() })))
     }
 
+    fn of(list: Arc<KeyList>) -> Self {
+        Self(RwLock::new(list))
+    }
+
+    /// From now on these are the keys of `others`, for everybody who holds them.
+    pub fn replace(&self, others: &Self) {
+        let list = others.list();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = list;
+    }
+
+    /// The keys as they are now, whatever they are replaced by: for what is made in several steps under one key.
+    #[must_use]
+    pub fn as_they_are(&self) -> Self {
+        Self::of(self.list())
+    }
+
+    /// The keys as they are now.
+    pub(super) fn list(&self) -> Arc<KeyList> {
+        // Nobody panics while holding this, and a list is put there as a whole.
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The id of the key that signs.
+    pub fn signing_id(&self) -> KeyId {
+        self.list().signing().id()
+    }
+
+    /// The ids of all keys, the signing one first.
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> + use<> {
+        self.list().all().map(ServerKey::id).collect::<Vec<_>>().into_iter()
+    }
+}
+
+impl KeyList {
     pub(super) fn signing(&self) -> &ServerKey {
         &self.signing
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &ServerKey> {
         std::iter::once(&self.signing).chain(&self.older)
-    }
-
-    /// The id of the key that signs.
-    pub fn signing_id(&self) -> KeyId {
-        self.signing.id()
-    }
-
-    /// The ids of all keys, the signing one first.
-    pub fn ids(&self) -> impl Iterator<Item = KeyId> {
-        self.all().map(ServerKey::id)
     }
 }
 
@@ -137,6 +170,16 @@ mod tests {
         let second: Vec<_> = ServerKeys::new([[8; 32], [7; 32]]).unwrap().ids().collect();
         assert_eq!(second.get(1), alone.first());
         assert_eq!(alone.first().unwrap().to_string().parse(), Ok(*alone.first().unwrap()));
+    }
+
+    #[test]
+    fn whoever_holds_the_keys_sees_them_replaced_and_a_snapshot_stays() {
+        let held = Arc::new(ServerKeys::new([[7; 32]]).unwrap());
+        let before = held.as_they_are();
+        held.replace(&ServerKeys::new([[8; 32], [7; 32]]).unwrap());
+        assert_eq!(held.ids().nth(1), Some(before.signing_id()));
+        assert_ne!(held.signing_id(), before.signing_id());
+        assert_eq!(before.ids().count(), 1);
     }
 
     #[test]

@@ -95,10 +95,12 @@ impl Auth {
         wish: &KeyPairWish,
         now: Timestamp,
     ) -> Result<(CreatedKeyPair, NewKeyPair), AuthError> {
+        // Both halves hang on one key.
+        let keys = self.keys.as_they_are();
         let created = CreatedKeyPair {
             id: KeyPairId::mint(now, self.entropy())?,
-            api_key: ApiKey::mint(&self.keys, self.entropy())?,
-            api_secret: ApiSecret::mint(&self.keys, self.entropy())?,
+            api_key: ApiKey::mint(&keys, self.entropy())?,
+            api_secret: ApiSecret::mint(&keys, self.entropy())?,
             name: wish.name.clone(),
             expires_at: now.plus(wish.life.span()),
             code_id: None,

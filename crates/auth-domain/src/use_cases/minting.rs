@@ -113,13 +113,14 @@ impl Auth {
         let id = CodeId::mint(now, self.entropy())?;
         let digits = VerificationCode::mint(self.entropy())?;
         // Both, whichever is wanted: making a decoy is the same work.
-        let real_hash = digits.hash(id, purpose, &self.keys);
+        let keys = self.keys.as_they_are();
+        let real_hash = digits.hash(id, purpose, &keys);
         let decoy_hash = CodeHash::unreachable(self.entropy())?;
         let code = NewCode {
             id,
             purpose,
             hash: if real { real_hash } else { decoy_hash },
-            key_id: self.keys.signing_id(),
+            key_id: keys.signing_id(),
             address: address.key(),
             network: client.network(),
             created_at: now,

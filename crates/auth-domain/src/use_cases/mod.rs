@@ -10,6 +10,7 @@ mod key_pairs;
 mod limits;
 mod minting;
 mod redeeming;
+mod server_keys;
 mod sessions;
 mod sign_in;
 mod sign_up;

@@ -15,6 +15,7 @@ mod key_pairs;
 mod limits;
 mod person;
 mod registration;
+mod server_keys;
 mod sessions;
 mod sign_in;
 mod step_up;

@@ -9,7 +9,7 @@
 
 mod arguments;
 mod errand;
-mod people;
+pub(crate) mod people;
 mod programs;
 
 use std::io::{self, Write};

@@ -82,7 +82,7 @@ fn key_pair(key_pair: &KeyPair) -> [String; 7] {
     ]
 }
 
-fn write_table<const COLUMNS: usize>(
+pub(crate) fn write_table<const COLUMNS: usize>(
     out: &mut impl Write,
     header: [&str; COLUMNS],
     rows: impl Iterator<Item = [String; COLUMNS]>,

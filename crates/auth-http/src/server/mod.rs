@@ -1,9 +1,15 @@
 //! The running service, from its first to its last moment.
 
+mod certificate;
 mod transport;
 mod unheard;
+mod watching;
+mod wire;
 
-use std::{io, net::SocketAddr, pin::pin};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc};
+
+use auth_domain::ServerKeys;
+pub use certificate::CertificateError;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
@@ -11,8 +17,11 @@ use tracing::info;
 use crate::{
     compose::{ComposeError, Parts, compose},
     jobs::Jobs,
+    key_file::{KeyFile, KeyFileError},
     settings::Settings,
 };
+use certificate::Tls;
+use watching::{Watched, watch};
 
 /// Why the service could not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -28,13 +37,17 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// There is no certificate to show.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The server broke.
     #[error("the server ended")]
     Ended(#[from] io::Error),
 }
 
 /// Serves until SIGTERM or SIGINT: then no more connections are accepted, running requests get ten seconds, mails
-/// being handed over are finished and last uses are written.
+/// being handed over are finished and last uses are written. At SIGHUP, and when they have changed, the files of the server
+/// keys and of the certificate are read again.
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let address = settings.http.bind;
     let cors_origins = settings.http.cors_origins.clone();
@@ -47,10 +60,17 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         info!(signal = name, "stopping");
     };
 
-    let Parts { service, work, preparing } = compose(settings)?;
-    let (server, bound) = transport::listen(address, service.clone(), cors_origins, stop)
+    // Before anything else: without somebody who waits for it, it would end the process.
+    let hangup = signal(SignalKind::hangup())?;
+    let tls = settings.http.tls.named().map(|files| Tls::with(files.clone())).transpose()?;
+
+    let Parts { service, work, preparing, keys, key_file } = compose(settings)?;
+    let watched = watched(key_file, keys, tls.as_ref());
+    let encrypted = tls.is_some();
+    let (server, bound) = transport::listen(address, service.clone(), cors_origins, tls, stop)
         .map_err(|source| ServeError::Listen { address, source })?;
-    info!(address = %bound, "listening");
+    let watching = tokio::spawn(watch(watched, hangup));
+    info!(address = %bound, tls = encrypted, "listening");
     let mut server = pin!(server);
     let mut jobs = None;
     let outcome = tokio::select! {
@@ -66,9 +86,27 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         },
     };
 
+    watching.abort();
     if let Some(jobs) = jobs {
         jobs.stop().await;
     }
     info!("stopped");
     outcome
+}
+
+/// What is read again while the service runs.
+fn watched(key_file: Option<KeyFile>, keys: Arc<ServerKeys>, tls: Option<&Tls>) -> Vec<Watched> {
+    let server_keys = key_file.map(|file| {
+        let path = file.path().to_owned();
+        Watched::new("server keys", [path], move || {
+            let read = file.read()?;
+            let are_others = !read.ids().eq(keys.ids());
+            if are_others {
+                keys.replace(&read);
+            }
+            Ok::<_, KeyFileError>(are_others)
+        })
+    });
+    let certificate = tls.cloned().map(|tls| Watched::new("certificate", tls.files(), move || tls.renew()));
+    server_keys.into_iter().chain(certificate).collect()
 }

@@ -6,7 +6,7 @@ use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_confi
 use actix_web::{dev::AppConfig, web};
 use tokio::net::TcpStream;
 
-use super::unheard::Unheard;
+use super::{certificate::Tls, unheard::Unheard, wire::Wire};
 use crate::{routes::app, service::Service};
 
 /// How long a client may take to send the head of a request.
@@ -23,6 +23,7 @@ pub(super) fn listen(
     address: SocketAddr,
     service: web::Data<Service>,
     cors_origins: Vec<String>,
+    tls: Option<Tls>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<(Server, SocketAddr)> {
     let listener = std::net::TcpListener::bind(address)?;
@@ -45,13 +46,18 @@ pub(super) fn listen(
                 async move { draining.notified().await }
             })
             .finish(app);
+        let tls = tls.clone();
         fn_service(move |stream: TcpStream| {
-            let new_id = new_id.clone();
+            let (new_id, tls) = (new_id.clone(), tls.clone());
             async move {
                 // Answers are small and whole: waiting to fill a segment only delays them.
                 stream.set_nodelay(true)?;
                 let peer = stream.peer_addr().ok();
-                Ok::<_, actix_http::error::DispatchError>((Unheard::on(stream, new_id), Protocol::Http1, peer))
+                let wire = match tls {
+                    None => Wire::Plain(stream),
+                    Some(tls) => Wire::Tls(Box::new(tls.accept(stream).await?)),
+                };
+                Ok::<_, actix_http::error::DispatchError>((Unheard::on(wire, new_id), Protocol::Http1, peer))
             }
         })
         .and_then(http)

@@ -5,6 +5,7 @@
 mod places;
 mod secret_text;
 mod shapes;
+mod tls_files;
 
 use std::{
     collections::BTreeMap,
@@ -33,6 +34,7 @@ use crate::{
 pub use places::{Database, MailPlace, UnknownPlace};
 pub use secret_text::SecretText;
 use shapes::{Often, Span, SpanOrOff};
+pub use tls_files::TlsFiles;
 
 const DEFAULTS: &str = include_str!("defaults.toml");
 
@@ -84,6 +86,8 @@ pub struct Http {
     /// The web origins whose scripts may call the API.
     #[serde(deserialize_with = "shapes::list")]
     pub cors_origins: Vec<String>,
+    /// The certificate that clients are shown, if any.
+    pub tls: TlsFiles,
 }
 
 /// Logging.
@@ -119,6 +123,9 @@ pub enum SettingsError {
     /// An origin that a browser would never send.
     #[error("setting http.cors_origins: {0:?} is no origin such as https://app.example.org")]
     BadOrigin(String),
+    /// A certificate without its key, or a key without its certificate.
+    #[error("settings http.tls.cert and http.tls.key: only one of them is set")]
+    HalfOfTls,
     /// Spans cannot be sent there.
     #[error("setting telemetry.otlp")]
     BadCollector(#[from] InvalidCollector),
@@ -280,6 +287,9 @@ impl TryFrom<Raw> for Settings {
         };
         if let Some(origin) = raw.http.cors_origins.iter().find(|origin| !is_origin(origin)) {
             return Err(SettingsError::BadOrigin(origin.clone()));
+        }
+        if raw.http.tls.are_half_named() {
+            return Err(SettingsError::HalfOfTls);
         }
         let telemetry = match raw.telemetry.otlp.expose().trim() {
             "" => None,

@@ -19,6 +19,8 @@ mod postgres;
 mod process;
 mod readme;
 mod revoking;
+mod rotating;
 mod security;
+mod tls;
 mod traces;
 mod wire;

@@ -151,7 +151,7 @@ pub(crate) fn read_code(folder: &Path, alias: &str) -> String {
     within_patience(|| mailed_code(folder, alias))
 }
 
-fn mailed_code(folder: &Path, alias: &str) -> Option<String> {
+pub(crate) fn mailed_code(folder: &Path, alias: &str) -> Option<String> {
     let entries = std::fs::read_dir(folder.join("data/outbox")).ok()?;
     let mut mails: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     mails.retain(|path| path.extension().is_some_and(|extension| extension == "eml"));

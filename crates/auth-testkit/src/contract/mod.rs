@@ -20,6 +20,7 @@ mod lockouts;
 mod outbox;
 mod purge;
 mod registration;
+mod server_keys;
 mod sessions;
 mod sign_in;
 mod supervision;
@@ -43,6 +44,7 @@ pub use lockouts::*;
 pub use outbox::*;
 pub use purge::*;
 pub use registration::*;
+pub use server_keys::*;
 pub use sessions::*;
 pub use sign_in::*;
 pub use supervision::*;
@@ -270,6 +272,10 @@ sentences! { $
         purging_lets_a_settled_mail_go_after_a_week,
         the_backlog_tells_what_is_owed_by_class_and_since_when,
         the_backlog_tells_since_when_there_is_something_to_purge,
+    ],
+    hanging_on_keys: [
+        what_is_alive_is_counted_under_the_key_that_it_hangs_on,
+        what_has_ended_hangs_on_no_key,
     ],
 }
 

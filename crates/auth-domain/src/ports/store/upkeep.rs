@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::Timestamp;
+use crate::{Hanging, KeyId, Timestamp};
 
 /// How far what is to be done in a store is behind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,6 +46,12 @@ pub trait Upkeep: Send + Sync {
     /// What there is to be done at `now`. Reads no more than [`Backlog::COUNTED_AT_MOST`] rows of a kind, however many there
     /// are.
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError>;
+
+    /// What hangs on each server key at `now`, for those on which anything does, in no particular order.
+    ///
+    /// Reads the tables through: no sign-in pays for an index that is asked for once a year. It may take seconds, and holds
+    /// up nobody.
+    async fn what_hangs_on_keys(&self, now: Timestamp) -> Result<Vec<(KeyId, Hanging)>, StoreError>;
 
     /// Deletes, within the limit for each: sessions and key pairs that ended, sign-ins, registrations and key pairs that
     /// nobody can complete any more, codes past their end by themselves, mails settled a week ago or earlier, wrong guesses

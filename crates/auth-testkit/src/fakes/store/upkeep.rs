@@ -1,7 +1,7 @@
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
-use auth_domain::{Backlog, MailClass, Purge, StoreError, Timestamp, Upkeep, rules::failures_are_over};
+use auth_domain::{Backlog, Hanging, KeyId, MailClass, Purge, StoreError, Timestamp, Upkeep, rules::failures_are_over};
 
 use super::{
     InMemoryStore,
@@ -31,6 +31,25 @@ impl Upkeep for InMemoryStore {
             owed_since: owed().map(|mail| mail.created_at).min(),
             ended_since: ends.filter(|end| *end <= now).min(),
         })
+    }
+
+    async fn what_hangs_on_keys(&self, now: Timestamp) -> Result<Vec<(KeyId, Hanging)>, StoreError> {
+        let state = self.transaction()?;
+        let mut hanging: HashMap<KeyId, Hanging> = HashMap::new();
+        for row in state.sessions.iter().filter(|row| row.verified_at.is_some() && row.expires_at > now) {
+            hanging.entry(row.new.key_id).or_default().sessions += 1;
+        }
+        for row in state.key_pairs.iter().filter(|row| row.verified && row.new.expires_at > now) {
+            hanging.entry(row.new.key_id).or_default().key_pairs += 1;
+        }
+        for row in state.codes.iter().filter(|row| row.state().is_living_at(now)) {
+            hanging.entry(row.new.key_id).or_default().codes += 1;
+        }
+        let owed = state.mails.iter().filter(|mail| mail.settled_at.is_none() && mail.class != MailClass::Decoy);
+        for sealed in owed.filter_map(|mail| mail.sealed.as_ref()) {
+            hanging.entry(sealed.key_id).or_default().mails += 1;
+        }
+        Ok(hanging.into_iter().collect())
     }
 
     async fn purge(&self, purge: &Purge) -> Result<u64, StoreError> {
