@@ -1,5 +1,5 @@
--- Guessing budgets and limits: what they remember, and how the facts that they hold back are judged and charged for, in the
--- round trip that each takes anyway.
+-- Guessing budgets and limits: what they remember, and how the facts that they hold back are judged and charged for. Those that
+-- are one call do it in that call.
 --
 -- A request that is refused waits for nobody: whether it is, is read before anything is locked. What a request is charged to
 -- is locked last, just before the transaction ends: others from the same network wait for it.
