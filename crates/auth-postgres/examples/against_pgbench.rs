@@ -53,7 +53,7 @@ SELECT open_session(ROW(made.session, ('00000000-0000-7000-8000-' || lpad(:n, 12
     ('00000000-0000-7000-a000-' || lpad(:n, 12, '0'))::uuid, sha256(uuid_send(made.session)), '0badcafe', 'standard', now(),
     now() + interval '1 day', '192.0.2.7', 'Sample/1.0', made.code, 'sign-in', 'user' || :n || '@example.org', '192.0.2.0/24',
     sha256(uuid_send(made.code)), '0badcafe', now(), now() + interval '1 hour', made.mail, 'code', made.code, '0badcafe',
-    sha256(uuid_send(made.mail)), now())::pending_sign_in, 5, 5, NULL)
+    sha256(uuid_send(made.mail)), now())::pending_sign_in, 5, 5)
 FROM (SELECT
     (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000000)::bigint), 16, '0') || substr(md5(random()::text), 1, 16))::uuid,
     (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000000)::bigint), 16, '0') || substr(md5(random()::text), 1, 16))::uuid,

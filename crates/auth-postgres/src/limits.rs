@@ -99,12 +99,8 @@ impl Measure {
     }
 }
 
-/// Writes a restraint into a statement: `NULL` if there are no limits, which costs no more than the word.
-pub(crate) fn bind<'b>(out: &mut AstPass<'_, 'b, Pg>, measure: Option<&'b Measure>) -> QueryResult<()> {
-    let Some(measure) = measure else {
-        out.push_sql("NULL::restraint");
-        return Ok(());
-    };
+/// Writes a restraint into a statement.
+pub(crate) fn bind<'b>(out: &mut AstPass<'_, 'b, Pg>, measure: &'b Measure) -> QueryResult<()> {
     out.push_sql("ROW(");
     bind_all!(
         out,
@@ -214,7 +210,7 @@ impl Query for Call<'_> {
 impl QueryFragment<Pg> for Call<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(self.before);
-        bind(&mut out, Some(self.measure))?;
+        bind(&mut out, self.measure)?;
         out.push_sql(self.after);
         Ok(())
     }

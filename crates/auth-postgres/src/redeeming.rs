@@ -174,7 +174,11 @@ impl QueryFragment<Pg> for Call<'_> {
             SqlUuid: &OPENED,
         );
         out.push_sql(")::event_candidates, ");
-        limits::bind(&mut out, self.measure.as_ref())?;
+        match &self.measure {
+            Some(measure) => limits::bind(&mut out, measure)?,
+            // Which costs no more than the word.
+            None => out.push_sql("NULL"),
+        }
         out.push_sql(")");
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Sign-ins: sessions that wait for their code. They are stored by functions of the database's, in one round trip.
 
+use std::marker::PhantomData;
+
 use auth_domain::{CodeId, CodeState, PendingSignIn, Requested, rules::Asking};
 use diesel::{
     QueryResult,
@@ -26,9 +28,14 @@ const LIVING_PER_ADDRESS: i32 = CodeState::LIVING_PER_ADDRESS as i32;
 
 /// Opens a session that waits for its code.
 pub(crate) async fn open_session(conn: &mut AsyncPgConnection, sign_in: &PendingSignIn) -> Result<Requested, Failure> {
-    let measure = sign_in.restraint.as_ref().map(|asked| Measure::of_request(asked, Asking::SignIn, &sign_in.code));
+    let Some(restraint) = &sign_in.restraint else {
+        let is_open: bool = Call::<Bool>::of("SELECT open_session(", sign_in, None).get_result(conn).await?;
+        return Ok(if is_open { Requested::Yes } else { Requested::Stale });
+    };
+    let measure = Measure::of_request(restraint, Asking::SignIn, &sign_in.code);
+    let open = "SELECT outcome, refused_by, until, owner, was_told FROM open_limited_session(";
     let (outcome, refused_by, until, owner, told): (String, _, _, _, _) =
-        Call::of(OPEN_SESSION, sign_in, measure.as_ref()).get_result(conn).await?;
+        Call::<Outcome>::of(open, sign_in, Some(&measure)).get_result(conn).await?;
     match outcome.as_str() {
         "opened" => Ok(Requested::Yes),
         "stale" => Ok(Requested::Stale),
@@ -44,20 +51,21 @@ pub(crate) async fn store(
     sign_in: &PendingSignIn,
     measure: Option<&Measure>,
 ) -> Result<(), Failure> {
+    let store = if measure.is_some() { "SELECT store_limited_sign_in(" } else { "SELECT store_sign_in(" };
     // What it returns is void: there is nothing to read.
-    Call::of(STORE_SIGN_IN, sign_in, measure).execute(conn).await?;
+    Call::<Bool>::of(store, sign_in, measure).execute(conn).await?;
     Ok(())
 }
 
-/// What goes before and after the arguments that the functions share.
-type Function = (&'static str, &'static str);
-
-const OPEN_SESSION: Function = ("SELECT outcome, refused_by, until, owner, was_told FROM open_session(", ")");
-const STORE_SIGN_IN: Function = ("SELECT store_sign_in(", ", NULL)");
+/// What `open_limited_session` returns: what it came to, and of a request that was refused what
+/// [`refusal`](limits::refusal) reads.
+type Outcome = (Text, Nullable<Text>, Nullable<Timestamptz>, Nullable<SqlUuid>, Bool);
 
 /// A call of one of the functions that take a `pending_sign_in`.
-struct Call<'a> {
-    function: Function,
+struct Call<'a, Returned> {
+    /// Up to its arguments, of which it takes the restraint only if there is one.
+    function: &'static str,
+    returned: PhantomData<Returned>,
     sign_in: &'a PendingSignIn,
     measure: Option<&'a Measure>,
     session: Uuid,
@@ -78,11 +86,12 @@ struct Call<'a> {
     mail_created_at: PgTimestamp,
 }
 
-impl<'a> Call<'a> {
-    fn of(function: Function, sign_in: &'a PendingSignIn, measure: Option<&'a Measure>) -> Self {
+impl<'a, Returned> Call<'a, Returned> {
+    fn of(function: &'static str, sign_in: &'a PendingSignIn, measure: Option<&'a Measure>) -> Self {
         let PendingSignIn { session, code, mail, restraint: _ } = sign_in;
         Self {
             function,
+            returned: PhantomData,
             sign_in,
             measure,
             session: session.id.uuid(),
@@ -106,20 +115,19 @@ impl<'a> Call<'a> {
 }
 
 /// One statement for each function: which one, diesel finds by the text.
-impl QueryId for Call<'_> {
+impl<Returned> QueryId for Call<'_, Returned> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl Query for Call<'_> {
-    type SqlType = (Text, Nullable<Text>, Nullable<Timestamptz>, Nullable<SqlUuid>, Bool);
+impl<Returned> Query for Call<'_, Returned> {
+    type SqlType = Returned;
 }
 
-impl QueryFragment<Pg> for Call<'_> {
+impl<Returned> QueryFragment<Pg> for Call<'_, Returned> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let PendingSignIn { session, code, mail, restraint: _ } = self.sign_in;
-        let (before, after) = self.function;
-        out.push_sql(before);
+        out.push_sql(self.function);
         out.push_sql("ROW(");
         bind_all!(
             out,
@@ -150,9 +158,11 @@ impl QueryFragment<Pg> for Call<'_> {
         );
         out.push_sql(")::pending_sign_in, ");
         bind_all!(out, Integer: &TRIES, Integer: &LIVING_PER_ADDRESS);
-        out.push_sql(", ");
-        limits::bind(&mut out, self.measure)?;
-        out.push_sql(after);
+        if let Some(measure) = self.measure {
+            out.push_sql(", ");
+            limits::bind(&mut out, measure)?;
+        }
+        out.push_sql(")");
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
--- Guessing budgets and limits: what they remember, and how the facts that they hold back are judged and charged for, in the
--- round trip that each takes anyway.
+-- Guessing budgets and limits: what they remember, and how the facts that they hold back are judged and charged for. Those that
+-- are one call do it in that call.
 --
 -- A request that is refused waits for nobody: whether it is, is read before anything is locked. What a request is charged to
 -- is locked last, just before the transaction ends: others from the same network wait for it.
@@ -126,8 +126,10 @@ $$;
 -- Whether the audit log is to be told of another refusal: once in every span. A moment to come, which only a clock that
 -- stepped back can tell, does not silence it.
 CREATE FUNCTION is_to_be_told(told_at timestamptz, span interval, at timestamptz) RETURNS boolean
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT told_at IS NULL OR at < told_at OR at - span >= told_at
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN told_at IS NULL OR at < told_at OR at >= told_at + span;
+END
 $$;
 
 -- Tells the audit log of a request that a limit holds back, of the user whom the address belongs to.
@@ -160,18 +162,6 @@ BEGIN
 END
 $$;
 
--- The buckets that a request is charged to, in the order in which they are locked.
-CREATE FUNCTION buckets(asked restraint, counted_as text)
-RETURNS TABLE (kind text, address_key text, network text, every interval, span interval)
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT wanted.kind,
-        CASE wanted.kind WHEN 'mails-to-address' THEN asked.address_key ELSE '' END,
-        CASE wanted.kind WHEN 'mails-to-address' THEN counted_as ELSE asked.network END,
-        wanted.every, wanted.span
-    FROM unnest(asked.kinds, asked.every, asked.spans) AS wanted (kind, every, span)
-    ORDER BY wanted.kind
-$$;
-
 -- Judges a request by everything that limits it, and waits for nobody. What holds it back longest is `refused_by`: NULL when
 -- nothing does. The owner is that of the address, for a limit that is one for an address.
 CREATE FUNCTION refuse(
@@ -181,47 +171,53 @@ CREATE FUNCTION refuse(
 LANGUAGE plpgsql AS $$
 DECLARE
     failed failures;
-    bucket record;
+    is_for_address boolean;
+    held throttles;
+    longest throttles;
+    longest_span interval;
 BEGIN
     was_told := false;
     IF asked.address_key IS NOT NULL THEN
         counted_as := counted_under(asked, asked.address_key);
         SELECT * INTO failed FROM failures WHERE address_key = asked.address_key AND network = counted_as;
         until := shut_until(asked, failed);
+        refused_by := CASE WHEN until IS NOT NULL THEN 'guesses' END;
     END IF;
-    SELECT asked_for.kind, asked_for.address_key, asked_for.network, asked_for.span, held.told_at,
-        held.full_at + asked_for.every - asked_for.span AS room_at
-    INTO bucket
-    FROM buckets(asked, counted_as) AS asked_for CROSS JOIN LATERAL (
-        SELECT full_at, told_at FROM throttles
-        WHERE kind = asked_for.kind AND address_key = asked_for.address_key AND network = asked_for.network
-        -- Looked up one by one, however the planner takes a table to be filled that fills within minutes.
-        OFFSET 0
-    ) AS held
-    -- A moment that far ahead was told by a clock that has stepped back since: it holds nobody back.
-    WHERE held.full_at + asked_for.every > asked.at + asked_for.span AND held.full_at <= asked.at + 2 * asked_for.span
-    ORDER BY room_at DESC, kind LIMIT 1;
+    -- One by one: asked for all together, they would be planned anew each time.
+    FOR n IN 1 .. cardinality(asked.kinds) LOOP
+        is_for_address := asked.kinds[n] = 'mails-to-address';
+        SELECT * INTO held FROM throttles
+        WHERE kind = asked.kinds[n]
+            AND address_key = CASE WHEN is_for_address THEN asked.address_key ELSE '' END
+            AND network = CASE WHEN is_for_address THEN counted_as ELSE asked.network END;
+        -- A moment too far ahead was told by a clock that has stepped back since: it holds nobody back.
+        IF held.full_at + asked.every[n] > asked.at + asked.spans[n] AND held.full_at <= asked.at + 2 * asked.spans[n]
+            AND (until IS NULL OR until < held.full_at + asked.every[n] - asked.spans[n]) THEN
+            refused_by := held.kind;
+            until := held.full_at + asked.every[n] - asked.spans[n];
+            longest := held;
+            longest_span := asked.spans[n];
+        END IF;
+    END LOOP;
 
-    IF until IS NOT NULL AND (bucket.room_at IS NULL OR bucket.room_at <= until) THEN
-        refused_by := 'guesses';
+    IF refused_by = 'guesses' THEN
         SELECT told.owner, told.was_told INTO owner, was_told
         FROM refuse_for_guesses(asked, asked.address_key, counted_as) AS told;
-    ELSIF bucket.room_at IS NOT NULL THEN
-        refused_by := bucket.kind;
-        until := bucket.room_at;
-        IF bucket.address_key <> '' THEN
-            SELECT user_id INTO owner FROM emails WHERE address_key = bucket.address_key AND (verified OR vouched);
+    ELSIF refused_by IS NOT NULL THEN
+        IF longest.address_key <> '' THEN
+            SELECT user_id INTO owner FROM emails WHERE address_key = longest.address_key AND (verified OR vouched);
         END IF;
-        IF is_to_be_told(bucket.told_at, bucket.span, asked.at) THEN
+        -- Whoever holds the row charges it or tells of it at this moment.
+        IF is_to_be_told(longest.told_at, longest_span, asked.at) THEN
             PERFORM FROM throttles
-            WHERE kind = bucket.kind AND address_key = bucket.address_key AND network = bucket.network
-                AND is_to_be_told(told_at, bucket.span, asked.at)
+            WHERE kind = longest.kind AND address_key = longest.address_key AND network = longest.network
+                AND is_to_be_told(told_at, longest_span, asked.at)
             FOR NO KEY UPDATE SKIP LOCKED;
             was_told := FOUND;
         END IF;
         IF was_told THEN
             UPDATE throttles SET told_at = asked.at
-            WHERE kind = bucket.kind AND address_key = bucket.address_key AND network = bucket.network;
+            WHERE kind = longest.kind AND address_key = longest.address_key AND network = longest.network;
             PERFORM tell_of_refusal(asked, refused_by, owner);
         END IF;
     END IF;
@@ -234,26 +230,32 @@ $$;
 CREATE FUNCTION charge(asked restraint, counted_as text) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    charged bigint;
+    is_for_address boolean;
 BEGIN
     IF counted_as IS NULL AND asked.address_key IS NOT NULL THEN
         counted_as := counted_under(asked, asked.address_key);
     END IF;
-    INSERT INTO throttles AS held (kind, address_key, network, full_at)
-    SELECT kind, address_key, network, asked.at + every FROM buckets(asked, counted_as)
-    ON CONFLICT (kind, address_key, network) DO UPDATE
-    -- What one takes from a bucket is what it would have taken from a full one.
-    SET full_at = CASE
-        WHEN held.full_at > asked.at + 2 * asked.spans[array_position(asked.kinds, held.kind)] THEN asked.at
-        ELSE greatest(held.full_at, asked.at)
-    END + (excluded.full_at - asked.at)
-    WHERE held.full_at > asked.at + 2 * asked.spans[array_position(asked.kinds, held.kind)]
-        OR greatest(held.full_at, asked.at) + (excluded.full_at - asked.at)
-            <= asked.at + asked.spans[array_position(asked.kinds, held.kind)];
-    GET DIAGNOSTICS charged = ROW_COUNT;
-    IF charged < cardinality(asked.kinds) THEN
-        RAISE EXCEPTION 'others were charged first' USING ERRCODE = 'serialization_failure';
-    END IF;
+    -- They come sorted: in one order, whoever asks.
+    FOR n IN 1 .. cardinality(asked.kinds) LOOP
+        is_for_address := asked.kinds[n] = 'mails-to-address';
+        INSERT INTO throttles AS held (kind, address_key, network, full_at)
+        VALUES (
+            asked.kinds[n],
+            CASE WHEN is_for_address THEN asked.address_key ELSE '' END,
+            CASE WHEN is_for_address THEN counted_as ELSE asked.network END,
+            asked.at + asked.every[n]
+        )
+        ON CONFLICT (kind, address_key, network) DO UPDATE
+        SET full_at = CASE
+            WHEN held.full_at > asked.at + 2 * asked.spans[n] THEN asked.at
+            ELSE greatest(held.full_at, asked.at)
+        END + asked.every[n]
+        WHERE held.full_at > asked.at + 2 * asked.spans[n]
+            OR greatest(held.full_at, asked.at) + asked.every[n] <= asked.at + asked.spans[n];
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'others were charged first' USING ERRCODE = 'serialization_failure';
+        END IF;
+    END LOOP;
 END
 $$;
 
@@ -271,101 +273,47 @@ BEGIN
 END
 $$;
 
--- From here on the facts of before, with what limits ask of them.
-
-DROP FUNCTION open_session(pending_sign_in, integer, integer);
-DROP FUNCTION store_sign_in(pending_sign_in, integer, integer);
-DROP FUNCTION redeem_code(code_guess, integer, event_candidates);
-DROP FUNCTION spend_code(code_guess, integer);
-
--- Stores a sign-in, ends the codes that it supersedes, and charges for it. The address and its owner are locked by now.
-CREATE FUNCTION store_sign_in(
-    sign_in pending_sign_in, tries integer, living_per_address integer, asked restraint, counted_as text
-) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-    -- Those from the same network, and of the others the oldest, until the new one fits in.
-    WITH living AS (
-        SELECT id, network, created_at FROM codes
-        WHERE address_key = sign_in.address_key AND purpose = 'sign-in'
-            AND NOT ended AND wrong_guesses < tries AND expires_at > sign_in.code_created_at
-    )
-    UPDATE codes SET ended = true WHERE id IN (
-        SELECT id FROM living WHERE network = sign_in.network
-        UNION ALL
-        (SELECT id FROM living WHERE network <> sign_in.network
-            ORDER BY created_at DESC, id DESC OFFSET living_per_address - 1)
-    );
-
-    INSERT INTO sessions (id, user_id, digest, key_id, kind, created_at, expires_at, ip, user_agent)
-    VALUES (sign_in.session_id, sign_in.user_id, sign_in.digest, sign_in.session_key_id, sign_in.kind,
-        sign_in.session_created_at, sign_in.session_expires_at, sign_in.ip, sign_in.user_agent);
-    INSERT INTO codes (id, purpose, session_id, email_id, address_key, network, hash, key_id, created_at, expires_at)
-    VALUES (sign_in.code_id, sign_in.purpose, sign_in.session_id, sign_in.email_id, sign_in.address_key, sign_in.network,
-        sign_in.hash, sign_in.code_key_id, sign_in.code_created_at, sign_in.code_expires_at);
-    INSERT INTO outbox (id, class, code_id, key_id, sealed, created_at, due_at)
-    VALUES (sign_in.mail_id, sign_in.class, sign_in.mail_code_id, sign_in.mail_key_id, sign_in.sealed,
-        sign_in.mail_created_at, sign_in.mail_created_at);
-
-    IF NOT (asked IS NULL) THEN
-        PERFORM charge(asked, counted_as);
-    END IF;
-END
-$$;
-
--- Opens a session that waits for its code. What it comes to is one of:
+-- Opens a session within limits. Without any, `open_session` is called as before. What it comes to is one of:
 --
---   opened     it is stored
+--   opened     it is stored, and charged for
 --   stale      its owner has the address no longer; nothing is stored
 --   throttled  limits hold it back; nothing is stored
-CREATE FUNCTION open_session(
+CREATE FUNCTION open_limited_session(
     sign_in pending_sign_in, tries integer, living_per_address integer, asked restraint,
     OUT outcome text, OUT refused_by text, OUT until timestamptz, OUT owner uuid, OUT was_told boolean
 )
 LANGUAGE plpgsql AS $$
 DECLARE
-    registrations uuid[];
     counted_as text;
 BEGIN
-    was_told := false;
-    IF NOT (asked IS NULL) THEN
-        SELECT refusal.refused_by, refusal.until, refusal.owner, refusal.was_told, refusal.counted_as
-        INTO refused_by, until, owner, was_told, counted_as FROM refuse(asked) AS refusal;
-        IF refused_by IS NOT NULL THEN
-            outcome := 'throttled';
-            RETURN;
-        END IF;
-    END IF;
-    PERFORM lock_address(sign_in.address_key);
-    PERFORM lock_owner(sign_in.address_key);
-
-    -- A registration lives as long as a code for its address. The new code must not revive one that has ended.
-    registrations := ARRAY(
-        SELECT users.id FROM emails JOIN users ON users.id = emails.user_id
-        WHERE emails.address_key = sign_in.address_key AND users.registration IS NOT NULL
-    );
-    IF registrations <> '{}' AND NOT EXISTS (
-        SELECT FROM codes
-        WHERE address_key = sign_in.address_key AND purpose = 'sign-in'
-            AND NOT ended AND wrong_guesses < tries AND expires_at > sign_in.code_created_at
-    ) THEN
-        PERFORM delete_users(registrations);
-    END IF;
-
-    IF sign_in.user_id IS NOT NULL AND NOT EXISTS (
-        SELECT FROM emails JOIN users ON users.id = emails.user_id
-        WHERE emails.id = sign_in.email_id AND emails.user_id = sign_in.user_id
-            AND emails.address_key = sign_in.address_key
-            AND (emails.verified OR emails.vouched OR users.registration = 'pending')
-    ) THEN
+    SELECT refusal.refused_by, refusal.until, refusal.owner, refusal.was_told, refusal.counted_as
+    INTO refused_by, until, owner, was_told, counted_as FROM refuse(asked) AS refusal;
+    IF refused_by IS NOT NULL THEN
+        outcome := 'throttled';
+    ELSIF open_session(sign_in, tries, living_per_address) THEN
+        PERFORM charge(asked, counted_as);
+        outcome := 'opened';
+    ELSE
         outcome := 'stale';
-        RETURN;
     END IF;
-
-    PERFORM store_sign_in(sign_in, tries, living_per_address, asked, counted_as);
-    outcome := 'opened';
 END
 $$;
+
+-- Stores a sign-in within limits that were looked at when its transaction began.
+CREATE FUNCTION store_limited_sign_in(
+    sign_in pending_sign_in, tries integer, living_per_address integer, asked restraint
+) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM store_sign_in(sign_in, tries, living_per_address);
+    PERFORM charge(asked, NULL);
+END
+$$;
+
+-- From here on what redeems codes, as before, with what limits ask of it.
+
+DROP FUNCTION redeem_code(code_guess, integer, event_candidates);
+DROP FUNCTION spend_code(code_guess, integer);
 
 ALTER TYPE code_guess ADD ATTRIBUTE network text;
 
