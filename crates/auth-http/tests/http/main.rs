@@ -19,5 +19,7 @@ mod postgres;
 mod process;
 mod readme;
 mod revoking;
+#[path = "../running/mod.rs"]
+mod running;
 mod traces;
 mod wire;
