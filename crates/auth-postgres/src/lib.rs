@@ -47,6 +47,7 @@ mod lag;
 mod lane;
 mod listening;
 mod locks;
+mod losses;
 mod migrations;
 mod options;
 mod outbox;

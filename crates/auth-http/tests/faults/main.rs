@@ -17,6 +17,8 @@ mod disk_full;
 mod doors;
 mod fleet;
 mod mail_server;
+mod network;
+mod network_cut;
 mod person;
 mod pool_exhausted;
 mod postbox;
