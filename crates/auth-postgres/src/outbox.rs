@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use auth_domain::{
     Applied, ClaimedMail, CodeState, MailClass, MailId, Outbox, QueuedMail, SealedMail, Settlement, StoreError,
-    Timestamp,
+    Timestamp, rules::PUT_OFF_AT_MOST,
 };
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper, data_types::PgTimestamp,
-    pg::Pg, upsert::excluded,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
+    data_types::PgTimestamp, dsl::exists, pg::Pg, upsert::excluded,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use tracing::error;
@@ -111,11 +111,14 @@ pub(crate) async fn insert(conn: &mut AsyncPgConnection, mail: &QueuedMail) -> R
 }
 
 async fn any_due(conn: &mut AsyncPgConnection, classes: &[MailClass], now: Timestamp) -> Result<bool, Failure> {
-    let due = outbox::table
-        .filter(outbox::settled_at.is_null())
-        .filter(outbox::class.eq_any(classes.iter().map(|class| class.as_str())))
-        .filter(outbox::due_at.le(stored(now)));
-    Ok(diesel::select(diesel::dsl::exists(due)).get_result(conn).await?)
+    let owed = || {
+        let classes = classes.iter().map(|class| class.as_str());
+        outbox::table.filter(outbox::settled_at.is_null()).filter(outbox::class.eq_any(classes))
+    };
+    // Each is a look at one end of the index.
+    let due = owed().filter(outbox::due_at.le(stored(now)));
+    let put_off_too_long = owed().filter(outbox::due_at.gt(stored(now.plus(PUT_OFF_AT_MOST))));
+    Ok(diesel::select(exists(due).or(exists(put_off_too_long))).get_result(conn).await?)
 }
 
 async fn claim_mails(
@@ -135,7 +138,7 @@ async fn claim_mails(
         let due: Vec<Uuid> = outbox::table
             .filter(outbox::settled_at.is_null())
             .filter(outbox::class.eq(class.as_str()))
-            .filter(outbox::due_at.le(stored(now)))
+            .filter(outbox::due_at.le(stored(now)).or(outbox::due_at.gt(stored(now.plus(PUT_OFF_AT_MOST)))))
             .order(outbox::due_at)
             .limit(room)
             .select(outbox::id)

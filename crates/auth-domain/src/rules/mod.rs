@@ -15,7 +15,7 @@ mod sessions;
 pub use administration::{ChangeVerdict, holds, is_administrator, judge_access, judge_change};
 pub use audit::{event_of_disabled_account, event_of_redeeming, event_of_wrong_guess};
 pub use codes::{Judgement, judge, superseded};
-pub use delivery::{GIVE_UP_NOTICES_AFTER, LEASE, is_worth_sending, wait_before_retry};
+pub use delivery::{GIVE_UP_NOTICES_AFTER, LEASE, PUT_OFF_AT_MOST, is_worth_sending, wait_before_retry};
 pub use emails::{Addition, UNVERIFIED_AT_MOST, judge_addition, judge_preference, judge_removal};
 pub use key_pairs::{judge_roles, key_pair_is_accepted};
 pub use registration::{AliasHolder, AliasVerdict, judge_alias};

@@ -2,6 +2,7 @@
 
 mod administration;
 mod audit;
+mod clock;
 mod emails;
 mod gateway;
 mod key_pairs;
