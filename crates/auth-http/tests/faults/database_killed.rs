@@ -45,7 +45,10 @@ fn a_database_that_is_killed_and_comes_back_signs_nobody_out_and_brings_nothing_
                 assert!(counts.granted > *before, "it serves again");
             }
             let unavailable = doors.unavailable_after(accepting);
-            println!("{test}: the last request that was answered 503 was sent {unavailable:.1?} after its return");
+            println!(
+                "{test}: the last request that was answered 503 was sent {} ms after its return",
+                unavailable.as_millis()
+            );
             latest = latest.max(unavailable);
         }
     });

@@ -56,7 +56,10 @@ fn a_replica_whose_network_swallows_everything_says_that_it_cannot_tell_and_come
             }
             sleep(BACK_WITHIN + Duration::from_secs(3));
             let unavailable = doors.unavailable_after(mended);
-            println!("{test}: the last request that was answered 503 was sent {unavailable:.1?} after it was mended");
+            println!(
+                "{test}: the last request that was answered 503 was sent {} ms after it was mended",
+                unavailable.as_millis()
+            );
             latest = latest.max(unavailable);
         }
     });
