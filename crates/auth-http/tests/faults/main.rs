@@ -13,6 +13,7 @@
 mod client;
 mod crowd;
 mod database_killed;
+#[cfg(target_os = "linux")]
 mod disk_full;
 mod doors;
 mod fleet;
