@@ -8,6 +8,10 @@ run *arguments:
 test *arguments:
     scripts/test {{arguments}}
 
+# Breaks what the service stands on while people use it, and says what was seen.
+faults *arguments:
+    cargo test --locked -p auth-http --test faults -- --nocapture {{arguments}}
+
 # Schemathesis against the running service: installs it if it is missing.
 schemathesis:
     scripts/schemathesis

@@ -5,7 +5,7 @@ use std::time::Duration;
 use auth_domain::StoreError;
 use deadpool::{
     Runtime,
-    managed::{Object as Pooled, Timeouts},
+    managed::{Hook, HookError, Object as Pooled, Timeouts},
 };
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{
@@ -19,6 +19,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{
     error::chain,
+    losses::Losses,
     options::PostgresUrl,
     tls::{InvalidAuthorities, connector},
 };
@@ -36,12 +37,18 @@ pub(crate) type Connection = Pooled<AsyncDieselConnectionManager<AsyncPgConnecti
 pub(crate) struct Connector {
     url: PostgresUrl,
     tls: Option<MakeRustlsConnect>,
+    losses: Losses,
 }
 
 impl Connector {
     pub(crate) fn new(url: PostgresUrl) -> Result<Self, InvalidAuthorities> {
         let tls = connector(url.tls())?;
-        Ok(Self { url, tls })
+        Ok(Self { url, tls, losses: Losses::default() })
+    }
+
+    /// When connections that it makes were found to lead nowhere.
+    pub(crate) fn losses(&self) -> &Losses {
+        &self.losses
     }
 
     /// A connection that is driven by the runtime this is called on.
@@ -64,6 +71,7 @@ impl Connector {
 
 /// A pool of at most `size` connections, none of which is made before it is needed.
 pub(crate) fn pool(connector: Connector, size: usize, wait: Duration) -> Result<Pool<AsyncPgConnection>, StoreError> {
+    let losses = connector.losses().clone();
     let mut manager = ManagerConfig::default();
     // The others ask the server at every turn, which doubles the price of a look-up.
     manager.recycling_method = RecyclingMethod::Fast;
@@ -73,6 +81,10 @@ pub(crate) fn pool(connector: Connector, size: usize, wait: Duration) -> Result<
     });
     Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
         .max_size(size)
+        .pre_recycle(Hook::sync_fn(move |_connection, metrics| {
+            let lost = || HookError::message("it was made before the way to the database was lost");
+            losses.spared(metrics.created).then_some(()).ok_or_else(lost)
+        }))
         .runtime(Runtime::Tokio1)
         .timeouts(Timeouts { wait: Some(wait), create: Some(CONNECT_WITHIN), recycle: Some(CONNECT_WITHIN) })
         .build()

@@ -109,7 +109,8 @@ impl Drop for Lane {
 /// Who fetches the answers, on a connection of its own.
 struct Worker {
     connector: Connector,
-    connection: Option<AsyncPgConnection>,
+    /// And when it was made.
+    connection: Option<(AsyncPgConnection, Instant)>,
 }
 
 impl Worker {
@@ -152,7 +153,9 @@ impl Worker {
         sessions: &[&[u8]],
         key_pairs: &[&[u8]],
     ) -> Result<Found, StoreError> {
-        if let Some(connection) = &mut self.connection {
+        if let Some((connection, made)) = &mut self.connection
+            && self.connector.losses().spared(made.into_std())
+        {
             match look_up(connection, sessions, key_pairs).await {
                 // Cut while nobody used it, as by a restart of the server: nothing that a check should hear of.
                 Err(_cut) if connection.is_broken() => {}
@@ -162,7 +165,7 @@ impl Worker {
         self.connection = None;
         let mut connection = self.connector.connect(Some(STATEMENT_WITHIN)).await.map_err(StoreError::unavailable)?;
         connection.batch_execute(ONE_PLAN).await.map_err(Failure::from)?;
-        let connection = self.connection.insert(connection);
+        let (connection, _made) = self.connection.insert((connection, Instant::now()));
         Ok(look_up(connection, sessions, key_pairs).await.map_err(Failure::from)?)
     }
 }

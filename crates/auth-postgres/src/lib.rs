@@ -50,6 +50,7 @@ mod limits;
 mod listening;
 mod lockouts;
 mod locks;
+mod losses;
 mod migrations;
 mod options;
 mod outbox;

@@ -92,6 +92,8 @@ impl Ear {
         loop {
             let begun = Instant::now();
             let (heard, deaf) = self.hear().await;
+            // Whatever swallowed this connection has swallowed those that nobody is using just now.
+            self.connector.losses().found();
             self.lag.awaited(Instant::now());
             is_news |= heard;
             if is_news {

@@ -11,6 +11,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 const QUIET_FOR: Duration = Duration::from_secs(10);
 /// How long the kernel waits for an acknowledgement before it takes the connection for dead.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(3);
+/// How long a transaction in which nothing is asked keeps its locks. Its process is gone or cannot be heard, and others wait for
+/// what it holds: less than a statement waits for a lock.
+const QUIET_IN_TRANSACTION_FOR: Duration = Duration::from_secs(1);
 
 /// Where the database is: `postgres://user:password@host:port/name?sslmode=…&sslrootcert=…`.
 ///
@@ -73,7 +76,8 @@ impl PostgresUrl {
         if let Some(limit) = statements_within {
             let millis = limit.as_millis();
             options.push(format!(
-                "-c statement_timeout={millis} -c lock_timeout={millis} -c idle_in_transaction_session_timeout=10000"
+                "-c statement_timeout={millis} -c lock_timeout={millis} -c idle_in_transaction_session_timeout={}",
+                QUIET_IN_TRANSACTION_FOR.as_millis()
             ));
         }
         config.options(options.join(" ").trim());

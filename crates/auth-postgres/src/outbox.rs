@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     Applied, ClaimedMail, CodeState, MailClass, MailId, Outbox, QueuedMail, SealedMail, Settlement, StoreError,
-    Timestamp,
+    Timestamp, rules::PUT_OFF_AT_MOST,
 };
 use diesel::{
     ExpressionMethods, QueryResult, Queryable,
@@ -79,6 +79,7 @@ impl PostgresStore {
         let claim = Claim {
             classes: classes.iter().map(|class| class.as_str()).collect(),
             at: stored(now),
+            put_off_at_most: stored(now.plus(PUT_OFF_AT_MOST)),
             lease_until: stored(lease_until),
             room: i32::try_from(limit).unwrap_or(i32::MAX),
         };
@@ -147,6 +148,7 @@ fn claimed_mail(mail: MailRow) -> Result<ClaimedMail, StoreError> {
 struct Claim {
     classes: Vec<&'static str>,
     at: PgTimestamp,
+    put_off_at_most: PgTimestamp,
     lease_until: PgTimestamp,
     room: i32,
 }
@@ -168,6 +170,7 @@ impl QueryFragment<Pg> for Claim {
             out,
             Array<Text>: &self.classes,
             Timestamptz: &self.at,
+            Timestamptz: &self.put_off_at_most,
             Timestamptz: &self.lease_until,
             Integer: &self.room,
             Integer: &TRIES,

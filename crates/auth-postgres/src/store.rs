@@ -12,11 +12,12 @@ use tracing::{Instrument, Span, debug_span};
 
 use crate::{
     PostgresArchive,
-    connections::{Connection, Connector, pool},
+    connections::{Connection, Connector, STATEMENT_WITHIN, pool},
     error::Failure,
     lag::RevocationLag,
     lane::Lane,
     listening::Listener,
+    losses::Losses,
     migrations::{self, MigrateError},
     options::PostgresUrl,
     revocations::{self, Revoked},
@@ -207,9 +208,9 @@ impl PostgresStore {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let (pool, memory) = (self.pool.clone(), Arc::clone(&self.memory));
+        let (pool, losses, memory) = (self.pool.clone(), self.connector.losses().clone(), Arc::clone(&self.memory));
         let work = self.runtime.spawn(async move {
-            let outcome = carry_out(&pool, input, ATTEMPTS, job).await;
+            let outcome = carry_out(&pool, &losses, input, ATTEMPTS, job).await;
             revocations::tell(&*memory, expected, &outcome);
             Ok(outcome?.answer)
         });
@@ -234,9 +235,9 @@ impl PostgresStore {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let pool = self.pool.clone();
+        let (pool, losses) = (self.pool.clone(), self.connector.losses().clone());
         // On the connections' own runtime: whoever waits for it may go away, the work is done or undone all the same.
-        let work = self.runtime.spawn(async move { carry_out(&pool, input, attempts, job).await });
+        let work = self.runtime.spawn(async move { carry_out(&pool, &losses, input, attempts, job).await });
         Ok(work.await.map_err(StoreError::unavailable)??)
     }
 }
@@ -258,6 +259,7 @@ where
 
 async fn carry_out<A, T>(
     pool: &Pool<AsyncPgConnection>,
+    losses: &Losses,
     input: A,
     attempts: usize,
     job: Job<A, T>,
@@ -267,14 +269,18 @@ async fn carry_out<A, T>(
         .await
         .map_err(|_elapsed| Undone::NotBegun(StoreError::unavailable("no connection in time")))?
         .map_err(|error| Undone::NotBegun(StoreError::unavailable(error)))?;
+    let begun = Instant::now();
     for attempt in 1.. {
         match timeout_at(deadline, job(&mut connection, &input)).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(Failure::Collided(_))) if attempt < attempts => {}
             Ok(Err(failure)) => return Err(Undone::Failed(failure.into())),
             Err(_elapsed) => {
-                // Nobody knows what it is still waiting for.
+                // Nobody knows what it is still waiting for. A server that can be heard would have given up on it by then.
                 drop(Connection::take(connection));
+                if begun.elapsed() > STATEMENT_WITHIN {
+                    losses.found();
+                }
                 return Err(Undone::Failed(StoreError::unavailable("the database did not answer in time")));
             }
         }

@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use auth_domain::{
     Applied, ClaimedMail, CodeState, MailClass, MailId, Outbox, QueuedMail, SealedMail, Settlement, StoreError,
-    Timestamp,
+    Timestamp, rules::PUT_OFF_AT_MOST,
 };
 use diesel::{
-    ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection, sqlite::Sqlite,
+    BoolExpressionMethods, ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
+    SqliteConnection, dsl::exists, sqlite::Sqlite,
 };
 use tracing::error;
 
@@ -100,11 +101,11 @@ pub(crate) fn insert(conn: &mut SqliteConnection, mail: &QueuedMail) -> Result<(
 
 fn any_due(conn: &mut SqliteConnection, classes: &[MailClass], now: Timestamp) -> Result<bool, Failure> {
     for class in classes {
-        let due = outbox::table
-            .filter(outbox::settled_at.is_null())
-            .filter(outbox::class.eq(class.as_str()))
-            .filter(outbox::due_at.le(now.unix_millis()));
-        if diesel::select(diesel::dsl::exists(due)).get_result(conn)? {
+        let owed = outbox::table.filter(outbox::settled_at.is_null()).filter(outbox::class.eq(class.as_str()));
+        // Each is a look at one end of the index.
+        let due = owed.filter(outbox::due_at.le(now.unix_millis()));
+        let put_off_too_long = owed.filter(outbox::due_at.gt(now.plus(PUT_OFF_AT_MOST).unix_millis()));
+        if diesel::select(exists(due).or(exists(put_off_too_long))).get_result(conn)? {
             return Ok(true);
         }
     }
@@ -126,7 +127,7 @@ fn claim_mails(
             .left_join(codes::table)
             .filter(outbox::settled_at.is_null())
             .filter(outbox::class.eq(class.as_str()))
-            .filter(outbox::due_at.le(now.unix_millis()))
+            .filter(outbox::due_at.le(now.unix_millis()).or(outbox::due_at.gt(now.plus(PUT_OFF_AT_MOST).unix_millis())))
             .order(outbox::due_at)
             .limit(room)
             .select(<(MailRow, Option<CodeRow>)>::as_select())

@@ -1,5 +1,5 @@
 DROP FUNCTION settle_mail(uuid, integer, text, timestamptz, timestamptz, text, timestamptz);
-DROP FUNCTION claim_mails(text[], timestamptz, timestamptz, integer, integer);
+DROP FUNCTION claim_mails(text[], timestamptz, timestamptz, timestamptz, integer, integer);
 
 CREATE OR REPLACE FUNCTION lock_address(address_key text) RETURNS void
 LANGUAGE sql AS $$

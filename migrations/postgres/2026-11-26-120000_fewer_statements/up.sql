@@ -125,8 +125,11 @@ END
 $$;
 
 -- Claims up to `room` mails that are due, class by class in the order given, each for one attempt. What another worker holds is
--- passed over, not waited for. When nothing is due, nothing is written.
-CREATE FUNCTION claim_mails(classes text[], at timestamptz, lease_until timestamptz, room integer, tries integer)
+-- passed over, not waited for. What is not due before `put_off_at_most` was put off under a clock that has been set back since,
+-- and is due now. When nothing is due, nothing is written.
+CREATE FUNCTION claim_mails(
+    classes text[], at timestamptz, put_off_at_most timestamptz, lease_until timestamptz, room integer, tries integer
+)
 RETURNS TABLE (
     id uuid, class text, key_id text, sealed bytea, created_at timestamptz, attempt integer, code_is_living boolean
 )
@@ -141,7 +144,7 @@ BEGIN
         RETURN QUERY
         WITH due AS (
             SELECT outbox.id FROM outbox
-            WHERE settled_at IS NULL AND class = wanted AND due_at <= at
+            WHERE settled_at IS NULL AND class = wanted AND (due_at <= at OR due_at > put_off_at_most)
             ORDER BY due_at LIMIT room
             FOR NO KEY UPDATE SKIP LOCKED
         ), claimed AS (

@@ -39,6 +39,13 @@ impl Postgres {
         self.cluster.url("postgres")
     }
 
+    /// A second database with all that the first one holds. Nobody may be connected to that one meanwhile.
+    pub(crate) async fn twin(&self) -> Measured<String> {
+        let copied = connect(&self.cluster.url("template1")).await?;
+        copied.batch_execute("CREATE DATABASE twin TEMPLATE postgres").await?;
+        Ok(self.cluster.url("twin"))
+    }
+
     /// A connection to ask the server about itself.
     pub(crate) async fn connect(&self) -> Measured<Client> {
         connect(&self.url()).await

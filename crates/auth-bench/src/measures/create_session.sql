@@ -25,8 +25,6 @@ WITH owner AS (
     FROM owner, opened
     RETURNING id
 )
--- Due another day: whoever delivers mails here could not open it.
 INSERT INTO outbox (id, class, code_id, key_id, sealed, created_at, due_at)
-SELECT gen_random_uuid(), 'code', id, '0badcafe', sha256(id::text::bytea) || sha256(id::text::bytea), now(),
-    now() + interval '1 day'
+SELECT gen_random_uuid(), 'code', id, '0badcafe', sha256(id::text::bytea) || sha256(id::text::bytea), now(), now()
 FROM made;

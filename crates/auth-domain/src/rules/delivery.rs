@@ -4,6 +4,9 @@ use crate::{ClaimedMail, MailClass, Timestamp};
 
 /// How long a worker may hold a mail before another one takes it over.
 pub const LEASE: Duration = Duration::from_secs(30);
+/// No mail is put off for so long, neither by a lease nor by a wait: one that is not due until later was put off under a clock
+/// that has been set back since, and is due now. Twice a lease, since the clocks of replicas differ by less than one.
+pub const PUT_OFF_AT_MOST: Duration = Duration::from_mins(1);
 /// How long a notice is worth sending.
 pub const GIVE_UP_NOTICES_AFTER: Duration = Duration::from_hours(24);
 /// The first wait after a failed attempt; doubled by each further one.
@@ -40,6 +43,12 @@ mod tests {
         let waits: Vec<_> = [1, 2, 3, 4, 5, 6, 1000].map(|attempt| wait_before_retry(attempt, 0).as_secs()).into();
         assert_eq!(waits, [2, 4, 8, 16, 30, 30, 30]);
         assert_eq!(wait_before_retry(1, 255), Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn nothing_is_put_off_for_as_long_as_a_clock_that_was_set_back_makes_it_seem() {
+        let longest = (1..100).map(|attempt| wait_before_retry(attempt, 0)).max();
+        assert!(longest.is_some_and(|longest| longest + LEASE <= PUT_OFF_AT_MOST));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use audit::{
     event_of_disabled_account, event_of_redeeming, event_of_refusal, event_of_refused_guess, event_of_wrong_guess,
 };
 pub use codes::{Judgement, judge, superseded};
-pub use delivery::{GIVE_UP_NOTICES_AFTER, LEASE, is_worth_sending, wait_before_retry};
+pub use delivery::{GIVE_UP_NOTICES_AFTER, LEASE, PUT_OFF_AT_MOST, is_worth_sending, wait_before_retry};
 pub use emails::{Addition, UNVERIFIED_AT_MOST, judge_addition, judge_preference, judge_removal};
 pub use guessing::{
     DAY, Guessing, REMEMBERED_FOR, WITHOUT_WAIT, after_failure, after_success, failures_are_over, is_to_be_told,

@@ -14,7 +14,8 @@ impl Auth {
     /// apart either; its owner learns it from [`redeem_sign_in_code`](Self::redeem_sign_in_code).
     ///
     /// # Errors
-    /// [`AuthError::InvalidInput`] when `kind` is not on offer, [`AuthError::Throttled`] alike for every address, or what the store or the random source report.
+    /// [`AuthError::InvalidInput`] when `kind` is not on offer, [`AuthError::Throttled`] alike for every address, or what the
+    /// store or the random source report.
     #[instrument(level = "debug", skip_all)]
     pub async fn sign_in(
         &self,

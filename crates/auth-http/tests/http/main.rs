@@ -20,6 +20,8 @@ mod process;
 mod readme;
 mod revoking;
 mod rotating;
+#[path = "../running/mod.rs"]
+mod running;
 mod security;
 mod tls;
 mod traces;

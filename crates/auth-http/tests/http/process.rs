@@ -1,11 +1,10 @@
 //! The binary as an operator meets it: started, stopped, killed, misconfigured.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::{Arc, Mutex},
+    process::{Command, Output, Stdio},
     thread,
     time::Duration,
 };
@@ -14,71 +13,14 @@ use auth_domain::rules::LEASE;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How long anything here may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The binary, running in a folder of its own.
-pub(crate) struct Running {
-    child: Child,
-    pub(crate) address: SocketAddr,
-    log: Arc<Mutex<String>>,
-}
-
-/// The binary, to be run in `folder`. Without limits: tests do in a moment what takes people days, all from one address.
-pub(crate) fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_auth-http"));
-    command.current_dir(folder).env_clear().env("AUTH__HTTP__BIND", "127.0.0.1:0").env("AUTH__LOG__FORMAT", "json");
-    command.env("AUTH__LIMITS__ENABLED", "false");
-    command
-}
+pub(crate) use crate::running::{Running, command, within, within_patience};
 
 impl Running {
     pub(crate) fn start(folder: &Path) -> Self {
         Self::start_with(folder, &[])
     }
 
-    /// Starts it with these settings in its environment.
-    pub(crate) fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut child = command(folder).envs(settings.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let log = Arc::new(Mutex::new(String::new()));
-        let mut address = None;
-        while address.is_none() {
-            let line = lines.next().expect("it says where it listens").unwrap();
-            let event: Value = serde_json::from_str(&line).unwrap_or_default();
-            if event["message"] == "listening" {
-                address = event["address"].as_str().map(|address| address.parse().unwrap());
-            }
-            log.lock().unwrap().push_str(&(line + "\n"));
-        }
-        let sink = Arc::clone(&log);
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                sink.lock().unwrap().push_str(&(line + "\n"));
-            }
-        });
-        Self { child, address: address.unwrap(), log }
-    }
-
-    pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
-    }
-
-    pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
-    }
-
-    pub(crate) fn wait(&mut self) -> ExitStatus {
-        within_patience(|| self.child.try_wait().unwrap())
-    }
-
-    /// Sends a request and reads the whole answer.
-    pub(crate) fn status(&self, path: &str) -> u16 {
-        let answer = self.exchange(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
-        answer[9..12].parse().unwrap()
-    }
-
+    /// Sends a request to the API and reads the whole answer.
     pub(crate) fn call(&self, method: &str, path: &str, bearer: Option<&str>, body: Option<&Value>) -> (u16, Value) {
         let credential = bearer.map(|bearer| format!("Authorization: Bearer {bearer}\r\n")).unwrap_or_default();
         let body = body.map(Value::to_string).unwrap_or_default();
@@ -90,22 +32,6 @@ impl Running {
         let answer = self.exchange(request.as_bytes());
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head[9..12].parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
-    }
-
-    /// Sends octets and reads until the connection is closed.
-    pub(crate) fn exchange(&self, octets: &[u8]) -> String {
-        let mut stream = self.connect();
-        stream.write_all(octets).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        String::from_utf8(answer).unwrap()
-    }
-
-    pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream
     }
 
     pub(crate) fn sign_up(&self, alias: &str) -> Value {
@@ -123,27 +49,6 @@ impl Running {
     pub(crate) fn check(&self, session: &Value) -> u16 {
         self.call("GET", "/session", session["bearer"].as_str(), None).0
     }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _gone_already = self.child.kill();
-        let _reaped_already = self.child.wait();
-    }
-}
-
-pub(crate) fn within_patience<T>(poll: impl FnMut() -> Option<T>) -> T {
-    within(PATIENCE, poll)
-}
-
-pub(crate) fn within<T>(patience: Duration, mut poll: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..patience.as_millis() / 20 {
-        if let Some(found) = poll() {
-            return found;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    panic!("nothing within {patience:?}");
 }
 
 /// The code in the newest mail to `alias` at example.org.

@@ -84,6 +84,20 @@ pub async fn a_deferred_mail_comes_back_when_it_is_due(subject: &impl Subject) {
     assert_eq!((second.id, second.attempt), (first.id, 2));
 }
 
+pub async fn a_mail_that_was_put_off_under_a_clock_that_was_set_back_is_due_at_once(subject: &impl Subject) {
+    let store = subject.store();
+    let ada = registration("ada", "ada@example.org", at(1000));
+    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert!(claim(&*store, 940).await.is_empty(), "the clocks of replicas differ a little");
+    let first = claim(&*store, 900).await.remove(0);
+    assert!(claim(&*store, 929).await.is_empty(), "it is held");
+    let second = claim(&*store, 800).await.remove(0);
+    assert_eq!((second.id, second.attempt), (first.id, 2), "whoever holds it counts from a time that is yet to come");
+    assert_eq!(settle(&*store, &second, Settlement::Deferred(at(820)), 801).await, Applied::Yes);
+    assert!(claim(&*store, 802).await.is_empty());
+    assert_eq!(store.claim_codes(at(0), at(30), 10).await.unwrap().len(), 1);
+}
+
 pub async fn a_delivered_mail_does_not_come_back(subject: &impl Subject) {
     let store = subject.store();
     one_mail(&*store).await;

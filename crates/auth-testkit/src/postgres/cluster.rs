@@ -4,6 +4,8 @@ use std::{
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -84,12 +86,38 @@ impl Cluster {
         self.run("pg_ctl", &["-D", "data", "stop", "-m", "immediate"]);
     }
 
+    /// Kills the server's first process with SIGKILL, as the kernel does when memory is short: its other processes notice that
+    /// it is gone, and end.
+    pub fn crash(&self) {
+        let file = fs::read_to_string(self.folder.path().join("data/postmaster.pid")).expect("the server runs");
+        let process = file.lines().next().unwrap_or_default();
+        let killed = Command::new("kill").args(["-KILL", process]).status().expect("a program called kill");
+        assert!(killed.success(), "the server runs");
+    }
+
     /// Starts it again.
     pub fn resume(&self) {
-        self.run("pg_ctl", &["-D", "data", "-l", "log", "-w", "-t", "30", "start"]);
+        // Processes of one that crashed may take a moment to be gone, and until then it does not start.
+        for _ in 0..20 {
+            if self.try_run("pg_ctl", &["-D", "data", "-l", "log", "-w", "-t", "30", "start"]) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{}", self.told("pg_ctl"));
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {
+        assert!(self.try_run(program, arguments), "{}", self.told(program));
+    }
+
+    /// What `program` has said, and the server's log.
+    fn told(&self, program: &str) -> String {
+        let told = |file: &str| fs::read_to_string(self.folder.path().join(file)).unwrap_or_default();
+        format!("{program}: {}{}", told(&format!("{program}.out")), told("log"))
+    }
+
+    fn try_run(&self, program: &str, arguments: &[&str]) -> bool {
         let mut command = Command::new(self.binaries.join(program));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         // Files, not pipes: the server would inherit those, and nobody would see their end.
@@ -99,9 +127,7 @@ impl Cluster {
         if let Some((user, group)) = self.owner {
             command.uid(user).gid(group);
         }
-        let status = command.status().expect("a program of PostgreSQL's");
-        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        assert!(status.success(), "{program}: {}{log}", fs::read_to_string(&said).unwrap_or_default());
+        command.status().expect("a program of PostgreSQL's").success()
     }
 
     fn give_away(&self, path: &Path) {

@@ -181,6 +181,11 @@ impl SmtpServer {
         self.state().mails.clone()
     }
 
+    /// The mails that it has taken since there were `count` of them.
+    pub fn mails_after(&self, count: usize) -> Vec<TakenMail> {
+        self.state().mails.get(count..).unwrap_or_default().to_vec()
+    }
+
     /// The commands that it has been given, as they came.
     pub fn commands(&self) -> Vec<String> {
         self.state().commands.clone()

@@ -7,7 +7,8 @@ use crate::{ClaimedMail, MailId, Settlement, Timestamp};
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Claims up to `limit` mails that are due at `now` and not held by anyone, codes before notices and decoys, for
-    /// one attempt each. Until `lease_until` nobody else gets them. A damaged mail is logged and passed over, so that it
+    /// one attempt each. Until `lease_until` nobody else gets them. One that is not due for longer than anything is
+    /// [put off](crate::rules::PUT_OFF_AT_MOST) is due: the clock was set back. A damaged mail is logged and passed over, so that it
     /// does not hold up the others.
     async fn claim_mails(
         &self,

@@ -4,6 +4,7 @@ mod administration;
 mod audit;
 mod browsers;
 mod client_address;
+mod clock;
 mod emails;
 mod gateway;
 mod key_pairs;

@@ -1,5 +1,8 @@
 use async_trait::async_trait;
-use auth_domain::{Applied, ClaimedMail, CodeState, MailClass, MailId, Outbox, Settlement, StoreError, Timestamp};
+use auth_domain::{
+    Applied, ClaimedMail, CodeState, MailClass, MailId, Outbox, Settlement, StoreError, Timestamp,
+    rules::PUT_OFF_AT_MOST,
+};
 
 use super::InMemoryStore;
 
@@ -72,7 +75,8 @@ impl InMemoryStore {
         let mut due: Vec<_> = (0..state.mails.len())
             .filter(|position| {
                 let row = &state.mails[*position];
-                let is_free = row.due_at <= now && row.leased_until.is_none_or(|until| until <= now);
+                let has_come = |moment| moment <= now || moment > now.plus(PUT_OFF_AT_MOST);
+                let is_free = has_come(row.due_at) && row.leased_until.is_none_or(has_come);
                 row.sealed.is_some() && is_free && is_wanted(row.class)
             })
             .collect();

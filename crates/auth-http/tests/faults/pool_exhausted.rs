@@ -1,0 +1,62 @@
+//! Every connection of the pool waits for a lock.
+
+use std::{
+    thread::{self, sleep},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    crowd::Crowd,
+    fleet::{Fleet, run},
+    random::Random,
+};
+
+/// How long the lock is held, in seconds.
+const HELD_FOR: u64 = 4;
+/// By when nothing is refused any more once it is let go.
+const BACK_WITHIN: Duration = Duration::from_secs(1);
+
+#[test]
+fn while_every_connection_waits_for_a_lock_checks_are_answered_and_the_rest_is_told_to_come_back() {
+    let test = "pool exhausted";
+    let mut random = Random::for_test(test);
+    let fleet = Fleet::start(&[("AUTH__DATABASE__POOL_SIZE", "2")]);
+    let (cluster, doors) = (&fleet.cluster, &fleet.doors);
+    let mut crowd = Crowd::new(10, &mut random);
+    crowd.goes_on(doors, |let_in| {
+        for _ in 0..3 {
+            let_in(3);
+            sleep(Duration::from_secs(1));
+            let before = doors.counted();
+            // Nobody can be owed a mail, so nobody can sign up, sign in or get a key pair.
+            let held = format!(
+                "BEGIN; LOCK TABLE outbox, sessions, key_pairs IN SHARE ROW EXCLUSIVE MODE; \
+                 SELECT pg_sleep({HELD_FOR}); COMMIT"
+            );
+            let_in(3);
+            thread::scope(|scope| {
+                assert!(scope.spawn(|| run(cluster, &held)).join().unwrap());
+            });
+            let released = Instant::now();
+            for (before, after) in before.iter().zip(doors.counted()) {
+                assert!(after.unavailable > before.unavailable, "{before:?} {after:?}");
+            }
+            sleep(BACK_WITHIN * 2);
+            let unavailable = doors.unavailable_after(released);
+            println!(
+                "{test}: the last request that was answered 503 was sent {} ms after it was let go",
+                unavailable.as_millis()
+            );
+            assert!(unavailable < BACK_WITHIN, "{unavailable:?}");
+        }
+    });
+    doors.report(test);
+    for (replica, counts) in fleet.replicas.iter().zip(doors.counted()) {
+        assert_eq!((counts.unknown_checks, counts.unanswered), (0, 0), "checks have connections of their own");
+        assert!(replica.running.log().contains("waiting for a slot"), "the pool was exhausted");
+    }
+    crowd.has_what_was_acknowledged(doors, test);
+    assert!(doors.postbox.copied().is_empty());
+}
