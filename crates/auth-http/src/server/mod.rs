@@ -1,5 +1,8 @@
 //! The running service, from its first to its last moment.
 
+mod crowd;
+mod helpings;
+mod patience;
 mod transport;
 mod unheard;
 
@@ -37,6 +40,7 @@ pub enum ServeError {
 /// being handed over are finished and last uses are written.
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let address = settings.http.bind;
+    let connections = settings.http.connections;
     let cors_origins = settings.http.cors_origins.clone();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = async move {
@@ -48,7 +52,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
 
     let Parts { service, work, preparing } = compose(settings)?;
-    let (server, bound) = transport::listen(address, service.clone(), cors_origins, stop)
+    let (server, bound) = transport::listen(address, connections, service.clone(), cors_origins, stop)
         .map_err(|source| ServeError::Listen { address, source })?;
     info!(address = %bound, "listening");
     let mut server = pin!(server);

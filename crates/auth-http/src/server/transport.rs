@@ -1,12 +1,17 @@
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
 
-use actix_http::{HttpService, Protocol};
+use actix_http::{HttpService, Protocol, Request};
 use actix_server::Server;
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{IntoServiceFactory, Service as _, ServiceFactoryExt, apply_fn_factory, fn_service, map_config};
 use actix_web::{dev::AppConfig, web};
 use tokio::net::TcpStream;
 
-use super::unheard::Unheard;
+use super::{
+    crowd::{Crowd, room_for},
+    helpings::{Handling, Helpings},
+    patience::Patience,
+    unheard::Unheard,
+};
 use crate::{routes::app, service::Service};
 
 /// How long a client may take to send the head of a request.
@@ -17,41 +22,69 @@ pub(super) const LINGER: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How many seconds running requests get to finish after a signal.
 const FINISH_WITHIN: u64 = 10;
+/// The most workers that the library starts.
+const MOST_WORKERS: usize = 512;
 
-/// A server on `address` that runs until `stop` is ready, and the addresses it is bound to.
+/// A client's connection.
+type Connection<N> = Unheard<Helpings<Patience<TcpStream>>, N>;
+
+/// A server on `address` with at most this many connections at once, give or take one for each worker, that runs until `stop`
+/// is ready; and the address it is bound to.
 pub(super) fn listen(
     address: SocketAddr,
+    connections: NonZero<u32>,
     service: web::Data<Service>,
     cors_origins: Vec<String>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<(Server, SocketAddr)> {
     let listener = std::net::TcpListener::bind(address)?;
     let bound = listener.local_addr()?;
-    let builder = Server::build().shutdown_timeout(FINISH_WITHIN).shutdown_signal(stop);
+    let workers = thread::available_parallelism().map_or(2, NonZero::get).min(MOST_WORKERS);
+    let connections = room_for(connections);
+    let crowd = Crowd::of_at_most(connections);
+    let builder = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(connections.div_ceil(workers))
+        .shutdown_timeout(FINISH_WITHIN)
+        .shutdown_signal(stop);
     let draining = builder.graceful_shutdown_signal();
     let server = builder.listen("http", listener, move || {
-        let (service, draining) = (service.clone(), draining.clone());
+        let (service, draining, crowd) = (service.clone(), draining.clone(), Arc::clone(&crowd));
         let new_id = {
             let service = service.clone();
             move || service.new_request_id()
         };
         let app = map_config(app(service, &cors_origins).into_factory(), |()| AppConfig::default());
+        let app = apply_fn_factory(app, |request: Request, app| {
+            let handling = request.conn_data::<Handling>().cloned().unwrap_or_default();
+            handling.set(true);
+            let handled = app.call(request);
+            async move {
+                let response = handled.await;
+                handling.set(false);
+                response
+            }
+        });
         let http = HttpService::build()
             .client_request_timeout(HEAD_WITHIN)
             .client_disconnect_timeout(LINGER)
             .keep_alive(KEEP_ALIVE)
+            .on_connect_ext(|connection: &Connection<_>, extensions| {
+                extensions.insert(connection.io().handling().clone());
+            })
             .graceful_shutdown_signal(move || {
                 let draining = draining.clone();
                 async move { draining.notified().await }
             })
             .finish(app);
         fn_service(move |stream: TcpStream| {
-            let new_id = new_id.clone();
+            let (new_id, place) = (new_id.clone(), crowd.enter());
             async move {
                 // Answers are small and whole: waiting to fill a segment only delays them.
                 stream.set_nodelay(true)?;
                 let peer = stream.peer_addr().ok();
-                Ok::<_, actix_http::error::DispatchError>((Unheard::on(stream, new_id), Protocol::Http1, peer))
+                let connection = Unheard::on(Helpings::of(Patience::with(stream, place), Handling::default()), new_id);
+                Ok::<_, actix_http::error::DispatchError>((connection, Protocol::Http1, peer))
             }
         })
         .and_then(http)
