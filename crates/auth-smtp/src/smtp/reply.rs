@@ -9,7 +9,7 @@ const REMOVED: &str = "…";
 ///
 /// Servers like to repeat what they were told. Taken out is every word with an `@` in it, written out or encoded, every
 /// word with the recipient's name before the `@` in it, and every run of six digits.
-pub(super) fn told(code: u16, text: &str, recipient: &str) -> String {
+pub fn told(code: u16, text: &str, recipient: &str) -> String {
     let name = recipient.split('@').next().unwrap_or_default().to_lowercase();
     let mut line = code.to_string();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
