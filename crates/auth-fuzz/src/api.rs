@@ -125,7 +125,7 @@ impl Api {
             let send: Send = Box::new(move |request: TestRequest| {
                 let answered = app.call(request.to_request());
                 Box::pin(async {
-                    let response = answered.await.ok().expect("errors are answers");
+                    let response = answered.await.expect("errors are answers");
                     let (status, headers) = (response.status(), response.headers().clone());
                     let body = to_bytes(response.into_body()).await.ok().expect("a whole body").to_vec();
                     Answer { status, headers, body }

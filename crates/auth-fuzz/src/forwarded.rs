@@ -33,7 +33,7 @@ pub(crate) fn addresses(input: &[u8]) {
             trusting.of(peer.parse().unwrap(), &headers)
         };
         // Somebody who is no proxy claims it.
-        assert_eq!(of(&client.to_string(), &[claim.clone()]), client);
+        assert_eq!(of(&client.to_string(), std::slice::from_ref(&claim)), client);
         // A proxy adds what it sees, to the same line or in another one; and so does one behind it.
         let inner = entry(PROXY.parse().unwrap());
         for added in [entry(client), format!("{}, {inner}", entry(client))] {

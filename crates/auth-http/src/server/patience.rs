@@ -31,7 +31,7 @@ const FOR_ANOTHER_IN_A_CROWD: u8 = 1;
 /// client could hold a connection for ever, for next to nothing.
 pub(super) struct Patience<Io> {
     io: Io,
-    waiting: Waiting,
+    waiting: WaitingFor,
     /// How many ticks it has been so; no clock is asked on the way of a request.
     ticks: u8,
     tick: Pin<Box<Sleep>>,
@@ -40,22 +40,22 @@ pub(super) struct Patience<Io> {
 
 /// What the client could do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waiting {
+enum WaitingFor {
     /// Nothing is begun; it may ask for something.
-    ForARequest,
+    Request,
     /// It has begun a request that is not answered; the rest of it is to come.
-    ForARest,
+    Rest,
     /// It has not taken all that was answered.
-    ForReading,
+    Reader,
 }
 
 impl<Io> Patience<Io> {
     /// With the connection on `io`, which has this place among all of them.
     pub(super) fn with(io: Io, place: Place) -> Self {
-        Self { io, waiting: Waiting::ForARequest, ticks: 0, tick: Box::pin(sleep(TICK)), place }
+        Self { io, waiting: WaitingFor::Request, ticks: 0, tick: Box::pin(sleep(TICK)), place }
     }
 
-    fn waits(&mut self, waiting: Waiting) {
+    fn waits(&mut self, waiting: WaitingFor) {
         (self.waiting, self.ticks) = (waiting, 0);
     }
 
@@ -64,10 +64,10 @@ impl<Io> Patience<Io> {
         while self.tick.as_mut().poll(context).is_ready() {
             self.ticks += 1;
             let at_most = match self.waiting {
-                Waiting::ForARequest if self.place.is_in_a_crowd() => FOR_ANOTHER_IN_A_CROWD,
-                Waiting::ForARequest => FOR_ANOTHER,
-                Waiting::ForARest => FOR_A_REST,
-                Waiting::ForReading => FOR_READING,
+                WaitingFor::Request if self.place.is_in_a_crowd() => FOR_ANOTHER_IN_A_CROWD,
+                WaitingFor::Request => FOR_ANOTHER,
+                WaitingFor::Rest => FOR_A_REST,
+                WaitingFor::Reader => FOR_READING,
             };
             if self.ticks > at_most {
                 return Poll::Ready(());
@@ -88,7 +88,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Patience<Io> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buffer.filled().len();
-        let read = if this.waiting == Waiting::ForReading {
+        let read = if this.waiting == WaitingFor::Reader {
             // Being able to write wakes the library, and it comes back here.
             Poll::Pending
         } else {
@@ -96,12 +96,12 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Patience<Io> {
         };
         if read.is_pending() {
             return this.poll_end(context).map(|()| match this.waiting {
-                Waiting::ForARequest => Ok(()),
-                Waiting::ForARest | Waiting::ForReading => Err(io::ErrorKind::TimedOut.into()),
+                WaitingFor::Request => Ok(()),
+                WaitingFor::Rest | WaitingFor::Reader => Err(io::ErrorKind::TimedOut.into()),
             });
         }
-        if this.waiting == Waiting::ForARequest && buffer.filled().len() > before {
-            this.waits(Waiting::ForARest);
+        if this.waiting == WaitingFor::Request && buffer.filled().len() > before {
+            this.waits(WaitingFor::Rest);
         }
         read
     }
@@ -112,13 +112,13 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Patience<Io> {
         let this = &mut *self;
         let written = Pin::new(&mut this.io).poll_write(context, octets);
         if written.is_pending() {
-            if this.waiting != Waiting::ForReading {
-                this.waits(Waiting::ForReading);
+            if this.waiting != WaitingFor::Reader {
+                this.waits(WaitingFor::Reader);
             }
             return this.poll_end(context).map(|()| Err(io::ErrorKind::TimedOut.into()));
         }
-        if this.waiting != Waiting::ForReading {
-            this.waits(Waiting::ForARequest);
+        if this.waiting != WaitingFor::Reader {
+            this.waits(WaitingFor::Request);
         }
         written
     }
@@ -126,8 +126,8 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Patience<Io> {
     /// Asked for once all of an answer is written.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.io).poll_flush(context);
-        if flushed.is_ready() && self.waiting == Waiting::ForReading {
-            self.waits(Waiting::ForARequest);
+        if flushed.is_ready() && self.waiting == WaitingFor::Reader {
+            self.waits(WaitingFor::Request);
             // Nothing was read meanwhile, so nothing that comes in would wake the library.
             context.waker().wake_by_ref();
         }
@@ -196,7 +196,7 @@ mod tests {
             patience.write_all(b"answer").await.unwrap();
             patience.flush().await.unwrap();
             client.read_exact(&mut [0; 6]).await.unwrap();
-            sleep(Duration::from_secs(60)).await;
+            sleep(Duration::from_mins(1)).await;
         }
     }
 
