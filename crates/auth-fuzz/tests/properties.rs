@@ -25,7 +25,20 @@ macro_rules! properties {
     };
 }
 
-properties![addresses, bodies, codes, credentials, forwarded, heads, languages, names, queries, replies, settings,];
+properties![
+    addresses,
+    bodies,
+    codes,
+    credentials,
+    forwarded,
+    heads,
+    languages,
+    mail_servers,
+    names,
+    queries,
+    replies,
+    settings
+];
 
 #[test]
 fn every_target_is_tested() {
