@@ -16,13 +16,18 @@ const OPENING: &str = "POST /api/auth/v2/session HTTP/1.1\r\nHost: x\r\nContent-
 #[test]
 fn a_body_that_trickles_in_is_refused_after_ten_seconds() {
     let service = Service::start();
-    for framing in ["Content-Length: 60000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nea60\r\n"] {
-        let mut stream = service.connect();
-        stream.write_all(format!("{OPENING}{framing}").as_bytes()).unwrap();
-        let (answer, taken) = trickle(&stream, b" ");
-        assert_eq!(answer.unwrap().status, 408);
-        assert!((9..=14).contains(&taken.as_secs()), "{taken:?}");
-    }
+    let service = &service;
+    thread::scope(|scope| {
+        for framing in ["Content-Length: 60000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nea60\r\n"] {
+            scope.spawn(move || {
+                let mut stream = service.connect();
+                stream.write_all(format!("{OPENING}{framing}").as_bytes()).unwrap();
+                let (answer, taken) = trickle(&stream, b" ");
+                assert_eq!(answer.unwrap().status, 408);
+                assert!((9..=14).contains(&taken.as_secs()), "{taken:?}");
+            });
+        }
+    });
     service.serves();
 }
 

@@ -6,6 +6,7 @@
     reason = "a test that meets something it did not expect panics"
 )]
 
+mod answers;
 mod bodies;
 mod connections;
 mod framing;
