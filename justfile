@@ -16,6 +16,10 @@ faults *arguments:
 schemathesis:
     scripts/schemathesis
 
+# libFuzzer on the parsers at the edge: so many seconds for each, or for the ones that are named.
+libfuzzer seconds="30" *targets:
+    scripts/libfuzzer {{seconds}} {{targets}}
+
 # Measures the service against what this machine can do, and fills in docs/performance.md; --quick only shows that it runs.
 bench *arguments:
     scripts/bench {{arguments}}

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::{
+    error::Error,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
@@ -59,14 +60,18 @@ pub fn run() -> ExitCode {
     match execute(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _nobody_left_to_tell =
-                writeln!(io::stderr(), "auth-http: {}", chain(error.as_ref()).replace('\n', " "));
+            let _nobody_left_to_tell = writeln!(io::stderr(), "auth-http: {}", told(error.as_ref()));
             ExitCode::FAILURE
         }
     }
 }
 
-fn execute(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+/// An error and everything that caused it, in one line without anything that a terminal would act on.
+pub fn told(error: &(dyn Error + 'static)) -> String {
+    chain(error).replace(char::is_control, " ")
+}
+
+fn execute(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let settings = Settings::load(arguments.config.as_deref())?;
     let command = arguments.command.unwrap_or(Command::Serve);
     let traces = match (&command, &settings.telemetry) {

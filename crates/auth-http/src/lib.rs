@@ -43,6 +43,6 @@ pub mod settings;
 pub mod traces;
 
 pub use answer::RefusedChecks;
-pub use extract::{ClientAddress, ForwardedHeader};
+pub use extract::{ClientAddress, ForwardedHeader, language};
 pub use request_ids::RequestIds;
 pub use routes::{BASE, Checked, app, served};

@@ -49,5 +49,5 @@ mod templates;
 
 pub use file_mailer::{FileMailer, MailFolderError};
 pub use sender::{InvalidSender, Sender};
-pub use smtp::{InvalidAuthorities, InvalidSmtpUrl, SmtpMailer, SmtpUrl};
+pub use smtp::{InvalidAuthorities, InvalidSmtpUrl, SmtpMailer, SmtpUrl, told};
 pub use templates::{Flaw, InvalidTemplates, Templates};

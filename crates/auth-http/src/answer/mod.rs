@@ -7,11 +7,13 @@ mod browsers;
 mod contract;
 mod problem;
 mod refused_checks;
+mod slices;
 mod unheard;
 
 pub(crate) use contract::contract;
 pub(crate) use problem::{ApiError, ApiResult, ProblemDetails};
 pub use refused_checks::RefusedChecks;
+pub(crate) use slices::Slices;
 pub(crate) use unheard::unheard;
 
 use actix_web::HttpResponse;

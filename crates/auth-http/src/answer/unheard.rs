@@ -12,7 +12,7 @@ use super::{
 pub(crate) fn unheard(status: u16, id: Uuid) -> Option<Vec<u8>> {
     let status = StatusCode::from_u16(status).ok().filter(StatusCode::is_client_error)?;
     let detail = match status {
-        StatusCode::REQUEST_TIMEOUT => "the head of the request did not arrive in time",
+        StatusCode::REQUEST_TIMEOUT => "the request did not arrive in time",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the head of the request is too large",
         _ => "the request is not valid HTTP",
     };

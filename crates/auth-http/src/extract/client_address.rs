@@ -1,6 +1,6 @@
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -55,13 +55,15 @@ impl ClientAddress {
             ForwardedHeader::XForwardedFor => (self.header, X_FORWARDED_FOR),
             ForwardedHeader::Forwarded => (self.header, header::FORWARDED),
         };
-        let lines: Vec<_> = headers.get_all(name).map(|line| line.to_str().unwrap_or("unreadable")).collect();
-        lines.into_iter().rev().flat_map(move |line| Entries { rest: Some(line), header }).map(
-            move |entry| match header {
+        let lines: Vec<_> = headers.get_all(name).map(HeaderValue::as_bytes).collect();
+        lines.into_iter().rev().flat_map(move |line| Entries { rest: Some(line), header }).map(move |entry| {
+            // One that is no text is no address. The others in its line may be: it need not be whoever wrote them.
+            let entry = std::str::from_utf8(entry).unwrap_or_default();
+            match header {
                 ForwardedHeader::XForwardedFor => node_address(entry.trim()),
                 ForwardedHeader::Forwarded => forwarded_for(entry).and_then(node_address),
-            },
-        )
+            }
+        })
     }
 }
 
@@ -70,22 +72,22 @@ impl ClientAddress {
 /// They are told apart from the right as well: what is read was written by trusted proxies and is well-formed, but a client
 /// that sends a quotation mark and never closes it would hide what a proxy writes behind it from whoever begins at the left.
 struct Entries<'a> {
-    rest: Option<&'a str>,
+    rest: Option<&'a [u8]>,
     header: ForwardedHeader,
 }
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = &'a str;
+    type Item = &'a [u8];
 
-    fn next(&mut self) -> Option<&'a str> {
+    fn next(&mut self) -> Option<&'a [u8]> {
         let line = self.rest.take()?;
-        let cut = match self.header {
-            ForwardedHeader::XForwardedFor => line.rsplit_once(','),
-            ForwardedHeader::Forwarded => rsplit_once_unquoted(line),
+        let comma = match self.header {
+            ForwardedHeader::XForwardedFor => line.iter().rposition(|octet| *octet == b','),
+            ForwardedHeader::Forwarded => last_comma_unquoted(line),
         };
-        let (rest, entry) = cut.map_or((None, line), |(rest, entry)| (Some(rest), entry));
-        self.rest = rest;
-        Some(entry)
+        let Some((rest, entry)) = comma.and_then(|comma| line.split_at_checked(comma)) else { return Some(line) };
+        self.rest = Some(rest);
+        entry.get(1..)
     }
 }
 
@@ -108,19 +110,19 @@ fn node_address(node: &str) -> Option<IpAddr> {
     }
 }
 
-/// What stands on either side of the last comma outside of quoted strings (RFC 9110 §5.6.4).
-fn rsplit_once_unquoted(line: &str) -> Option<(&str, &str)> {
+/// Where the last comma is outside of quoted strings (RFC 9110 §5.6.4).
+fn last_comma_unquoted(line: &[u8]) -> Option<usize> {
     let mut quoted = false;
-    let at = line.rmatch_indices([',', '"']).find_map(|(at, mark)| {
-        if mark == "," {
-            return (!quoted).then_some(at);
+    line.iter().enumerate().rev().find_map(|(at, octet)| match octet {
+        b',' => (!quoted).then_some(at),
+        b'"' => {
+            let before = line.get(..at).unwrap_or_default();
+            let backslashes = before.iter().rev().take_while(|octet| **octet == b'\\').count();
+            quoted ^= !(quoted && backslashes % 2 == 1);
+            None
         }
-        let before = line.get(..at).unwrap_or_default();
-        let is_escaped = quoted && (before.len() - before.trim_end_matches('\\').len()) % 2 == 1;
-        quoted ^= !is_escaped;
-        None
-    })?;
-    line.split_at_checked(at).map(|(rest, entry)| (rest, entry.get(1..).unwrap_or_default()))
+        _ => None,
+    })
 }
 
 /// The parts of one element that stand between semicolons outside of quoted strings.
@@ -136,15 +138,13 @@ fn pairs(element: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
-
     use super::*;
 
     fn client(trusted: &[&str], header: ForwardedHeader, peer: &str, lines: &[(&str, &str)]) -> String {
         let trusted_proxies = trusted.iter().map(|network| network.parse().unwrap()).collect();
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
-            headers.append(name.parse().unwrap(), HeaderValue::from_str(value).unwrap());
+            headers.append(name.parse().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         ClientAddress { trusted_proxies, header }.of(peer.parse().unwrap(), &headers).to_string()
     }
@@ -208,6 +208,18 @@ mod tests {
             let seen = client(&["10.0.0.0/8"], ForwardedHeader::Forwarded, "10.0.0.1", &[("forwarded", value)]);
             assert_eq!(seen, expected, "{value}");
         }
+    }
+
+    #[test]
+    fn octets_that_are_no_text_hide_nothing_that_a_proxy_writes_behind_them() {
+        for (header, name, value) in [
+            (ForwardedHeader::XForwardedFor, "x-forwarded-for", "1.2.3.4\u{ae}, 203.0.113.9, 10.0.0.7"),
+            (ForwardedHeader::Forwarded, "forwarded", "for=\"\u{ae}, for=203.0.113.9, for=10.0.0.7"),
+        ] {
+            assert_eq!(client(&["10.0.0.0/8"], header, "10.0.0.1", &[(name, value)]), "203.0.113.9");
+        }
+        let garbled = [("x-forwarded-for", "203.0.113.9, 10.0.0.\u{ae}")];
+        assert_eq!(client(&["10.0.0.0/8"], ForwardedHeader::XForwardedFor, "10.0.0.1", &garbled), "10.0.0.1");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub(crate) use path::{NamedGroup, NamedRole};
 pub(crate) use query::{Paging, Query, RolesAsked};
 pub(crate) use registering::Registering;
 pub(crate) use sender::Sender;
+pub use sender::language;
 pub(crate) use whole::Whole;
 
 use std::{future::Future, pin::Pin};

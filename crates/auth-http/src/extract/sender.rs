@@ -42,7 +42,7 @@ pub(super) fn sender(request: &HttpRequest) -> Result<Sender, ApiError> {
 
 /// The first of the languages that the sender accepts (RFC 9110 §12.5.4) which is among the `offered` ones, a region
 /// giving way to its language (RFC 4647 §3.4); English if there is none.
-fn language(request: &HttpRequest, offered: &[Language]) -> Language {
+pub fn language(request: &HttpRequest, offered: &[Language]) -> Language {
     // What does not parse is a wish that we do not understand, and no reason to refuse the request.
     let accepted = AcceptLanguage::parse(request).map(|accepted| accepted.ranked()).unwrap_or_default();
     for preference in accepted {

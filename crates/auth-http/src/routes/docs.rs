@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -9,7 +9,7 @@ use utoipa_swagger_ui::Config;
 
 use super::endpoint::Endpoint;
 use crate::{
-    answer::{ApiError, ApiResult},
+    answer::{ApiError, ApiResult, Slices},
     service::Service,
 };
 
@@ -47,29 +47,36 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 #[utoipa::path(get, path = "/openapi.json", tag = "Operations", operation_id = "openapi",
     responses((status = 200, description = "OpenAPI 3.1.", body = Object)))]
 pub(super) async fn description(service: web::Data<Service>) -> ApiResult {
-    Ok(HttpResponse::Ok().content_type("application/json").body(service.description.clone()))
+    Ok(HttpResponse::Ok().content_type("application/json").body(Slices::of(service.description.clone())))
 }
 
 /// A page that shows it.
 #[utoipa::path(get, path = "/docs", tag = "Operations", operation_id = "docs",
     responses((status = 200, description = "The page.", body = String, content_type = "text/html")))]
 pub(super) async fn page() -> ApiResult {
-    Ok(served("text/html; charset=utf-8", PAGE.as_bytes().to_vec()))
+    Ok(served("text/html; charset=utf-8", web::Bytes::from_static(PAGE.as_bytes())))
 }
 
 async fn asset(request: HttpRequest) -> ApiResult {
     let missing = || ApiError::new(StatusCode::NOT_FOUND, "no such endpoint");
     let file = request.match_info().query("file");
     if file == "page.js" {
-        return Ok(served("text/javascript; charset=utf-8", SCRIPT.as_bytes().to_vec()));
+        return Ok(served("text/javascript; charset=utf-8", web::Bytes::from_static(SCRIPT.as_bytes())));
     }
     if !["swagger-ui.css", "swagger-ui-bundle.js"].contains(&file) {
         return Err(missing());
     }
     let found = utoipa_swagger_ui::serve(file, Arc::new(Config::default())).ok().flatten();
-    found.map(|asset| served(&asset.content_type, asset.bytes.into_owned())).ok_or_else(missing)
+    let asset = found.ok_or_else(missing)?;
+    let octets = match asset.bytes {
+        // Part of the program, not to be copied for everybody who asks.
+        Cow::Borrowed(octets) => web::Bytes::from_static(octets),
+        Cow::Owned(octets) => octets.into(),
+    };
+    Ok(served(&asset.content_type, octets))
 }
 
-fn served(content_type: &str, octets: Vec<u8>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::CONTENT_SECURITY_POLICY, POLICY)).content_type(content_type).body(octets)
+fn served(content_type: &str, octets: web::Bytes) -> HttpResponse {
+    let policy = (header::CONTENT_SECURITY_POLICY, POLICY);
+    HttpResponse::Ok().insert_header(policy).content_type(content_type).body(Slices::of(octets))
 }

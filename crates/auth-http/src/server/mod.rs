@@ -1,6 +1,9 @@
 //! The running service, from its first to its last moment.
 
 mod certificate;
+mod crowd;
+mod helpings;
+mod patience;
 mod transport;
 mod unheard;
 mod watching;
@@ -50,6 +53,7 @@ pub enum ServeError {
 /// keys and of the certificate are read again.
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let address = settings.http.bind;
+    let connections = settings.http.connections;
     let cors_origins = settings.http.cors_origins.clone();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = async move {
@@ -67,7 +71,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let Parts { service, work, preparing, keys, key_file } = compose(settings)?;
     let watched = watched(key_file, keys, tls.as_ref());
     let encrypted = tls.is_some();
-    let (server, bound) = transport::listen(address, service.clone(), cors_origins, tls, stop)
+    let (server, bound) = transport::listen(address, connections, service.clone(), cors_origins, tls, stop)
         .map_err(|source| ServeError::Listen { address, source })?;
     let watching = tokio::spawn(watch(watched, hangup));
     info!(address = %bound, tls = encrypted, "listening");

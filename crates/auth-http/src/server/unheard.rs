@@ -16,6 +16,8 @@ use crate::answer::unheard;
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 /// What every answer of ours has and none of the library's.
 const OURS: &[u8] = b"cache-control: no-store\r\n";
+/// What a client is told whose request did not arrive in time.
+const REQUEST_TIMEOUT: u16 = 408;
 
 /// A connection on which the library's own answers get what ours have.
 ///
@@ -41,6 +43,11 @@ struct Replacement {
 impl<Io, N> Unheard<Io, N> {
     pub(super) fn on(io: Io, new_id: N) -> Self {
         Self { io, new_id, replacing: None, lingering: None }
+    }
+
+    /// What it is on.
+    pub(super) fn io(&self) -> &Io {
+        &self.io
     }
 }
 
@@ -94,13 +101,22 @@ impl<Io: AsyncRead + AsyncWrite + Unpin, N: Fn() -> uuid::Uuid + Unpin> AsyncWri
     }
 }
 
-impl<Io: AsyncRead + Unpin, N: Unpin> AsyncRead for Unheard<Io, N> {
+impl<Io: AsyncRead + AsyncWrite + Unpin, N: Fn() -> uuid::Uuid + Unpin> AsyncRead for Unheard<Io, N> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        let this = &mut *self;
+        let read = ready!(Pin::new(&mut this.io).poll_read(context, buffer));
+        if matches!(&read, Err(error) if error.kind() == io::ErrorKind::TimedOut)
+            && let Some(answer) = unheard(REQUEST_TIMEOUT, (this.new_id)())
+        {
+            // Nothing has been written since the request began, so there is room for all of it; and if there is not, the
+            // client has only lost the reason why the connection ends.
+            let _as_much_as_fits = Pin::new(&mut this.io).poll_write(context, &answer);
+        }
+        Poll::Ready(read)
     }
 }
 

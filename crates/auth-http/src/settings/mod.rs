@@ -8,7 +8,7 @@ mod shapes;
 mod tls_files;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     net::{Ipv6Addr, SocketAddr},
     num::NonZero,
     path::{Path, PathBuf},
@@ -21,7 +21,7 @@ use auth_domain::{
     SessionKinds,
 };
 use auth_postgres::PoolOptions;
-use config::{Config, ConfigError, Environment, File, FileFormat};
+use config::{Config, ConfigBuilder, ConfigError, Environment, File, FileFormat, builder::DefaultState};
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -78,6 +78,8 @@ pub struct Settings {
 pub struct Http {
     /// Where the service listens.
     pub bind: SocketAddr,
+    /// How many connections there are at once, at most.
+    pub connections: NonZero<u32>,
     /// The proxies that are believed.
     #[serde(deserialize_with = "shapes::list")]
     pub trusted_proxies: Vec<IpNet>,
@@ -105,7 +107,15 @@ pub struct Log {
 pub enum SettingsError {
     /// A file that cannot be read, an unknown setting, a value of the wrong type.
     #[error("the settings cannot be used")]
-    Unreadable(#[from] ConfigError),
+    Unreadable(#[source] ConfigError),
+    /// A file that is no TOML. It is not quoted, since the line may hold a password.
+    #[error("the settings cannot be used: {place}{}", .file.as_ref().map(|file| format!(" of {file}")).unwrap_or_default())]
+    NotToml {
+        /// What it is and where, such as `TOML parse error at line 1, column 5`.
+        place: String,
+        /// The file.
+        file: Option<String>,
+    },
     /// `database.url` or `mail.url` names nothing we know.
     #[error("setting {setting}")]
     UnknownPlace {
@@ -256,9 +266,35 @@ impl Settings {
         if let Some(file) = file {
             sources = sources.add_source(File::from(file).format(FileFormat::Toml));
         }
-        let environment = Environment::with_prefix("AUTH").prefix_separator("__").separator("__");
+        Self::of(sources, environment())
+    }
+
+    /// The built-in defaults, overridden by the TOML in `text`, overridden by `variables` as if they were the environment.
+    pub fn parse(text: &str, variables: HashMap<String, String>) -> Result<Self, SettingsError> {
+        let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        let sources = defaults.add_source(File::from_str(text, FileFormat::Toml));
+        Self::of(sources, environment().source(Some(variables)))
+    }
+
+    fn of(sources: ConfigBuilder<DefaultState>, environment: Environment) -> Result<Self, SettingsError> {
         Self::try_from(sources.add_source(environment).build()?.try_deserialize::<Raw>()?)
     }
+}
+
+impl From<ConfigError> for SettingsError {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::FileParse { uri, cause } => {
+                let place = cause.to_string().lines().next().unwrap_or_default().to_owned();
+                Self::NotToml { place, file: uri }
+            }
+            other => Self::Unreadable(other),
+        }
+    }
+}
+
+fn environment() -> Environment {
+    Environment::with_prefix("AUTH").prefix_separator("__").separator("__")
 }
 
 impl TryFrom<Raw> for Settings {
@@ -373,6 +409,19 @@ mod tests {
         let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).build().unwrap();
         let raw: Raw = defaults.try_deserialize().unwrap();
         assert_eq!(Settings::try_from(raw).unwrap().policy.limits, Some(Limits::default()));
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_is_refused_by_its_place_and_not_quoted() {
+        for file in [
+            "[database]\nurl = 'postgres://auth:hunter2@db/auth\n",
+            "[secrets]\nkey = hunter2\n",
+            "[mail]\nurl = 'smtp://auth:hunter2@mail' # \u{1b}[2J\u{7}\nurl = 'smtp://auth:hunter2@mail'",
+        ] {
+            let told = crate::cli::told(&Settings::parse(file, HashMap::new()).unwrap_err());
+            assert!(told.starts_with("the settings cannot be used: TOML parse error at line "), "{told:?}");
+            assert!(!told.contains("hunter2") && !told.contains(char::is_control), "{told:?}");
+        }
     }
 
     #[test]

@@ -13,5 +13,6 @@ mod url;
 mod wire;
 
 pub use mailer::SmtpMailer;
+pub use reply::told;
 pub use server::InvalidAuthorities;
 pub use url::{InvalidSmtpUrl, SmtpUrl};

@@ -9,11 +9,21 @@ const REMOVED: &str = "…";
 ///
 /// Servers like to repeat what they were told. Taken out is every word with an `@` in it, written out or encoded, every
 /// word with the recipient's name before the `@` in it, and every run of six digits.
-pub(super) fn told(code: u16, text: &str, recipient: &str) -> String {
+pub fn told(code: u16, text: &str, recipient: &str) -> String {
+    with_words(code.to_string(), text, recipient)
+}
+
+/// The same of what was no reply, or what went wrong instead: whoever says so may quote it.
+pub(super) fn cleaned(text: &str, recipient: &str) -> String {
+    with_words(String::new(), text, recipient)
+}
+
+fn with_words(mut line: String, text: &str, recipient: &str) -> String {
     let name = recipient.split('@').next().unwrap_or_default().to_lowercase();
-    let mut line = code.to_string();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
-        line.push(' ');
+        if !line.is_empty() {
+            line.push(' ');
+        }
         if tells_an_address(word, &name) {
             line.push_str(REMOVED);
         } else {
@@ -66,6 +76,13 @@ mod tests {
         ] {
             assert_eq!(told(250, text, "ada.l@example.org"), expected);
         }
+    }
+
+    #[test]
+    fn what_was_no_reply_is_cleaned_as_well() {
+        let quoted = "error Tag at: ) no <ada.l@example.org>\r\n\u{1b}[2J 654321";
+        assert_eq!(cleaned(quoted, "ada.l@example.org"), "error Tag at: ) no … [2J …");
+        assert_eq!(cleaned("", "ada.l@example.org"), "");
     }
 
     #[test]

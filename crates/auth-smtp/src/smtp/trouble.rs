@@ -3,7 +3,7 @@ use std::{error::Error, fmt, time::Duration};
 use auth_domain::MailError;
 use lettre::transport::smtp;
 
-use super::reply::told;
+use super::reply::{cleaned, told};
 
 /// Replies that ask for a log-in, or refuse one (RFC 4954 §6): whatever mail they are given for, it is the operator
 /// who has to act.
@@ -93,7 +93,7 @@ impl Trouble {
                     MailError::Transient(words)
                 }
             }
-            Reason::Broken(text) => MailError::Transient(format!("{step}: {text}")),
+            Reason::Broken(text) => MailError::Transient(format!("{step}: {}", cleaned(text, recipient))),
             Reason::Lacking(what) if *step == Step::Recipient => MailError::Permanent(format!("{step}: {what}")),
             Reason::Lacking(what) => MailError::Transient(format!("{step}: {what}")),
         }
