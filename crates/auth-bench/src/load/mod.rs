@@ -46,7 +46,7 @@ impl Scale {
             key_pairs: 100_000,
             bearers: 250_000,
             asked_for: 20_000,
-            rounds: 5,
+            rounds: 3,
             span: Duration::from_secs(4),
             remembered: 200_000,
             revocations: 1_000,
