@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 /// for a mail next.
 pub(crate) const OF_SIGN_INS: Duration = Duration::from_millis(4);
 /// The same for those who register: there is more to do, and people do it once.
-pub(crate) const OF_SIGN_UPS: Duration = Duration::from_millis(10);
+pub(crate) const OF_SIGN_UPS: Duration = Duration::from_millis(8);
 
 /// Does the work and waits for the next beat, counted from its beginning.
 ///

@@ -1,10 +1,16 @@
 //! The service on a socket, with people in its database.
 
-use std::{net::SocketAddr, sync::Arc, thread};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    thread,
+};
 
-use actix_web::{HttpServer, dev::ServerHandle, web};
+use actix_web::{HttpResponse, HttpServer, dev::ServerHandle, web};
 use auth_cache::{CachedChecks, Hearing, Memory};
-use auth_domain::{Auth, Limits, NoBell, Policy, Ports, Requested, Store, system::SystemEntropy};
+use auth_domain::{
+    Auth, Client, EmailAddress, Language, Limits, NoBell, Policy, Ports, Requested, Store, system::SystemEntropy,
+};
 use auth_http::{
     Checked, ClientAddress, RefusedChecks, RequestIds,
     jobs::Heartbeat,
@@ -15,6 +21,7 @@ use auth_postgres::{PoolOptions, PostgresStore};
 use auth_sqlite::SqliteStore;
 use auth_testkit::{MockStore, World, postgres};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
@@ -80,12 +87,17 @@ impl Serving {
             clock,
             request_ids: RequestIds::new(entropy.as_ref()).unwrap(),
             client_address: ClientAddress::default(),
-            languages: vec![auth_domain::Language::default()],
+            languages: vec![Language::default()],
             mail_worker: Heartbeat::start(),
             refused_checks: RefusedChecks::default(),
             metrics: Arc::new(Metrics::new(Box::new(StoreState::default))),
         });
-        let http = HttpServer::new(move || auth_http::app(service.clone(), &[])).workers(2).disable_signals();
+        let http = HttpServer::new(move || {
+            let at_once = web::resource(AT_ONCE).route(web::post().to(sign_in_at_once));
+            auth_http::app(service.clone(), &[]).service(at_once)
+        })
+        .workers(2)
+        .disable_signals();
         let http = http.bind("127.0.0.1:0").unwrap();
         let address = http.addrs()[0];
         let running = http.run();
@@ -108,6 +120,18 @@ impl Serving {
 
     pub(crate) async fn stop(self) {
         self.server.stop(false).await;
+    }
+}
+
+/// Where a sign-in is answered as soon as it is stored: to see what the work alone tells.
+pub(crate) const AT_ONCE: &str = "/sign-in-at-once";
+
+async fn sign_in_at_once(service: web::Data<Service>, web::Json(body): web::Json<Value>) -> HttpResponse {
+    let email = EmailAddress::parse(body["email"].as_str().unwrap()).unwrap();
+    let client = Client { ip: Ipv4Addr::LOCALHOST.into(), user_agent: "watch".to_owned() };
+    match service.auth.sign_in(&email, None, &client, &Language::default()).await {
+        Ok(opened) => HttpResponse::Accepted().json(json!({"session": opened.session_id.to_string()})),
+        Err(error) => panic!("{error}"),
     }
 }
 

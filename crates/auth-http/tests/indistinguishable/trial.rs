@@ -8,18 +8,19 @@ use crate::{
     client::{Answer, Client, Shape},
     kolmogorov_smirnov::{distance, probability},
     people::{Kind, Series},
+    service::AT_ONCE,
 };
 
 /// How many requests of each kind are timed.
 pub(crate) const REQUESTS: usize = 2000;
-/// Over so many connections at a time: few enough that they do not wait for each other.
-const CONNECTIONS: usize = 5;
 /// Samples that are that improbable to come from one distribution are separated.
 const SIGNIFICANCE: f64 = 0.001;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
     SignIn,
+    /// The same, answered as soon as it is stored.
+    SignInAtOnce,
     SignUp,
 }
 
@@ -43,10 +44,16 @@ pub(crate) struct Findings {
 }
 
 impl Route {
+    /// Over so many connections at a time it is asked: few enough that they hardly wait for each other.
+    fn connections(self) -> usize {
+        if self == Self::SignUp { 6 } else { 4 }
+    }
+
     pub(crate) fn path(self) -> &'static str {
         match self {
-            Self::SignIn => "/session",
-            Self::SignUp => "/user",
+            Self::SignIn => "/api/auth/v2/session",
+            Self::SignInAtOnce => AT_ONCE,
+            Self::SignUp => "/api/auth/v2/user",
         }
     }
 }
@@ -55,9 +62,9 @@ impl Route {
 /// whatever else the machine does meets all alike.
 pub(crate) fn interleave(address: SocketAddr, route: Route, request: impl Fn(Kind, usize) -> Value + Sync) -> Findings {
     let seen = Mutex::new(<[Seen; 4]>::default());
-    on_each_connection(address, |client, connection| {
+    on_each_connection(address, route.connections(), |client, connection| {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ u64::try_from(connection).unwrap());
-        for turn in (connection..REQUESTS).step_by(CONNECTIONS) {
+        for turn in (connection..REQUESTS).step_by(route.connections()) {
             for place in dice.order() {
                 let (took, answer) = client.send("POST", route.path(), &request(Kind::ALL[place], turn));
                 seen.lock().unwrap()[place].record(took, answer.shape());
@@ -72,8 +79,9 @@ pub(crate) fn interleave(address: SocketAddr, route: Route, request: impl Fn(Kin
 /// Brings all addresses to where everybody can bring them: the kind that registers has done so, and of the others a code was
 /// asked for, if `all` are to have been asked about. Then guesses wrong at each code so often.
 pub(crate) fn prepare(address: SocketAddr, series: Series, all: bool, wrong_guesses: usize) {
-    on_each_connection(address, |client, connection| {
-        for number in (connection..series.size).step_by(CONNECTIONS) {
+    let connections = Route::SignUp.connections();
+    on_each_connection(address, connections, |client, connection| {
+        for number in (connection..series.size).step_by(connections) {
             for kind in Kind::ALL {
                 let asked = match kind {
                     Kind::Unverified => accepted(client, Route::SignUp, &series.sign_up(kind, number, "r")),
@@ -86,9 +94,9 @@ pub(crate) fn prepare(address: SocketAddr, series: Series, all: bool, wrong_gues
     });
 }
 
-fn on_each_connection(address: SocketAddr, work: impl Fn(&mut Client, usize) + Sync) {
+fn on_each_connection(address: SocketAddr, connections: usize, work: impl Fn(&mut Client, usize) + Sync) {
     thread::scope(|scope| {
-        for connection in 0..CONNECTIONS {
+        for connection in 0..connections {
             let work = &work;
             scope.spawn(move || work(&mut Client::connect(address), connection));
         }
@@ -104,7 +112,7 @@ fn accepted(client: &mut Client, route: Route, request: &Value) -> Answer {
 /// Guesses wrong.
 pub(crate) fn guess_wrong(client: &mut Client, asked: &Answer) {
     let guess = json!({"verificationCodeID": asked.body["verificationCodeID"], "code": "wrong"});
-    let (_, answer) = client.send("PUT", "/session/verification", &guess);
+    let (_, answer) = client.send("PUT", "/api/auth/v2/session/verification", &guess);
     assert_eq!(answer.status(), 401, "{}", answer.body);
 }
 
@@ -112,6 +120,12 @@ impl Findings {
     /// Whether the times tell any two kinds apart.
     pub(crate) fn separate(&self) -> bool {
         self.pairs().any(|(.., probability)| probability < SIGNIFICANCE)
+    }
+
+    /// How far apart addresses are that somebody has and that nobody has.
+    pub(crate) fn distance_of_unknown(&self) -> f64 {
+        let unknown = self.pairs().filter(|(one, other, ..)| [one, other].contains(&&Kind::Unknown));
+        unknown.map(|(.., distance, _)| distance).fold(0.0, f64::max)
     }
 
     /// Distance and probability of each pair of kinds.
