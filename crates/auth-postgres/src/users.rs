@@ -8,14 +8,16 @@ use auth_domain::{
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgExpressionMethods, QueryDsl, SelectableHelper,
+    sql_types::{Integer, Text, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::{
-    PostgresStore, codes,
+    PostgresStore,
     emails::{self, NewEmail},
     error::Failure,
+    key_pairs::TRIES,
     limits::{self, Measure},
     locks, registrations,
     rows::{EmailRow, UserRow, sorted, stored},
@@ -50,7 +52,11 @@ pub(crate) async fn find_user(conn: &mut AsyncPgConnection, id: UserId) -> Resul
     Ok(found.map(UserRow::into_user).transpose()?)
 }
 
-/// Two statements, each on a state of its own: what changes in between was a registration, or ended one.
+diesel::define_sql_function! {
+    fn any_living(for_address: Text, tries: Integer, at: Timestamptz) -> Bool;
+}
+
+/// One statement for every address: another one to see whether a registration has ended would tell that there is one.
 async fn find_address(
     conn: &mut AsyncPgConnection,
     address: &AddressKey,
@@ -58,18 +64,16 @@ async fn find_address(
 ) -> Result<Option<KnownAddress>, Failure> {
     // At most one is owned. Two registrations for one address replace each other, so the newest is the one.
     let is_owned = email::verified.or(email::vouched);
-    let candidates = email::table
+    let candidates: Vec<(EmailRow, bool)> = email::table
         .inner_join(users::table)
         .filter(email::address_key.eq(address.as_str()))
         .filter(is_owned.or(users::registration.is_not_distinct_from(Standing::Pending.as_stored())))
         .order((is_owned.desc(), email::created_at.desc(), email::id.desc()))
-        .select(EmailRow::as_select())
+        .select((EmailRow::as_select(), any_living(address.as_str(), TRIES, stored(now))))
         .load(conn)
         .await?;
     match candidates.into_iter().next() {
-        Some(found) if found.is_owned() || codes::any_living(conn, address, now).await? => {
-            Ok(Some(found.into_known()?))
-        }
+        Some((found, has_living_code)) if found.is_owned() || has_living_code => Ok(Some(found.into_known()?)),
         _ => Ok(None),
     }
 }

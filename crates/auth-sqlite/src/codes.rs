@@ -20,7 +20,11 @@ pub(crate) enum Opens {
 }
 
 /// The sign-in codes for `address` that could be redeemed at `now`.
-fn living(conn: &mut SqliteConnection, address: &AddressKey, now: Timestamp) -> Result<Vec<CodeRow>, Failure> {
+pub(crate) fn living(
+    conn: &mut SqliteConnection,
+    address: &AddressKey,
+    now: Timestamp,
+) -> Result<Vec<CodeRow>, Failure> {
     // The conditions only spare reading old rows: the rule itself stands in the domain.
     let candidates = codes::table
         .filter(codes::address_key.eq(address.as_str()))
@@ -43,10 +47,10 @@ pub(crate) fn any_living(conn: &mut SqliteConnection, address: &AddressKey, now:
     Ok(!living(conn, address, now)?.is_empty())
 }
 
-/// Ends the sign-in codes that `new` supersedes.
-pub(crate) fn end_superseded(conn: &mut SqliteConnection, new: &NewCode) -> Result<(), Failure> {
-    let mut rivals = Vec::new();
-    for code in living(conn, &new.address, new.created_at)? {
+/// Ends those of the `living` codes for its address that `new` supersedes.
+pub(crate) fn end_superseded(conn: &mut SqliteConnection, new: &NewCode, living: &[CodeRow]) -> Result<(), Failure> {
+    let mut rivals = Vec::with_capacity(living.len());
+    for code in living {
         rivals.push(LivingCode {
             id: id("codes", &code.id, &code.id)?,
             network: code.network()?,

@@ -42,15 +42,6 @@ pub(crate) fn for_address(conn: &mut SqliteConnection, address: &AddressKey) -> 
     Ok(registrations.load(conn)?)
 }
 
-/// Deletes the registrations for `address` that have ended by `now`.
-pub(crate) fn delete_ended(conn: &mut SqliteConnection, address: &AddressKey, now: Timestamp) -> Result<(), Failure> {
-    let registrations = for_address(conn, address)?;
-    if registrations.is_empty() || any_living(conn, address, now)? {
-        return Ok(());
-    }
-    delete_users(conn, registrations)
-}
-
 /// Deletes users, or registrations, with all that hangs on them. Notices remain owed: they tell somebody else.
 pub(crate) fn delete_users(conn: &mut SqliteConnection, ids: Vec<Vec<u8>>) -> Result<(), Failure> {
     for id in ids {

@@ -23,38 +23,66 @@ pub(crate) fn open_session(conn: &mut SqliteConnection, sign_in: &PendingSignIn)
         Ok(charges) => charges,
         Err(refusal) => return Ok(Requested::Throttled(refusal)),
     };
-    registrations::delete_ended(conn, &sign_in.code.address, sign_in.code.created_at)?;
+    // The same statements, whoever has the address: what they cost tells nothing. They come to different things alone.
+    let (address, now) = (&sign_in.code.address, sign_in.code.created_at);
+    let mut claims = claims(conn, address.as_str())?;
+    let living = codes::living(conn, address, now)?;
+    if living.is_empty() {
+        // A registration lives as long as a code for its address. The new code must not revive one that has ended.
+        let ended = claims.extract_if(.., |claim| claim.standing != Standing::Account);
+        registrations::delete_users(conn, ended.map(|claim| claim.user).collect())?;
+    }
     if let Some(owner) = sign_in.session.owner
-        && !still_leads_to(conn, owner, sign_in.code.address.as_str())?
+        && !claims.iter().any(|claim| claim.leads_to(owner))
     {
         return Ok(Requested::Stale);
     }
     charges.settle(conn)?;
-    store_sign_in(conn, sign_in)?;
+    codes::end_superseded(conn, &sign_in.code, &living)?;
+    insert_sign_in(conn, sign_in)?;
     Ok(Requested::Yes)
 }
 
-/// Whether `owner` has the address still: verified, vouched for, or as that of a registration.
-fn still_leads_to(conn: &mut SqliteConnection, owner: SessionOwner, address: &str) -> Result<bool, Failure> {
-    let found: Vec<(bool, bool, Option<String>, Vec<u8>)> = emails::table
-        .inner_join(users::table)
-        .filter(emails::id.eq(bytes_of(owner.email_id.uuid())))
-        .filter(emails::user_id.eq(bytes_of(owner.user_id.uuid())))
-        .filter(emails::address_key.eq(address))
-        .select((emails::verified, emails::vouched, users::registration, users::id))
-        .load(conn)?;
-    for (verified, vouched, registration, user) in found {
-        if verified || vouched || standing(registration.as_deref(), &user)? == Standing::Pending {
-            return Ok(true);
-        }
+/// An address, and whose it is or may become.
+struct Claim {
+    email: Vec<u8>,
+    user: Vec<u8>,
+    is_owned: bool,
+    standing: Standing,
+}
+
+impl Claim {
+    /// Whether it is this owner's: verified, vouched for, or as that of a registration.
+    fn leads_to(&self, owner: SessionOwner) -> bool {
+        self.email == owner.email_id.uuid().as_bytes()
+            && self.user == owner.user_id.uuid().as_bytes()
+            && (self.is_owned || self.standing == Standing::Pending)
     }
-    Ok(false)
+}
+
+fn claims(conn: &mut SqliteConnection, address: &str) -> Result<Vec<Claim>, Failure> {
+    let found: Vec<(Vec<u8>, bool, bool, Option<String>, Vec<u8>)> = emails::table
+        .inner_join(users::table)
+        .filter(emails::address_key.eq(address))
+        .select((emails::id, emails::verified, emails::vouched, users::registration, users::id))
+        .load(conn)?;
+    let mut claims = Vec::with_capacity(found.len());
+    for (email, verified, vouched, registration, user) in found {
+        let standing = standing(registration.as_deref(), &user)?;
+        claims.push(Claim { email, user, is_owned: verified || vouched, standing });
+    }
+    Ok(claims)
 }
 
 /// Stores session, code and mail, and ends the codes that the new one supersedes.
 pub(crate) fn store_sign_in(conn: &mut SqliteConnection, sign_in: &PendingSignIn) -> Result<(), Failure> {
+    let living = codes::living(conn, &sign_in.code.address, sign_in.code.created_at)?;
+    codes::end_superseded(conn, &sign_in.code, &living)?;
+    insert_sign_in(conn, sign_in)
+}
+
+fn insert_sign_in(conn: &mut SqliteConnection, sign_in: &PendingSignIn) -> Result<(), Failure> {
     let PendingSignIn { session, code, mail, restraint: _ } = sign_in;
-    codes::end_superseded(conn, code)?;
     insert(conn, session, session.owner.map(|owner| owner.user_id), None)?;
     let email = session.owner.map(|owner| owner.email_id);
     codes::insert(conn, code, Opens::Session(session.id), email)?;

@@ -3,6 +3,7 @@
 //! An outcome becomes a status in one table ([`problem`]); one middleware ([`contract`]) sees every response on its way
 //! out, whoever made it, and holds it to the common rules of the wire contract.
 
+pub(crate) mod beat;
 mod browsers;
 mod contract;
 mod problem;

@@ -8,7 +8,10 @@ use uuid::Uuid;
 
 use super::endpoint::Endpoint;
 use crate::{
-    answer::{Acknowledged, ApiResult, accepted, acknowledged},
+    answer::{
+        Acknowledged, ApiResult, accepted, acknowledged,
+        beat::{self, on_the_beat},
+    },
     extract::{Body, CheckedSession, Id, Sender, Signed},
     openapi::EmailAddressText,
     service::Service,
@@ -181,7 +184,8 @@ pub(super) async fn open(
     Body(body): Body<SignIn>,
 ) -> ApiResult {
     let email = EmailAddress::parse(&body.email)?;
-    let opened = service.auth.sign_in(&email, body.kind.as_deref(), &client, &language).await?;
+    let signing_in = service.auth.sign_in(&email, body.kind.as_deref(), &client, &language);
+    let opened = on_the_beat(beat::OF_SIGN_INS, signing_in).await?;
     Ok(accepted(&NewSession::from(&opened)))
 }
 

@@ -6,7 +6,10 @@ use uuid::Uuid;
 
 use super::{endpoint::Endpoint, session::NewSession};
 use crate::{
-    answer::{Acknowledged, ApiResult, accepted, acknowledged},
+    answer::{
+        Acknowledged, ApiResult, accepted, acknowledged,
+        beat::{self, on_the_beat},
+    },
     extract::{Body, Id, Query, Registering, Sender, Signed},
     openapi::EmailAddressText,
     service::Service,
@@ -56,7 +59,8 @@ pub(super) async fn register(
         full_name: FullName::parse(&body.full_name)?,
         alias: Alias::parse(&body.alias)?,
     };
-    let opened = service.auth.sign_up(sign_up, &client, &language).await?;
+    let signing_up = service.auth.sign_up(sign_up, &client, &language);
+    let opened = on_the_beat(beat::OF_SIGN_UPS, signing_up).await?;
     Ok(accepted(&NewSession::from(&opened)))
 }
 

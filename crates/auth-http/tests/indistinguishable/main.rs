@@ -1,0 +1,208 @@
+//! Whether anybody has an address cannot be told from the answers to requests about it: neither from what they say nor from how
+//! long they take. Within each state of the limits, on either database, over a socket.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that meets something it did not expect panics, and says what it measured"
+)]
+
+mod client;
+mod kolmogorov_smirnov;
+mod people;
+mod service;
+mod trial;
+
+use std::time::Duration;
+
+use auth_domain::{Limits, Rate};
+use client::{Client, Shape};
+use people::{Kind, Series};
+use service::{Backend, Decoys, Serving};
+use tokio::{sync::Mutex, task::spawn_blocking};
+use trial::{Findings, REQUESTS, Route, guess_wrong, interleave, prepare};
+
+/// What is measured is not to be disturbed by what else is.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// What holds requests back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// There are no limits.
+    Off,
+    /// There are, and they leave room.
+    Open,
+    /// The address has had its mails.
+    MailsSpent,
+    /// Too much was guessed wrong at the codes of the address.
+    GuessesSpent,
+}
+
+impl State {
+    fn limits(self) -> Option<Limits> {
+        let ever = Rate::new(10_000_000, 365 * DAY).unwrap();
+        let open = Limits {
+            mails_per_address: ever,
+            mails_per_network: ever,
+            sign_ups_per_network: ever,
+            requests_per_network: ever,
+            ..Limits::default()
+        };
+        match self {
+            Self::Off => None,
+            Self::Open => Some(open),
+            Self::MailsSpent => Some(Limits { mails_per_address: Rate::new(1, HOUR).unwrap(), ..open }),
+            Self::GuessesSpent => Some(Limits { failures_per_day: 1, ..open }),
+        }
+    }
+
+    fn refuses(self) -> bool {
+        matches!(self, Self::MailsSpent | Self::GuessesSpent)
+    }
+}
+
+/// Brings the addresses of a series into the state, and asks about them.
+async fn try_it(serving: &Serving, state: State, route: Route, name: char) -> Findings {
+    // A registration leaves something behind: where it is let through, each of them is about another address.
+    let size = if route == Route::SignUp && !state.refuses() { REQUESTS } else { REQUESTS / 20 };
+    let series = Series { name, size };
+    serving.settle(series).await;
+    let address = serving.address;
+    spawn_blocking(move || {
+        let wrong_guesses = usize::from(state == State::GuessesSpent);
+        prepare(address, series, route != Route::SignUp || state.refuses(), wrong_guesses);
+        interleave(address, route, |kind, number| match route {
+            Route::SignIn | Route::SignInAtOnce => series.sign_in(kind, number),
+            Route::SignUp => series.sign_up(kind, number, "s"),
+        })
+    })
+    .await
+    .unwrap()
+}
+
+/// Fails if what the answers say tells two kinds apart, or if how long they take does so twice.
+async fn nothing_tells_addresses_apart(backend: Backend, state: State) {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let serving = Serving::on(backend, state.limits(), Decoys::Stored).await;
+    let mut separated = Vec::new();
+    for (route, names) in [(Route::SignIn, ['a', 'b']), (Route::SignUp, ['c', 'd'])] {
+        for name in names {
+            let found = try_it(&serving, state, route, name).await;
+            println!("{backend:?}, {state:?}, {route:?}, series {name}:\n{found}");
+            for (kind, seen) in Kind::ALL.iter().zip(&found.seen) {
+                assert_eq!(seen.shapes, found.seen[0].shapes, "{kind:?}");
+                assert_eq!(seen.shapes.len(), 1, "{:?}", seen.shapes);
+            }
+            if !found.separate() {
+                break;
+            }
+            if name == names[1] {
+                separated.push(route);
+            }
+        }
+    }
+    serving.stop().await;
+    assert!(separated.is_empty(), "told apart twice: {separated:?}");
+}
+
+macro_rules! nothing_tells_addresses_apart {
+    ($($name:ident: $backend:ident, $state:ident;)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            nothing_tells_addresses_apart(Backend::$backend, State::$state).await;
+        }
+    )*};
+}
+
+nothing_tells_addresses_apart! {
+    nothing_tells_addresses_apart_on_sqlite_without_limits: Sqlite, Off;
+    nothing_tells_addresses_apart_on_sqlite_while_limits_leave_room: Sqlite, Open;
+    nothing_tells_addresses_apart_on_sqlite_once_their_mails_are_spent: Sqlite, MailsSpent;
+    nothing_tells_addresses_apart_on_sqlite_once_guesses_are_spent: Sqlite, GuessesSpent;
+    nothing_tells_addresses_apart_on_postgres_without_limits: Postgres, Off;
+    nothing_tells_addresses_apart_on_postgres_while_limits_leave_room: Postgres, Open;
+    nothing_tells_addresses_apart_on_postgres_once_their_mails_are_spent: Postgres, MailsSpent;
+    nothing_tells_addresses_apart_on_postgres_once_guesses_are_spent: Postgres, GuessesSpent;
+}
+
+/// The trial can fail. Without the beat, a store that skips decoys is found out, and one that keeps them leaves less than half
+/// as much to tell: if decoys lose their work, this fails, however well the beat hides it.
+async fn decoys_that_are_not_stored_are_told_apart(backend: Backend) {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut distances = Vec::new();
+    for decoys in [Decoys::Stored, Decoys::Skipped] {
+        let serving = Serving::on(backend, None, decoys).await;
+        let found = try_it(&serving, State::Off, Route::SignInAtOnce, 'a').await;
+        println!("{backend:?}, at once, decoys {decoys:?}:\n{found}");
+        serving.stop().await;
+        distances.push(found.distance_of_unknown());
+        assert!(decoys == Decoys::Stored || found.separate());
+    }
+    assert!(distances[0] < distances[1] / 2.0, "{distances:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decoys_that_are_not_stored_are_told_apart_on_sqlite() {
+    decoys_that_are_not_stored_are_told_apart(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decoys_that_are_not_stored_are_told_apart_on_postgres() {
+    decoys_that_are_not_stored_are_told_apart(Backend::Postgres).await;
+}
+
+/// All are asked about until nothing is let through any more, and guessed at in between.
+async fn all_are_refused_from_the_same_request_on(backend: Backend) {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let limits = State::Open.limits().map(|open| Limits { mails_per_address: Rate::new(6, HOUR).unwrap(), ..open });
+    let serving = Serving::on(backend, limits, Decoys::Stored).await;
+    let series = Series { name: 'a', size: 2 };
+    serving.settle(series).await;
+    let address = serving.address;
+    let all = spawn_blocking(move || {
+        // What the registration takes, the others spend on a sign-in.
+        prepare(address, series, true, 0);
+        let mut client = Client::connect(address);
+        Kind::ALL.map(|kind| {
+            [0, 1].map(|number| {
+                // The first is asked about until its mails are spent, the second guessed at until its guesses are.
+                until_refused(&mut client, series, kind, number)
+            })
+        })
+    });
+    let all = all.await.unwrap();
+    serving.stop().await;
+    for (kind, seen) in Kind::ALL.iter().zip(&all) {
+        assert_eq!(seen, &all[0], "{kind:?}");
+        for seen in seen {
+            assert!(seen.iter().filter(|shape| shape.is_refusal()).count() >= 4, "{seen:?}");
+        }
+    }
+}
+
+fn until_refused(client: &mut Client, series: Series, kind: Kind, number: usize) -> Vec<Shape> {
+    let mut seen = Vec::new();
+    for turn in 0..5 {
+        let (_, asked) = client.send("POST", Route::SignIn.path(), &series.sign_in(kind, number));
+        if number == 1 && asked.status() == 202 {
+            (0..5).for_each(|_| guess_wrong(client, &asked));
+        }
+        let (_, registered) =
+            client.send("POST", Route::SignUp.path(), &series.sign_up(kind, number, ["s", "t", "u", "v", "w"][turn]));
+        seen.extend([asked.shape(), registered.shape()]);
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_are_refused_from_the_same_request_on_sqlite() {
+    all_are_refused_from_the_same_request_on(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_are_refused_from_the_same_request_on_postgres() {
+    all_are_refused_from_the_same_request_on(Backend::Postgres).await;
+}

@@ -1,0 +1,170 @@
+//! Asking about all kinds of address in turn, and looking for a difference.
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Mutex, thread, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Answer, Client, Shape},
+    kolmogorov_smirnov::{distance, probability},
+    people::{Kind, Series},
+    service::AT_ONCE,
+};
+
+/// How many requests of each kind are timed.
+pub(crate) const REQUESTS: usize = 2000;
+/// Samples that are that improbable to come from one distribution are separated.
+const SIGNIFICANCE: f64 = 0.001;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    SignIn,
+    /// The same, answered as soon as it is stored.
+    SignInAtOnce,
+    SignUp,
+}
+
+/// What was seen of each kind.
+#[derive(Default)]
+pub(crate) struct Seen {
+    times: Vec<Duration>,
+    pub(crate) shapes: BTreeMap<Shape, usize>,
+}
+
+impl Seen {
+    fn record(&mut self, took: Duration, shape: Shape) {
+        self.times.push(took);
+        *self.shapes.entry(shape).or_default() += 1;
+    }
+}
+
+/// What a trial came to.
+pub(crate) struct Findings {
+    pub(crate) seen: [Seen; 4],
+}
+
+impl Route {
+    /// Over so many connections at a time it is asked: few enough that they hardly wait for each other.
+    fn connections(self) -> usize {
+        if self == Self::SignUp { 6 } else { 4 }
+    }
+
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::SignIn => "/api/auth/v2/session",
+            Self::SignInAtOnce => AT_ONCE,
+            Self::SignUp => "/api/auth/v2/user",
+        }
+    }
+}
+
+/// Asks about each kind so often, over a few connections at a time and on each in an order that is drawn anew each turn:
+/// whatever else the machine does meets all alike.
+pub(crate) fn interleave(address: SocketAddr, route: Route, request: impl Fn(Kind, usize) -> Value + Sync) -> Findings {
+    let seen = Mutex::new(<[Seen; 4]>::default());
+    on_each_connection(address, route.connections(), |client, connection| {
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ u64::try_from(connection).unwrap());
+        for turn in (connection..REQUESTS).step_by(route.connections()) {
+            for place in dice.order() {
+                let (took, answer) = client.send("POST", route.path(), &request(Kind::ALL[place], turn));
+                seen.lock().unwrap()[place].record(took, answer.shape());
+            }
+        }
+    });
+    let mut seen = seen.into_inner().unwrap();
+    seen.iter_mut().for_each(|seen| seen.times.sort_unstable());
+    Findings { seen }
+}
+
+/// Brings all addresses to where everybody can bring them: the kind that registers has done so, and of the others a code was
+/// asked for, if `all` are to have been asked about. Then guesses wrong at each code so often.
+pub(crate) fn prepare(address: SocketAddr, series: Series, all: bool, wrong_guesses: usize) {
+    let connections = Route::SignUp.connections();
+    on_each_connection(address, connections, |client, connection| {
+        for number in (connection..series.size).step_by(connections) {
+            for kind in Kind::ALL {
+                let asked = match kind {
+                    Kind::Unverified => accepted(client, Route::SignUp, &series.sign_up(kind, number, "r")),
+                    _ if all => accepted(client, Route::SignIn, &series.sign_in(kind, number)),
+                    _ => continue,
+                };
+                (0..wrong_guesses).for_each(|_| guess_wrong(client, &asked));
+            }
+        }
+    });
+}
+
+fn on_each_connection(address: SocketAddr, connections: usize, work: impl Fn(&mut Client, usize) + Sync) {
+    thread::scope(|scope| {
+        for connection in 0..connections {
+            let work = &work;
+            scope.spawn(move || work(&mut Client::connect(address), connection));
+        }
+    });
+}
+
+fn accepted(client: &mut Client, route: Route, request: &Value) -> Answer {
+    let (_, answer) = client.send("POST", route.path(), request);
+    assert_eq!(answer.status(), 202, "{}", answer.body);
+    answer
+}
+
+/// Guesses wrong.
+pub(crate) fn guess_wrong(client: &mut Client, asked: &Answer) {
+    let guess = json!({"verificationCodeID": asked.body["verificationCodeID"], "code": "wrong"});
+    let (_, answer) = client.send("PUT", "/api/auth/v2/session/verification", &guess);
+    assert_eq!(answer.status(), 401, "{}", answer.body);
+}
+
+impl Findings {
+    /// Whether the times tell any two kinds apart.
+    pub(crate) fn separate(&self) -> bool {
+        self.pairs().any(|(.., probability)| probability < SIGNIFICANCE)
+    }
+
+    /// How far apart addresses are that somebody has and that nobody has.
+    pub(crate) fn distance_of_unknown(&self) -> f64 {
+        let unknown = self.pairs().filter(|(one, other, ..)| [one, other].contains(&&Kind::Unknown));
+        unknown.map(|(.., distance, _)| distance).fold(0.0, f64::max)
+    }
+
+    /// Distance and probability of each pair of kinds.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (Kind, Kind, f64, f64)> {
+        let pairs = (0..4).flat_map(|one| (one + 1..4).map(move |other| (one, other)));
+        pairs.map(|(one, other)| {
+            let (these, those) = (&self.seen[one].times, &self.seen[other].times);
+            let apart = distance(these, those);
+            (Kind::ALL[one], Kind::ALL[other], apart, probability(apart, these.len(), those.len()))
+        })
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (kind, seen) in Kind::ALL.iter().zip(&self.seen) {
+            let [quarter, half, most] =
+                [4, 2, 1].map(|part| seen.times[(seen.times.len() * 19 / 20).min(seen.times.len() / part)]);
+            writeln!(f, "  {kind:?}: 25 % {quarter:?}, 50 % {half:?}, 95 % {most:?}")?;
+        }
+        for (one, other, distance, probability) in self.pairs() {
+            writeln!(f, "  {one:?} and {other:?}: D = {distance:.4}, p = {probability:.5}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A generator of Marsaglia's: what is drawn only has to have nothing to do with what is measured.
+struct Dice(u64);
+
+impl Dice {
+    fn order(&mut self) -> [usize; 4] {
+        let mut order = [0, 1, 2, 3];
+        for last in (1..order.len()).rev() {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            order.swap(last, usize::try_from(self.0 >> 33).unwrap() % (last + 1));
+        }
+        order
+    }
+}
