@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, Alias, FullName, KnownAddress, Registered, Registration, Standing, StoreError, Timestamp, User, UserId,
-    Users,
+    AddressKey, Alias, CodePurpose, FullName, KnownAddress, Registered, Registration, Standing, StoreError, Timestamp,
+    User, UserId, Users,
     rules::{AliasVerdict, Asking, judge_alias},
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgExpressionMethods, QueryDsl, SelectableHelper,
-    sql_types::{Integer, Text, Timestamptz},
+    dsl::{exists, not},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -21,7 +21,7 @@ use crate::{
     limits::{self, Measure},
     locks, registrations,
     rows::{EmailRow, UserRow, sorted, stored},
-    schema::{emails as email, users},
+    schema::{codes, emails as email, users},
     sign_ins,
 };
 
@@ -52,10 +52,6 @@ pub(crate) async fn find_user(conn: &mut AsyncPgConnection, id: UserId) -> Resul
     Ok(found.map(UserRow::into_user).transpose()?)
 }
 
-diesel::define_sql_function! {
-    fn any_living(for_address: Text, tries: Integer, at: Timestamptz) -> Bool;
-}
-
 /// One statement for every address: another one to see whether a registration has ended would tell that there is one.
 async fn find_address(
     conn: &mut AsyncPgConnection,
@@ -64,12 +60,18 @@ async fn find_address(
 ) -> Result<Option<KnownAddress>, Failure> {
     // At most one is owned. Two registrations for one address replace each other, so the newest is the one.
     let is_owned = email::verified.or(email::vouched);
+    let living = codes::table
+        .filter(codes::address_key.eq(address.as_str()))
+        .filter(codes::purpose.eq(CodePurpose::SignIn.as_str()))
+        .filter(not(codes::ended))
+        .filter(codes::wrong_guesses.lt(TRIES))
+        .filter(codes::expires_at.gt(stored(now)));
     let candidates: Vec<(EmailRow, bool)> = email::table
         .inner_join(users::table)
         .filter(email::address_key.eq(address.as_str()))
         .filter(is_owned.or(users::registration.is_not_distinct_from(Standing::Pending.as_stored())))
         .order((is_owned.desc(), email::created_at.desc(), email::id.desc()))
-        .select((EmailRow::as_select(), any_living(address.as_str(), TRIES, stored(now))))
+        .select((EmailRow::as_select(), exists(living)))
         .load(conn)
         .await?;
     match candidates.into_iter().next() {

@@ -60,8 +60,12 @@ impl Claim {
     }
 }
 
+/// Address, whether it is verified or vouched for, what its user stands for, and the user.
+type ClaimRow = (Vec<u8>, bool, bool, Option<String>, Vec<u8>);
+
+/// All that an address is to anybody.
 fn claims(conn: &mut SqliteConnection, address: &str) -> Result<Vec<Claim>, Failure> {
-    let found: Vec<(Vec<u8>, bool, bool, Option<String>, Vec<u8>)> = emails::table
+    let found: Vec<ClaimRow> = emails::table
         .inner_join(users::table)
         .filter(emails::address_key.eq(address))
         .select((emails::id, emails::verified, emails::vouched, users::registration, users::id))

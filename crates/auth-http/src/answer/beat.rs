@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep_until};
 /// How often answers leave to those who ask for a code. Longer than the work nearly always takes, and nothing to whoever waits
 /// for a mail next.
 pub(crate) const OF_SIGN_INS: Duration = Duration::from_millis(4);
-/// The same for those who register: there is more to do, and people do it once.
-pub(crate) const OF_SIGN_UPS: Duration = Duration::from_millis(8);
+/// The same for those who register: there is more to do, an earlier registration to replace perhaps, and people do it once.
+pub(crate) const OF_SIGN_UPS: Duration = Duration::from_millis(16);
 
 /// Does the work and waits for the next beat, counted from its beginning.
 ///

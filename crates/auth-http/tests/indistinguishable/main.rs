@@ -59,6 +59,17 @@ impl State {
         }
     }
 
+    /// Over so many connections at a time it is asked: few enough that they hardly wait for each other.
+    fn connections(self, route: Route) -> usize {
+        match route {
+            Route::SessionAtOnce => 1,
+            Route::Session if self.refuses() => 6,
+            Route::Session => 3,
+            Route::User if self.refuses() => 14,
+            Route::User => 8,
+        }
+    }
+
     fn refuses(self) -> bool {
         matches!(self, Self::MailsSpent | Self::GuessesSpent)
     }
@@ -67,16 +78,16 @@ impl State {
 /// Brings the addresses of a series into the state, and asks about them.
 async fn try_it(serving: &Serving, state: State, route: Route, name: char) -> Findings {
     // A registration leaves something behind: where it is let through, each of them is about another address.
-    let size = if route == Route::SignUp && !state.refuses() { REQUESTS } else { REQUESTS / 20 };
+    let size = if route == Route::User && !state.refuses() { REQUESTS } else { REQUESTS / 20 };
     let series = Series { name, size };
     serving.settle(series).await;
     let address = serving.address;
     spawn_blocking(move || {
         let wrong_guesses = usize::from(state == State::GuessesSpent);
-        prepare(address, series, route != Route::SignUp || state.refuses(), wrong_guesses);
-        interleave(address, route, |kind, number| match route {
-            Route::SignIn | Route::SignInAtOnce => series.sign_in(kind, number),
-            Route::SignUp => series.sign_up(kind, number, "s"),
+        prepare(address, series, route != Route::User || state.refuses(), wrong_guesses);
+        interleave(address, route, state.connections(route), |kind, number| match route {
+            Route::Session | Route::SessionAtOnce => series.sign_in(kind, number),
+            Route::User => series.sign_up(kind, number, "s"),
         })
     })
     .await
@@ -88,7 +99,7 @@ async fn nothing_tells_addresses_apart(backend: Backend, state: State) {
     let _alone = ONE_AT_A_TIME.lock().await;
     let serving = Serving::on(backend, state.limits(), Decoys::Stored).await;
     let mut separated = Vec::new();
-    for (route, names) in [(Route::SignIn, ['a', 'b']), (Route::SignUp, ['c', 'd'])] {
+    for (route, names) in [(Route::Session, ['a', 'b']), (Route::User, ['c', 'd'])] {
         for name in names {
             let found = try_it(&serving, state, route, name).await;
             println!("{backend:?}, {state:?}, {route:?}, series {name}:\n{found}");
@@ -135,7 +146,7 @@ async fn decoys_that_are_not_stored_are_told_apart(backend: Backend) {
     let mut distances = Vec::new();
     for decoys in [Decoys::Stored, Decoys::Skipped] {
         let serving = Serving::on(backend, None, decoys).await;
-        let found = try_it(&serving, State::Off, Route::SignInAtOnce, 'a').await;
+        let found = try_it(&serving, State::Off, Route::SessionAtOnce, 'a').await;
         println!("{backend:?}, at once, decoys {decoys:?}:\n{found}");
         serving.stop().await;
         distances.push(found.distance_of_unknown());
@@ -186,12 +197,12 @@ async fn all_are_refused_from_the_same_request_on(backend: Backend) {
 fn until_refused(client: &mut Client, series: Series, kind: Kind, number: usize) -> Vec<Shape> {
     let mut seen = Vec::new();
     for turn in 0..5 {
-        let (_, asked) = client.send("POST", Route::SignIn.path(), &series.sign_in(kind, number));
+        let (_, asked) = client.send("POST", Route::Session.path(), &series.sign_in(kind, number));
         if number == 1 && asked.status() == 202 {
             (0..5).for_each(|_| guess_wrong(client, &asked));
         }
         let (_, registered) =
-            client.send("POST", Route::SignUp.path(), &series.sign_up(kind, number, ["s", "t", "u", "v", "w"][turn]));
+            client.send("POST", Route::User.path(), &series.sign_up(kind, number, ["s", "t", "u", "v", "w"][turn]));
         seen.extend([asked.shape(), registered.shape()]);
     }
     seen

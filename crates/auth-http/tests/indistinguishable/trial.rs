@@ -18,10 +18,12 @@ const SIGNIFICANCE: f64 = 0.001;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
-    SignIn,
+    /// For a session.
+    Session,
     /// The same, answered as soon as it is stored.
-    SignInAtOnce,
-    SignUp,
+    SessionAtOnce,
+    /// For an account.
+    User,
 }
 
 /// What was seen of each kind.
@@ -44,27 +46,27 @@ pub(crate) struct Findings {
 }
 
 impl Route {
-    /// Over so many connections at a time it is asked: few enough that they hardly wait for each other.
-    fn connections(self) -> usize {
-        if self == Self::SignUp { 6 } else { 4 }
-    }
-
     pub(crate) fn path(self) -> &'static str {
         match self {
-            Self::SignIn => "/api/auth/v2/session",
-            Self::SignInAtOnce => AT_ONCE,
-            Self::SignUp => "/api/auth/v2/user",
+            Self::Session => "/api/auth/v2/session",
+            Self::SessionAtOnce => AT_ONCE,
+            Self::User => "/api/auth/v2/user",
         }
     }
 }
 
 /// Asks about each kind so often, over a few connections at a time and on each in an order that is drawn anew each turn:
 /// whatever else the machine does meets all alike.
-pub(crate) fn interleave(address: SocketAddr, route: Route, request: impl Fn(Kind, usize) -> Value + Sync) -> Findings {
+pub(crate) fn interleave(
+    address: SocketAddr,
+    route: Route,
+    connections: usize,
+    request: impl Fn(Kind, usize) -> Value + Sync,
+) -> Findings {
     let seen = Mutex::new(<[Seen; 4]>::default());
-    on_each_connection(address, route.connections(), |client, connection| {
+    on_each_connection(address, connections, |client, connection| {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ u64::try_from(connection).unwrap());
-        for turn in (connection..REQUESTS).step_by(route.connections()) {
+        for turn in (connection..REQUESTS).step_by(connections) {
             for place in dice.order() {
                 let (took, answer) = client.send("POST", route.path(), &request(Kind::ALL[place], turn));
                 seen.lock().unwrap()[place].record(took, answer.shape());
@@ -72,20 +74,22 @@ pub(crate) fn interleave(address: SocketAddr, route: Route, request: impl Fn(Kin
         }
     });
     let mut seen = seen.into_inner().unwrap();
-    seen.iter_mut().for_each(|seen| seen.times.sort_unstable());
+    for seen in &mut seen {
+        seen.times.sort_unstable();
+    }
     Findings { seen }
 }
 
 /// Brings all addresses to where everybody can bring them: the kind that registers has done so, and of the others a code was
 /// asked for, if `all` are to have been asked about. Then guesses wrong at each code so often.
 pub(crate) fn prepare(address: SocketAddr, series: Series, all: bool, wrong_guesses: usize) {
-    let connections = Route::SignUp.connections();
+    let connections = 8;
     on_each_connection(address, connections, |client, connection| {
         for number in (connection..series.size).step_by(connections) {
             for kind in Kind::ALL {
                 let asked = match kind {
-                    Kind::Unverified => accepted(client, Route::SignUp, &series.sign_up(kind, number, "r")),
-                    _ if all => accepted(client, Route::SignIn, &series.sign_in(kind, number)),
+                    Kind::Unverified => accepted(client, Route::User, &series.sign_up(kind, number, "r")),
+                    _ if all => accepted(client, Route::Session, &series.sign_in(kind, number)),
                     _ => continue,
                 };
                 (0..wrong_guesses).for_each(|_| guess_wrong(client, &asked));
@@ -132,9 +136,9 @@ impl Findings {
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (Kind, Kind, f64, f64)> {
         let pairs = (0..4).flat_map(|one| (one + 1..4).map(move |other| (one, other)));
         pairs.map(|(one, other)| {
-            let (these, those) = (&self.seen[one].times, &self.seen[other].times);
-            let apart = distance(these, those);
-            (Kind::ALL[one], Kind::ALL[other], apart, probability(apart, these.len(), those.len()))
+            let [times, others] = [one, other].map(|kind| self.seen[kind].times.as_slice());
+            let apart = distance(times, others);
+            (Kind::ALL[one], Kind::ALL[other], apart, probability(apart, times.len(), others.len()))
         })
     }
 }
