@@ -33,9 +33,10 @@ mod tests {
 
     #[test]
     fn answers_leave_at_the_next_beat() {
-        let [beat, moment] = [Duration::from_millis(4), Duration::from_nanos(1)];
+        let [beat, moment, almost] =
+            [Duration::from_millis(4), Duration::from_nanos(1), Duration::from_nanos(3_999_999)];
         for (elapsed, beats) in
-            [(moment, 1), (beat - moment, 1), (beat, 1), (beat + moment, 2), (beat * 9, 9), (beat * 9 + moment, 10)]
+            [(moment, 1), (almost, 1), (beat, 1), (beat + moment, 2), (beat * 9, 9), (beat * 9 + moment, 10)]
         {
             assert_eq!(whole_beats(elapsed, beat), beat * beats, "{elapsed:?}");
         }
