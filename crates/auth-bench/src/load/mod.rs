@@ -47,7 +47,7 @@ impl Scale {
             bearers: 250_000,
             asked_for: 20_000,
             rounds: 3,
-            span: Duration::from_secs(4),
+            span: Duration::from_secs(3),
             remembered: 200_000,
             revocations: 1_000,
             cut: 50,
