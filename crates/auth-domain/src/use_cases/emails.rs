@@ -120,7 +120,7 @@ impl Auth {
         self.prefer(&Actor::session(caller, client), caller.user.id, id, language).await
     }
 
-    /// Removes one of the caller's addresses, and tells the other verified ones in `language`.
+    /// Removes one of the caller's addresses, and tells the verified ones in `language`, the removed one among them.
     ///
     /// # Errors
     /// [`AuthError::StepUpRequired`]; [`AuthError::NotFound`] when it is none of the caller's; [`AuthError::AddressNeeded`]
@@ -191,8 +191,14 @@ impl Auth {
         language: &Language,
     ) -> Result<EmailChange, AuthError> {
         let now = self.now();
-        let notice = if kind == EventKind::EmailPreferred { Notice::AddressPreferred } else { Notice::AddressRemoved };
-        let notices = self.notices(&seen, Some(id), notice, language, now)?;
+        // Who reads the mail of an address that is preferred from now on learns of it at the next occasion. Who reads that of a
+        // removed one never would.
+        let (notice, left_out) = if kind == EventKind::EmailPreferred {
+            (Notice::AddressPreferred, Some(id))
+        } else {
+            (Notice::AddressRemoved, None)
+        };
+        let notices = self.notices(&seen, left_out, notice, language, now)?;
         let event = self.event(kind, by, now)?.about(owner).detailed(id.to_string());
         Ok(EmailChange { user_id: owner, seen, email_id: id, notices, event })
     }
@@ -308,20 +314,20 @@ impl Auth {
         Ok((code, mail))
     }
 
-    /// What tells the verified addresses among `seen`, but for the one it is about, of a change.
+    /// What tells the verified addresses among `seen` of a change, but for the one that is `left_out`.
     pub(super) fn notices(
         &self,
         seen: &[Email],
-        about: Option<EmailId>,
+        left_out: Option<EmailId>,
         notice: Notice,
         language: &Language,
         now: Timestamp,
     ) -> Result<Vec<QueuedMail>, AuthError> {
-        let others = seen.iter().filter(|email| email.verified && Some(email.id) != about);
+        let told = seen.iter().filter(|email| email.verified && Some(email.id) != left_out);
         let mint = |email: &Email| {
             let content = MailContent::Notice(notice);
             self.mint_mail(&email.address, language.clone(), content, MailClass::Notice, None, now)
         };
-        others.map(mint).collect()
+        told.map(mint).collect()
     }
 }

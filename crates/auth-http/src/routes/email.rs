@@ -169,7 +169,7 @@ pub(super) async fn list(service: web::Data<Service>, signed: Signed<LiveSession
 
 /// Delete one of the caller's addresses.
 ///
-/// Neither the preferred nor the last verified one can be deleted. The other verified addresses are told.
+/// Neither the preferred nor the last verified one can be deleted. The verified addresses are told, the deleted one too.
 #[utoipa::path(delete, path = "/email/{id}", tag = "E-mails", operation_id = "deleteEmail",
     params(("id" = Uuid, Path, description = "The address's id.")), security(("bearer" = [])),
     responses((status = 202, description = "Deleted.", body = Acknowledged),

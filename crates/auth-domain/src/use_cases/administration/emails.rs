@@ -76,7 +76,7 @@ impl Auth {
         self.prefer(administrator.actor(), owner, id, language).await
     }
 
-    /// Removes an address from its account, whose other verified addresses are told in `language`.
+    /// Removes an address from its account, whose verified addresses are told in `language`, the removed one among them.
     ///
     /// # Errors
     /// [`AuthError::NotFound`]; [`AuthError::AddressNeeded`] for the preferred one and the last verified one.

@@ -67,7 +67,7 @@ pub(crate) async fn prefer(service: web::Data<Service>, request: Administering<B
 
 /// Delete an address of a user.
 ///
-/// Neither the preferred nor the last verified one can be deleted.
+/// Neither the preferred nor the last verified one can be deleted. The verified addresses are told, the deleted one too.
 #[utoipa::path(delete, path = "/admin/email/{id}", tag = "Administration", operation_id = "adminDeleteEmail",
     params(("id" = Uuid, Path, description = "The address's id.")),
     security(("bearer" = []), ("apiKey" = [], "apiSecret" = [])),

@@ -72,6 +72,7 @@ async fn any_verified_address_signs_in_and_no_other(backend: Backend) {
     assert_eq!(app.check(&elsewhere).await.ok()["alias"], "ada");
 
     app.send(delete(&path(&added)).bearer(&session)).await.acknowledged();
+    assert_eq!(app.read_mail(SECOND).await.unwrap().template, "address-removed");
     app.check(&elsewhere).await.ok();
     app.ask_for_code(SECOND).await.accepted();
     assert!(app.read_mail(SECOND).await.is_none(), "nor after it was deleted");
