@@ -218,7 +218,7 @@ impl Deliveries {
         self.running.spawn(async move {
             let _held = held;
             match timeout(ATTEMPT_WITHIN, courier.deliver(&mail)).await {
-                Ok(Ok(outcome)) => metrics.attempted(mail.class, outcome),
+                Ok(Ok(outcome)) => metrics.attempted(outcome),
                 // The lease runs out and the mail is tried again: a second copy at worst, never none.
                 Ok(Err(error)) => warn!(mail.id = %mail.id, error = chain(&error), "delivery not recorded"),
                 Err(_elapsed) => warn!(mail.id = %mail.id, "delivery took too long"),

@@ -14,7 +14,7 @@ mod routes;
 
 use std::time::Duration;
 
-use auth_domain::{Delivered, Limit, MailClass};
+use auth_domain::{Delivered, Limit};
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, core::Collector};
 
 pub use page::{PoolState, RevocationLag, StoreState};
@@ -60,7 +60,7 @@ impl Metrics {
         ));
         let mails = sound(IntCounterVec::new(
             Opts::new("auth_mails_total", "Attempts at mails, by how they ended."),
-            &["class", "outcome"],
+            &["outcome"],
         ));
         let throttled = sound(IntCounterVec::new(
             Opts::new("auth_throttled_total", "Requests answered 429, by the limit that held them back longest."),
@@ -81,10 +81,8 @@ impl Metrics {
             sound(registry.register(collector));
         }
         // What can happen stands there as 0 until it does: a rate needs something to rise from.
-        for class in [MailClass::Code, MailClass::Notice, MailClass::Decoy] {
-            for outcome in [Delivered::HandedOver, Delivered::Deferred, Delivered::GivenUp, Delivered::Overtaken] {
-                mails.with_label_values(&[class.as_str(), outcome_label(outcome)]);
-            }
+        for outcome in [Delivered::HandedOver, Delivered::Deferred, Delivered::GivenUp, Delivered::Overtaken] {
+            mails.with_label_values(&[outcome_label(outcome)]);
         }
         let throttled = Limit::ALL.map(|limit| (limit, throttled.with_label_values(&[limit.as_str()])));
         let unmatched = RouteMeter::of_unmatched(&requests, &durations);
@@ -102,9 +100,10 @@ impl Metrics {
         &self.unmatched
     }
 
-    /// Counts an attempt at a mail.
-    pub(crate) fn attempted(&self, class: MailClass, outcome: Delivered) {
-        self.mails.with_label_values(&[class.as_str(), outcome_label(outcome)]).inc();
+    /// Counts an attempt at a mail, be it a code, a notice or a decoy: which one it was would tell of an address whether it is
+    /// known.
+    pub(crate) fn attempted(&self, outcome: Delivered) {
+        self.mails.with_label_values(&[outcome_label(outcome)]).inc();
     }
 
     /// Counts a request that a limit refused.

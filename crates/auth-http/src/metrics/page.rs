@@ -104,12 +104,9 @@ impl Moment {
     }
 
     fn backlog(&self, backlog: &Backlog, now: Timestamp) {
-        self.labelled(
-            "auth_outbox_owed",
-            "Mails that are owed, up to 10000 of a class.",
-            "class",
-            &[("code", backlog.codes), ("notice", backlog.notices), ("decoy", backlog.decoys)],
-        );
+        // Together: whether a code, a notice or a decoy was owed would tell of an address whether it is known.
+        let owed = backlog.codes.saturating_add(backlog.notices).saturating_add(backlog.decoys);
+        self.number("auth_outbox_owed", "Mails that are owed, up to 10000 of each class.", owed);
         self.duration(
             "auth_outbox_oldest_seconds",
             "Age of the oldest mail that is owed, 0 if there is none.",
