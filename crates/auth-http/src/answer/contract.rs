@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use actix_web::{
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
@@ -9,7 +11,11 @@ use actix_web::{
     web,
 };
 use tokio::time::Instant;
-use tracing::{Instrument, Span, error, field::Empty, info, info_span};
+use tracing::{
+    Instrument, Span, error,
+    field::{Empty, display},
+    info, info_span,
+};
 use uuid::Uuid;
 
 use super::{
@@ -34,7 +40,8 @@ const CHECKS: [(Method, &str); 4] = [
 /// The outermost middleware: nothing that a handler or the framework answers reaches a client without passing here.
 ///
 /// Every response gets `Cache-Control: no-store` and what [browsers](super::browsers) are told. Every response but 200 and
-/// 202 gets `x-error`, `x-error-id` and a problem body; its whole chain of causes is logged once under the same id.
+/// 202 gets `x-error`, `x-error-id` and a problem body; its whole chain of causes is logged once under the same id, a refusal
+/// with the client's address unless it is a check's.
 pub(crate) async fn contract<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -94,11 +101,12 @@ fn finish<B>(
         response
     } else {
         let service = response.request().app_data::<web::Data<Service>>();
-        let (id, line) = match id {
-            Some(id) => (id, Line::Own { before: 0 }),
-            None => (request_id(service), line_of_refused_check(service)),
+        let (id, client, line) = match id {
+            Some(id) => (id, client_address(&response, service), Line::Own { before: 0 }),
+            // The client is a gateway, whose address says nothing.
+            None => (request_id(service), None, line_of_refused_check(service)),
         };
-        as_problem(response, id, &line)
+        as_problem(response, id, client, &line)
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -120,6 +128,12 @@ fn line_of_refused_check(service: Option<&web::Data<Service>>) -> Line {
     service.map_or(Line::Own { before: 0 }, |service| service.refused_checks.refused_at(service.clock.now()))
 }
 
+/// Where the request came from.
+fn client_address<B>(response: &ServiceResponse<B>, service: Option<&web::Data<Service>>) -> Option<IpAddr> {
+    let request = response.request();
+    Some(service?.client_address.of(request.peer_addr()?.ip(), request.headers()))
+}
+
 fn route<B>(response: &ServiceResponse<B>) -> String {
     response.request().match_pattern().unwrap_or_default()
 }
@@ -127,6 +141,7 @@ fn route<B>(response: &ServiceResponse<B>) -> String {
 fn as_problem<B>(
     mut response: ServiceResponse<EitherBody<B, BoxBody>>,
     id: Uuid,
+    client: Option<IpAddr>,
     line: &Line,
 ) -> ServiceResponse<EitherBody<B, BoxBody>> {
     let status = response.status();
@@ -139,7 +154,8 @@ fn as_problem<B>(
         if *before > 0 {
             info!(count = before, "checks were refused without a line each");
         }
-        info!(request.id = %id, status = status.as_u16(), route = route(&response), error = error.chain(), "refused");
+        let ip = client.map(display);
+        info!(request.id = %id, status = status.as_u16(), route = route(&response), ip, error = error.chain(), "refused");
     }
 
     let body = problem_body(status, error.kind(), error.detail(), id);

@@ -1,6 +1,6 @@
 //! Spans, sent to a collector over OTLP, if there is one (`telemetry.otlp`).
 //!
-//! Sent are the spans of our own crates and the log lines in them, which hold no secret and no address, whatever the log's
+//! Sent are the spans of our own crates and the log lines in them, which hold no secret and no e-mail address, whatever the log's
 //! filter lets through. Names and attributes are listed in `docs/operations.md`. Checks have no span: they are counted.
 //!
 //! Ended spans wait in memory for a thread of their own, which sends them every few seconds; those that find no room

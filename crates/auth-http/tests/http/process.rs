@@ -303,6 +303,27 @@ fn the_id_of_an_error_is_on_its_log_line() {
     });
 }
 
+#[test]
+fn the_line_of_a_refused_request_says_where_it_came_from_and_that_of_a_check_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start_with(folder.path(), &[("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.1/32")]);
+    let refused = |path: &str| {
+        let head =
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.5\r\n\r\n");
+        let answer = running.exchange(head.as_bytes());
+        let id = answer.lines().find_map(|line| line.strip_prefix("x-error-id: ")).unwrap().to_owned();
+        let line = || running.log().lines().find(|line| line.contains(&id)).map(str::to_owned);
+        serde_json::from_str::<Value>(&within_patience(line)).unwrap()
+    };
+    let of = |line: &Value| line["ip"].as_str().map(str::to_owned);
+    for path in ["/nowhere", "/api/auth/v2/sessions", "/api/auth/v2/admin/users"] {
+        let line = refused(path);
+        assert_eq!(of(&line).as_deref(), Some("203.0.113.5"), "{line}");
+    }
+    let line = refused("/api/auth/v2/session");
+    assert_eq!(of(&line), None, "{line}");
+}
+
 /// The status and `Retry-After` of what is answered to a request for a code at an address.
 fn ask_for_code(running: &Running, email: &str) -> (u16, Option<u64>) {
     let body = json!({"email": email}).to_string();
