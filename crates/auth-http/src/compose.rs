@@ -290,6 +290,9 @@ fn store(
         }
         Database::Postgres(url) => {
             let store = PostgresStore::new((**url).clone(), pool)?;
+            if url.trusts_the_network() {
+                warn!(database = %url, "the database server need not prove who it is: database.url does not say sslmode=verify-full");
+            }
             let store = Arc::new(match remembering {
                 Some(memory) => store.telling(memory),
                 None => store,

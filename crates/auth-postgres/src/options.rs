@@ -1,9 +1,9 @@
 //! Where the database is and how it is reached.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use percent_encoding::percent_decode_str;
-use tokio_postgres::config::{Config, SslMode};
+use tokio_postgres::config::{Config, Host, SslMode};
 
 /// What a connection may take to be made.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -61,6 +61,25 @@ pub enum InvalidUrl {
 }
 
 impl PostgresUrl {
+    /// Whether the server is reached over a network without proving who it is: whoever stands in between could read and change
+    /// everything.
+    pub fn trusts_the_network(&self) -> bool {
+        let is_here = |host: &Host| match host {
+            Host::Tcp(name) => {
+                name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
+            }
+            #[cfg(unix)]
+            Host::Unix(_) => true,
+        };
+        // If there are addresses, they are what is connected to, whatever the hosts are called.
+        let addresses = self.config.get_hostaddrs();
+        let is_near = match addresses {
+            [] => self.config.get_hosts().iter().all(is_here),
+            addresses => addresses.iter().all(|address| address.to_canonical().is_loopback()),
+        };
+        !is_near && !matches!(self.tls, TlsMode::VerifyFull { .. })
+    }
+
     pub(crate) fn tls(&self) -> &TlsMode {
         &self.tls
     }
@@ -150,7 +169,6 @@ impl fmt::Debug for PostgresUrl {
 /// Host, port and database; never user or password.
 impl fmt::Display for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use tokio_postgres::config::Host;
         let port = self.config.get_ports().first().copied().unwrap_or(5432);
         match self.config.get_hosts().first() {
             Some(Host::Tcp(host)) => write!(f, "{host}:{port}")?,
@@ -180,6 +198,25 @@ mod tests {
         assert_eq!(tls("?sslrootcert=/etc/ca.pem&sslmode=verify-full"), Ok(own));
         assert_eq!(tls("?sslmode=verify-ca"), Err(InvalidUrl::SslMode));
         assert_eq!(tls("?sslmode=require&sslrootcert=/etc/ca.pem"), Err(InvalidUrl::RootWithoutVerification));
+    }
+
+    #[test]
+    fn whoever_stands_in_between_is_trusted_on_a_network_without_verification() {
+        for (url, trusted) in [
+            ("postgres://auth@db.example.org/auth", true),
+            ("postgres://auth@10.0.0.7/auth?sslmode=disable", true),
+            ("postgres://auth@db.example.org/auth?sslmode=require", true),
+            ("postgres://auth@localhost,db.example.org/auth", true),
+            ("postgres://auth@localhost/auth?hostaddr=10.0.0.7", true),
+            ("postgres://auth@db.example.org/auth?sslmode=verify-full", false),
+            ("postgres://auth@db.example.org/auth?hostaddr=127.0.0.1", false),
+            ("postgres://auth@localhost/auth", false),
+            ("postgres://auth@127.0.0.1:5433/auth?sslmode=disable", false),
+            ("postgres://auth@[::1]/auth", false),
+            ("postgres:///auth?host=/run/postgresql", false),
+        ] {
+            assert_eq!(url.parse::<PostgresUrl>().unwrap().trusts_the_network(), trusted, "{url}");
+        }
     }
 
     #[test]
