@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    join,
+    time::{Instant, sleep_until},
+};
 
 /// How often answers leave to those who ask for a code. Longer than the work nearly always takes, and nothing to whoever waits
 /// for a mail next.
@@ -14,10 +17,16 @@ pub(crate) const OF_SIGN_UPS: Duration = Duration::from_millis(16);
 ///
 /// Every address is treated by the same statements, but what they find differs: a row to decode, a foreign key to look after,
 /// an earlier registration to replace. On a beat, such differences show only in the few answers that they push beyond one.
+///
+/// The wait begins with the work, not after it. Of those who wait for one tick of the clock, the first to begin waiting is the
+/// first to be answered: whose work took longer would be told by the order.
 pub(crate) async fn on_the_beat<T>(beat: Duration, work: impl Future<Output = T>) -> T {
     let begun = Instant::now();
-    let outcome = work.await;
-    sleep_until(begun + whole_beats(begun.elapsed(), beat)).await;
+    let timed = async { (work.await, begun.elapsed()) };
+    let ((outcome, took), ()) = join!(timed, sleep_until(begun + beat));
+    if took > beat {
+        sleep_until(begun + whole_beats(took, beat)).await;
+    }
     outcome
 }
 
@@ -29,6 +38,8 @@ fn whole_beats(elapsed: Duration, beat: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
     #[test]
@@ -51,5 +62,24 @@ mod tests {
         let work = tokio::time::sleep(Duration::from_millis(25));
         on_the_beat(Duration::from_millis(20), work).await;
         assert!(begun.elapsed() >= Duration::from_millis(40));
+    }
+
+    #[tokio::test]
+    async fn whose_work_takes_longer_is_not_answered_after_who_came_later() {
+        for _ in 0..5 {
+            let answered = Arc::new(Mutex::new(Vec::new()));
+            // A task each, as connections have.
+            let ask = |name: &'static str, work| {
+                let answered = Arc::clone(&answered);
+                tokio::spawn(async move {
+                    on_the_beat(Duration::from_millis(40), tokio::time::sleep(work)).await;
+                    answered.lock().unwrap().push(name);
+                })
+            };
+            let (first, second) = (ask("first", Duration::from_millis(20)), ask("second", Duration::from_millis(1)));
+            first.await.unwrap();
+            second.await.unwrap();
+            assert_eq!(*answered.lock().unwrap(), ["first", "second"]);
+        }
     }
 }
