@@ -106,6 +106,7 @@ async fn nothing_tells_addresses_apart(backend: Backend, state: State) {
             for (kind, seen) in Kind::ALL.iter().zip(&found.seen) {
                 assert_eq!(seen.shapes, found.seen[0].shapes, "{kind:?}");
                 assert_eq!(seen.shapes.len(), 1, "{:?}", seen.shapes);
+                assert!(seen.shapes.keys().all(|shape| shape.is_refusal() == state.refuses()), "{:?}", seen.shapes);
             }
             if !found.separate() {
                 break;
