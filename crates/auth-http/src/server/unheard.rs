@@ -4,6 +4,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use memchr::memmem;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
@@ -120,29 +121,16 @@ impl<Io: AsyncRead + AsyncWrite + Unpin, N: Fn() -> uuid::Uuid + Unpin> AsyncRea
     }
 }
 
-/// Whether these octets are the head of one answer of ours and nothing else, as of every check by a gateway.
-fn is_one_of_ours(octets: &[u8]) -> bool {
-    let (mut heads, mut is_ours) = (0, false);
-    for line in octets.split_inclusive(|octet| *octet == b'\n') {
-        heads += usize::from(line == b"\r\n");
-        is_ours |= line == OURS;
-    }
-    heads == 1 && is_ours
-}
-
 /// What to write instead of `octets`, if they end in an answer of the library's own.
 fn replacement(octets: &[u8], new_id: impl Fn() -> uuid::Uuid) -> Option<Vec<u8>> {
     // Nearly every write ends in a body and is done with here.
     let head = octets.strip_suffix(END_OF_HEAD)?;
-    if is_one_of_ours(octets) {
-        return None;
-    }
-    let start = head.windows(4).rposition(|window| window == END_OF_HEAD).map_or(0, |end| end + 4);
+    let start = memmem::rfind(head, END_OF_HEAD).map_or(0, |end| end + END_OF_HEAD.len());
     let (before, last) = octets.split_at_checked(start)?;
     // Where a body stood before, the answer begins behind it.
-    let begin = last.windows(9).rposition(|window| window == b"HTTP/1.1 ")?;
-    let (body_before, answer) = last.split_at_checked(begin)?;
-    if answer.windows(OURS.len()).any(|window| window == OURS) {
+    let (body_before, answer) = last.split_at_checked(memmem::rfind(last, b"HTTP/1.1 ")?)?;
+    // As of every check by a gateway.
+    if memmem::find(answer, OURS).is_some() {
         return None;
     }
     let status = std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()?;
