@@ -28,6 +28,10 @@ use crate::{
 pub(crate) const STATEMENT_WITHIN: Duration = Duration::from_millis(2500);
 /// What making a connection may take, name resolution and encryption included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// Every row that a fact is about is found by an index. A plan that was made while a table was empty, as those that look after
+/// foreign keys are on a new database, would read it through for as long as the connection lives, however much it holds by
+/// then.
+const BY_INDEX: &str = "-c enable_seqscan=off";
 
 /// A connection out of the pool.
 pub(crate) type Connection = Pooled<AsyncDieselConnectionManager<AsyncPgConnection>>;
@@ -53,7 +57,16 @@ impl Connector {
 
     /// A connection that is driven by the runtime this is called on.
     pub(crate) async fn connect(&self, statements_within: Option<Duration>) -> ConnectionResult<AsyncPgConnection> {
-        let config = self.url.config(statements_within);
+        self.connect_planning_by("", statements_within).await
+    }
+
+    /// The same, for statements that are planned with these settings, as options of the server's.
+    pub(crate) async fn connect_planning_by(
+        &self,
+        settings: &str,
+        statements_within: Option<Duration>,
+    ) -> ConnectionResult<AsyncPgConnection> {
+        let config = self.url.config(statements_within, settings);
         let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(chain(&error));
         let connected = async {
             if let Some(tls) = self.tls.clone() {
@@ -77,7 +90,7 @@ pub(crate) fn pool(connector: Connector, size: usize, wait: Duration) -> Result<
     manager.recycling_method = RecyclingMethod::Fast;
     manager.custom_setup = Box::new(move |_url| {
         let connector = connector.clone();
-        async move { connector.connect(Some(STATEMENT_WITHIN)).await }.boxed()
+        async move { connector.connect_planning_by(BY_INDEX, Some(STATEMENT_WITHIN)).await }.boxed()
     });
     Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
         .max_size(size)

@@ -84,8 +84,9 @@ impl PostgresUrl {
         &self.tls
     }
 
-    /// What to connect with, for a connection whose statements may take as long as `statements_within`.
-    pub(crate) fn config(&self, statements_within: Option<Duration>) -> Config {
+    /// What to connect with, for a connection whose statements may take as long as `statements_within` and are planned with
+    /// these settings.
+    pub(crate) fn config(&self, statements_within: Option<Duration>, planning: &str) -> Config {
         let mut config = self.config.clone();
         let mut options = vec![config.get_options().unwrap_or_default().to_owned()];
         options.push("-c client_min_messages=warning".to_owned());
@@ -99,6 +100,7 @@ impl PostgresUrl {
                 QUIET_IN_TRANSACTION_FOR.as_millis()
             ));
         }
+        options.push(planning.to_owned());
         config.options(options.join(" ").trim());
         config
     }

@@ -223,7 +223,7 @@ impl CodeRow {
     }
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = emails, check_for_backend(Pg))]
 pub(crate) struct EmailRow {
     pub(crate) id: Uuid,

@@ -43,14 +43,14 @@ pub struct PoolOptions {
     pub size: usize,
     /// The longest wait for one: then the call fails as [`Unavailable`](StoreError::Unavailable).
     pub wait: Duration,
-    /// Connections besides, on which nothing but checks is asked: as many as the database's processors can keep busy.
-    pub for_checks: usize,
+    /// Connections besides, on which nothing is asked but what checks and sign-ins look up: as many as the database's processors can keep busy.
+    pub for_look_ups: usize,
 }
 
 impl Default for PoolOptions {
-    /// Ten connections, half a second, two for checks.
+    /// Ten connections, half a second, two for look-ups.
     fn default() -> Self {
-        Self { size: 10, wait: Duration::from_millis(500), for_checks: 2 }
+        Self { size: 10, wait: Duration::from_millis(500), for_look_ups: 2 }
     }
 }
 
@@ -64,7 +64,7 @@ pub struct PostgresStore {
     pool: Pool<AsyncPgConnection>,
     pub(crate) connector: Connector,
     pub(crate) runtime: Handle,
-    /// What checks are asked on.
+    /// What is looked up for checks and sign-ins.
     pub(crate) lane: Lane,
     memory: Arc<dyn Revocations>,
     listener: Option<Listener>,
@@ -111,7 +111,7 @@ impl PostgresStore {
             .unwrap_or_else(|_| unreachable!("a pool with a runtime and time limits can be built"));
         let runtime = Handle::current();
         // One at least: without it, checks would wait for nobody.
-        let lane = Lane::start(&runtime, &connector, options.for_checks.max(1));
+        let lane = Lane::start(&runtime, &connector, options.for_look_ups.max(1));
         Ok(Self { pool, connector, runtime, lane, memory: Arc::new(NoMemory), listener: None })
     }
 

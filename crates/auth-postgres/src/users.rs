@@ -2,14 +2,11 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, Alias, CodePurpose, FullName, KnownAddress, Registered, Registration, Standing, StoreError, Timestamp,
-    User, UserId, Users,
+    AddressKey, Alias, FullName, KnownAddress, Registered, Registration, Standing, StoreError, Timestamp, User, UserId,
+    Users,
     rules::{AliasVerdict, Asking, judge_alias},
 };
-use diesel::{
-    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgExpressionMethods, QueryDsl, SelectableHelper,
-    dsl::{exists, not},
-};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -17,11 +14,10 @@ use crate::{
     PostgresStore,
     emails::{self, NewEmail},
     error::Failure,
-    key_pairs::TRIES,
     limits::{self, Measure},
     locks, registrations,
-    rows::{EmailRow, UserRow, sorted, stored},
-    schema::{codes, emails as email, users},
+    rows::{UserRow, sorted, stored},
+    schema::users,
     sign_ins,
 };
 
@@ -32,8 +28,7 @@ impl Users for PostgresStore {
     }
 
     async fn find_address(&self, address: &AddressKey, now: Timestamp) -> Result<Option<KnownAddress>, StoreError> {
-        let input = (address.clone(), now);
-        self.read(input, |conn, (address, now)| Box::pin(find_address(conn, address, *now))).await
+        self.lane.find_address(address.clone(), now).await
     }
 
     async fn register_user(&self, registration: &Registration) -> Result<Registered, StoreError> {
@@ -50,34 +45,6 @@ pub(crate) async fn find_user(conn: &mut AsyncPgConnection, id: UserId) -> Resul
         .await
         .optional()?;
     Ok(found.map(UserRow::into_user).transpose()?)
-}
-
-/// One statement for every address: another one to see whether a registration has ended would tell that there is one.
-async fn find_address(
-    conn: &mut AsyncPgConnection,
-    address: &AddressKey,
-    now: Timestamp,
-) -> Result<Option<KnownAddress>, Failure> {
-    // At most one is owned. Two registrations for one address replace each other, so the newest is the one.
-    let is_owned = email::verified.or(email::vouched);
-    let living = codes::table
-        .filter(codes::address_key.eq(address.as_str()))
-        .filter(codes::purpose.eq(CodePurpose::SignIn.as_str()))
-        .filter(not(codes::ended))
-        .filter(codes::wrong_guesses.lt(TRIES))
-        .filter(codes::expires_at.gt(stored(now)));
-    let candidates: Vec<(EmailRow, bool)> = email::table
-        .inner_join(users::table)
-        .filter(email::address_key.eq(address.as_str()))
-        .filter(is_owned.or(users::registration.is_not_distinct_from(Standing::Pending.as_stored())))
-        .order((is_owned.desc(), email::created_at.desc(), email::id.desc()))
-        .select((EmailRow::as_select(), exists(living)))
-        .load(conn)
-        .await?;
-    match candidates.into_iter().next() {
-        Some((found, has_living_code)) if found.is_owned() || has_living_code => Ok(Some(found.into_known()?)),
-        _ => Ok(None),
-    }
 }
 
 async fn register_user(conn: &mut AsyncPgConnection, registration: &Registration) -> Result<Registered, Failure> {

@@ -1,0 +1,147 @@
+//! The lane of the look-ups: a few connections that do nothing but find sessions, key pairs and addresses.
+//!
+//! Look-ups that wait together are asked together, with one statement for all of a kind: the more there are, the less each one
+//! costs, and no check waits for a connection that somebody's sign-in holds. See `docs/adr/0014-look-ups-have-a-lane.md`.
+
+mod askers;
+mod questions;
+
+use std::{sync::Arc, time::Duration};
+
+use auth_domain::{AddressKey, KnownAddress, LiveKeyPair, LiveSession, StoreError, Timestamp, TokenDigest};
+use diesel_async::{AsyncPgConnection, pooled_connection::PoolableConnection};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    task::AbortHandle,
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::{
+    connections::{Connector, STATEMENT_WITHIN},
+    error::Failure,
+    queue::{Place, Queue},
+    rows::{live_key_pair, live_session, moment},
+    store::ANSWERED_WITHIN,
+};
+use askers::{Answer, Asker};
+use questions::{Batch, Found, Question};
+
+/// More would save little, and make the first of them wait for the last.
+const TOGETHER: usize = 64;
+/// What asking may take, connecting included. Less than what a check may: one that finds a dead connection is not the last
+/// one to do so, and the next one should be answered within two seconds of the database's return.
+const ASKED_WITHIN: Duration = Duration::from_millis(1500);
+/// There is one good plan: all rows by their indexes. It is made once, and no statistics of a table that was small that day
+/// talk the planner out of it.
+const ONE_PLAN: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off \
+                        -c enable_mergejoin=off";
+
+/// The lane. Its connections are made when they are needed, and end with it.
+pub(crate) struct Lane {
+    queue: Arc<Queue<Question>>,
+    workers: Vec<AbortHandle>,
+}
+
+impl Lane {
+    /// A lane of so many connections, driven by `runtime`.
+    pub(crate) fn start(runtime: &Handle, connector: &Connector, connections: usize) -> Self {
+        let queue = Arc::new(Queue::new());
+        let start = |number| {
+            let worker = Worker { connector: connector.clone(), connection: None };
+            runtime.spawn(worker.run(Arc::clone(&queue), Place::new(number))).abort_handle()
+        };
+        let workers = (0..connections).map(start).collect();
+        Self { queue, workers }
+    }
+
+    /// The session with this digest, and its user.
+    pub(crate) async fn find_session(&self, digest: TokenDigest) -> Result<Option<LiveSession>, StoreError> {
+        let found = self.ask(digest, Question::Session).await?;
+        // Whoever asked for a row that does not make sense is told so, and nobody else.
+        Ok(found.map(live_session).transpose()?.flatten())
+    }
+
+    /// The key pair with this digest, and its user.
+    pub(crate) async fn find_key_pair(&self, digest: TokenDigest) -> Result<Option<LiveKeyPair>, StoreError> {
+        self.ask(digest, Question::KeyPair).await?.map(live_key_pair).transpose()
+    }
+
+    /// Whom `address` leads to at `now`.
+    pub(crate) async fn find_address(
+        &self,
+        address: AddressKey,
+        now: Timestamp,
+    ) -> Result<Option<KnownAddress>, StoreError> {
+        let found = self.ask(address, Question::Address).await?;
+        // A registration lives as long as a code for its address.
+        let found = found.filter(|(email, codes_end_at)| {
+            email.is_owned() || codes_end_at.iter().any(|ends_at| moment(*ends_at) > now)
+        });
+        found.map(|(email, _)| email.into_known()).transpose()
+    }
+
+    async fn ask<K, R>(&self, key: K, question: fn(Asker<K, R>) -> Question) -> Answer<R> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.add(question(Asker { key, answer }));
+        match timeout(ANSWERED_WITHIN, answered).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_gone)) => Err(StoreError::unavailable("the runtime of the connections has ended")),
+            Err(_elapsed) => Err(StoreError::unavailable("the database did not answer in time")),
+        }
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.workers.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// Who fetches the answers, on a connection of its own.
+struct Worker {
+    connector: Connector,
+    /// And when it was made.
+    connection: Option<(AsyncPgConnection, Instant)>,
+}
+
+impl Worker {
+    async fn run(mut self, queue: Arc<Queue<Question>>, place: Place) {
+        loop {
+            let batch = Batch::of(queue.take(&place, TOGETHER, Question::is_wanted).await);
+            let found = self.look_up(&batch).await;
+            queue.is_free(&place);
+            match found {
+                Ok(found) => batch.answer(found),
+                Err(error) => batch.fail(&error),
+            }
+        }
+    }
+
+    async fn look_up(&mut self, batch: &Batch) -> Result<Found, StoreError> {
+        let deadline = Instant::now() + ASKED_WITHIN;
+        let found = timeout_at(deadline, self.look_up_on_some_connection(batch)).await;
+        found.unwrap_or_else(|_elapsed| {
+            // Nobody knows what it is still waiting for.
+            self.connection = None;
+            Err(StoreError::unavailable("the database did not answer in time"))
+        })
+    }
+
+    async fn look_up_on_some_connection(&mut self, batch: &Batch) -> Result<Found, StoreError> {
+        if let Some((connection, made)) = &mut self.connection
+            && self.connector.losses().spared(made.into_std())
+        {
+            match batch.look_up(connection).await {
+                // Cut while nobody used it, as by a restart of the server: nothing that a check should hear of.
+                Err(_cut) if connection.is_broken() => {}
+                answered => return Ok(answered.map_err(Failure::from)?),
+            }
+        }
+        self.connection = None;
+        let connecting = self.connector.connect_planning_by(ONE_PLAN, Some(STATEMENT_WITHIN));
+        let connection = connecting.await.map_err(StoreError::unavailable)?;
+        let (connection, _made) = self.connection.insert((connection, Instant::now()));
+        Ok(batch.look_up(connection).await.map_err(Failure::from)?)
+    }
+}
