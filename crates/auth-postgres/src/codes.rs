@@ -8,6 +8,7 @@ use crate::{
     error::Failure,
     rows::{CodeRow, as_cidr, stored},
     schema::codes,
+    upkeep::is_living_at,
 };
 
 /// What a code opens that somebody who is signed in asks for, besides proving the address that it went to.
@@ -23,8 +24,7 @@ async fn living(conn: &mut AsyncPgConnection, address: &AddressKey, now: Timesta
     let candidates = codes::table
         .filter(codes::address_key.eq(address.as_str()))
         .filter(codes::purpose.eq(CodePurpose::SignIn.as_str()))
-        .filter(diesel::dsl::not(codes::ended))
-        .filter(codes::expires_at.gt(stored(now)))
+        .filter(is_living_at(stored(now)))
         .select(CodeRow::as_select())
         .load(conn)
         .await?;

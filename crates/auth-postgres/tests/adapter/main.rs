@@ -14,6 +14,7 @@ mod limits;
 mod lock_order;
 mod migrations;
 mod network;
+mod plans;
 mod revocations;
 
 use std::{

@@ -1,0 +1,84 @@
+//! Plans outlive the state of the tables that they were made for.
+
+use std::time::Duration;
+
+use auth_domain::{Outbox, Requested, Sessions, Users};
+use auth_testkit::{
+    postgres::execute,
+    samples::{address, at, sign_in},
+};
+use tokio::time::{Instant, sleep};
+use tokio_postgres::{Client, NoTls};
+
+use crate::{account, connect, database, owner};
+
+/// How many of each there are by the time at which it matters.
+const ROWS: i64 = 5_000;
+/// How often the service is asked then.
+const ASKED: u64 = 20;
+
+/// Plans are made when a statement is run for the first time, and kept: otherwise not before the sixth.
+const PLANNED_AT_ONCE: &str = "DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I SET plan_cache_mode = force_generic_plan', current_database());
+END $$";
+
+/// Many who wait for their codes, which end before those that are asked for.
+const FILL: &str = "
+    INSERT INTO sessions (id, digest, key_id, kind, created_at, expires_at, ip, user_agent)
+    SELECT gen_random_uuid(), sha256(n::text::bytea), '0badcafe', 'standard', beginning, beginning + interval '10 minutes',
+        '192.0.2.1', ''
+    FROM generate_series(1, 5000) AS n, to_timestamp(1795478400) AS beginning;
+    INSERT INTO codes (id, purpose, session_id, address_key, network, hash, key_id, created_at, expires_at)
+    SELECT gen_random_uuid(), 'sign-in', id, id || '@example.org', '192.0.2.0/24', digest, '0badcafe', created_at, expires_at
+    FROM sessions;
+    INSERT INTO outbox (id, class, code_id, key_id, sealed, created_at, due_at)
+    SELECT gen_random_uuid(), 'code', id, '0badcafe', hash || hash, created_at, created_at FROM codes";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_planned_for_empty_tables_reads_no_full_ones_through() {
+    let url = database().await;
+    execute(&url, PLANNED_AT_ONCE).await.unwrap();
+    execute(&url, "VACUUM ANALYZE").await.unwrap();
+    // One connection for facts, which is there before there are rows.
+    let store = connect(&url, 1);
+    store.claim_mails(at(1), at(30), 2).await.unwrap();
+    let ada = account(&*store, "ada").await;
+    let ask = async |round: u64| {
+        assert!(store.find_address(&address("ada@example.org").key(), at(1)).await.unwrap().is_some());
+        for (who, to) in [(Some(owner(&ada)), "ada@example.org"), (None, "nobody@example.org")] {
+            let pending = sign_in(who, to, (round % 200) as u8, at(1));
+            assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
+        }
+        store.claim_mails(at(1), at(30), 2).await.unwrap();
+    };
+    for round in 0..ASKED {
+        ask(round).await;
+    }
+    execute(&url, FILL).await.unwrap();
+
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.execute("SELECT pg_stat_reset()", &[]).await.unwrap();
+    for round in 0..ASKED {
+        ask(round).await;
+    }
+    // Whoever leaves tells what was not counted yet.
+    drop(store);
+    wait_until_alone(&client).await;
+    let read = "SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables)::bigint \
+                     + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)::bigint";
+    let read: i64 = client.query_one(read, &[]).await.unwrap().get(0);
+    assert!(read > 0, "the server does not count");
+    let each = read / i64::try_from(ASKED).unwrap();
+    assert!(each < ROWS / 10, "{each} rows are read for a look-up, two sign-ins and a claim");
+}
+
+/// Waits until nobody else is connected to the same database.
+async fn wait_until_alone(client: &Client) {
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let begun = Instant::now();
+    while client.query_one(others, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "somebody does not leave");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
