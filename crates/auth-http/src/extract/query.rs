@@ -36,25 +36,13 @@ impl Paging {
 }
 
 /// The roles behind the `?` of which the caller must hold one: `role=a&role=b`, and nothing else.
-pub(crate) struct RolesAsked(pub Vec<RoleName>);
-
-impl FromRequest for RolesAsked {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(roles_asked(request.query_string()).map(Self))
-    }
-}
-
-fn roles_asked(query: &str) -> Result<Vec<RoleName>, ApiError> {
+pub(super) fn roles_asked(query: &str) -> Result<Vec<RoleName>, ApiError> {
     // Gateways ask on every request, mostly for nothing.
     if query.is_empty() {
         return Ok(Vec::new());
     }
-    let pairs = web::Query::<Vec<(String, String)>>::from_query(query);
-    let pairs = pairs.map_err(|_quoting| ApiError::bad_request("a query parameter is malformed"))?;
-    let roles: Vec<_> = pairs.iter().map(|(name, value)| role_asked(name, value)).collect::<Result<_, _>>()?;
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    let roles: Vec<_> = pairs.map(|(name, value)| role_asked(&name, &value)).collect::<Result<_, _>>()?;
     if roles.is_empty() { Err(not_a_role()) } else { Ok(roles) }
 }
 

@@ -1,10 +1,11 @@
 use std::{
     io,
     pin::Pin,
+    sync::LazyLock,
     task::{Context, Poll, ready},
 };
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
@@ -17,6 +18,9 @@ use crate::answer::unheard;
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 /// What every answer of ours has and none of the library's.
 const OURS: &[u8] = b"cache-control: no-store\r\n";
+/// Made once: making one takes longer than searching an answer with it.
+static FIND_END_OF_HEAD: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(END_OF_HEAD));
+static FIND_OURS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(OURS));
 /// What a client is told whose request did not arrive in time.
 const REQUEST_TIMEOUT: u16 = 408;
 
@@ -121,16 +125,24 @@ impl<Io: AsyncRead + AsyncWrite + Unpin, N: Fn() -> uuid::Uuid + Unpin> AsyncRea
     }
 }
 
+/// Whether these octets are the head of one answer of ours and nothing else, as of every check by a gateway.
+fn is_one_of_ours(octets: &[u8]) -> bool {
+    let is_one = FIND_END_OF_HEAD.find(octets).is_some_and(|end| end + END_OF_HEAD.len() == octets.len());
+    is_one && FIND_OURS.find(octets).is_some()
+}
+
 /// What to write instead of `octets`, if they end in an answer of the library's own.
 fn replacement(octets: &[u8], new_id: impl Fn() -> uuid::Uuid) -> Option<Vec<u8>> {
     // Nearly every write ends in a body and is done with here.
     let head = octets.strip_suffix(END_OF_HEAD)?;
+    if is_one_of_ours(octets) {
+        return None;
+    }
     let start = memmem::rfind(head, END_OF_HEAD).map_or(0, |end| end + END_OF_HEAD.len());
     let (before, last) = octets.split_at_checked(start)?;
     // Where a body stood before, the answer begins behind it.
     let (body_before, answer) = last.split_at_checked(memmem::rfind(last, b"HTTP/1.1 ")?)?;
-    // As of every check by a gateway.
-    if memmem::find(answer, OURS).is_some() {
+    if FIND_OURS.find(answer).is_some() {
         return None;
     }
     let status = std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()?;
