@@ -1,12 +1,19 @@
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
-use auth_domain::{ApiKey, Auth, AuthError, CredentialId, LiveKeyPair, LiveSession, Timestamp, TokenDigest, UserId};
+use auth_domain::{
+    ApiKey, ApiSecret, Auth, AuthError, Bearer, CredentialId, LiveKeyPair, LiveSession, Revocations, Timestamp,
+    TokenDigest, UserId,
+};
 use futures_util::FutureExt;
 
 use crate::{Memory, Remembered, flights::Found, forgotten::Epoch};
+
+/// How many seconds pass between two uses of a credential that are noted. Whoever uses one all the time would have its row
+/// written every few seconds otherwise, for a time that nobody needs to the second.
+const NOTED_EVERY: u32 = 60;
 
 /// The check of an [`Auth`], answered from a [`Memory`] where that can be believed.
 ///
@@ -17,6 +24,28 @@ pub struct CachedChecks<V> {
     memory: Arc<Memory<V>>,
     of_session: fn(&LiveSession) -> V,
     of_key_pair: fn(&LiveKeyPair) -> V,
+    /// How often the server keys had been replaced when what is remembered was recognised.
+    key_changes: AtomicU64,
+}
+
+/// What there is of a credential without waiting for anybody.
+pub enum Recalled<V> {
+    /// It is remembered, and good.
+    Known(Arc<Remembered<V>>),
+    /// It is for the [look-up](CachedChecks::look_up) to tell.
+    Unknown(Recognised),
+}
+
+/// A credential that some server key of ours made, and of which nothing is remembered.
+pub struct Recognised {
+    digest: TokenDigest,
+    epoch: Epoch,
+    kind: Kind,
+}
+
+enum Kind {
+    Session,
+    KeyPair { key: ApiKey, secret: TokenDigest },
 }
 
 impl<V: Send + Sync + 'static> CachedChecks<V> {
@@ -27,7 +56,8 @@ impl<V: Send + Sync + 'static> CachedChecks<V> {
         of_session: fn(&LiveSession) -> V,
         of_key_pair: fn(&LiveKeyPair) -> V,
     ) -> Self {
-        Self { auth, memory, of_session, of_key_pair }
+        let key_changes = AtomicU64::new(auth.key_changes());
+        Self { auth, memory, of_session, of_key_pair, key_changes }
     }
 
     /// What they are remembered in.
@@ -40,9 +70,7 @@ impl<V: Send + Sync + 'static> CachedChecks<V> {
     /// # Errors
     /// Those of [`Auth::check_session`].
     pub async fn check_session(&self, bearer: &str) -> Result<Arc<Remembered<V>>, AuthError> {
-        let digest = self.auth.recognise_bearer(bearer)?;
-        let look_up = || self.look_up_session(digest).boxed();
-        self.noted(self.memory.recall(digest, self.auth.now(), look_up).await?)
+        self.found(self.recall_session(bearer)?).await
     }
 
     /// What was made of the key pair of these two halves.
@@ -50,15 +78,88 @@ impl<V: Send + Sync + 'static> CachedChecks<V> {
     /// # Errors
     /// Those of [`Auth::check_key_pair`].
     pub async fn check_key_pair(&self, api_key: &str, api_secret: &str) -> Result<Arc<Remembered<V>>, AuthError> {
-        let (key, secret) = self.auth.recognise_key_pair(api_key, api_secret)?;
-        // By both halves: a secret with somebody else's key must not be found.
-        let digest = secret.with(&key);
-        let look_up = || self.look_up_key_pair(key.clone(), secret, digest).boxed();
-        self.noted(self.memory.recall(digest, self.auth.now(), look_up).await?)
+        self.found(self.recall_key_pair(api_key, api_secret)?).await
     }
 
-    fn look_up_session(&self, digest: TokenDigest) -> impl Future<Output = Found<V>> + Send + 'static {
-        let (auth, epoch, value_of) = (Arc::clone(&self.auth), self.memory.epoch(), self.of_session);
+    /// The part of [`check_session`](Self::check_session) that waits for nobody. Of what is in use, that is nearly always all of it.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidCredential`] for an invented bearer.
+    pub fn recall_session(&self, bearer: &str) -> Result<Recalled<V>, AuthError> {
+        if let Some(known) = self.recall(|| Bearer::unchecked_digest_of(bearer)) {
+            return Ok(Recalled::Known(known));
+        }
+        // Before it is recognised: should the keys be replaced meanwhile, what is found now is not believed later.
+        let epoch = self.memory.epoch();
+        let digest = self.auth.recognise_bearer(bearer)?;
+        Ok(Recalled::Unknown(Recognised { digest, epoch, kind: Kind::Session }))
+    }
+
+    /// The same for [`check_key_pair`](Self::check_key_pair).
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidCredential`] for invented halves.
+    pub fn recall_key_pair(&self, api_key: &str, api_secret: &str) -> Result<Recalled<V>, AuthError> {
+        let of_both = || ApiSecret::unchecked_digest_of_pair(api_key, api_secret);
+        if let Some(known) = self.recall(of_both) {
+            return Ok(Recalled::Known(known));
+        }
+        let epoch = self.memory.epoch();
+        let (key, secret) = self.auth.recognise_key_pair(api_key, api_secret)?;
+        let digest = of_both().ok_or(AuthError::InvalidCredential)?;
+        Ok(Recalled::Unknown(Recognised { digest, epoch, kind: Kind::KeyPair { key, secret } }))
+    }
+
+    /// Looks up what is not remembered.
+    ///
+    /// # Errors
+    /// Those of the checks.
+    pub async fn look_up(&self, recognised: Recognised) -> Result<Arc<Remembered<V>>, AuthError> {
+        let Recognised { digest, epoch, kind } = recognised;
+        let look_up = || match &kind {
+            Kind::Session => self.look_up_session(digest, epoch).boxed(),
+            Kind::KeyPair { key, secret } => self.look_up_key_pair(key.clone(), *secret, digest, epoch).boxed(),
+        };
+        let found = self.memory.find(digest, look_up).await?;
+        let now = self.auth.now();
+        // While the look-up was under way, its time may have come.
+        if now >= found.ends_at {
+            return Err(AuthError::InvalidCredential);
+        }
+        self.note_use(&found, now);
+        Ok(found)
+    }
+
+    async fn found(&self, recalled: Recalled<V>) -> Result<Arc<Remembered<V>>, AuthError> {
+        match recalled {
+            Recalled::Known(known) => Ok(known),
+            Recalled::Unknown(recognised) => self.look_up(recognised).await,
+        }
+    }
+
+    /// What is remembered by the `digest` of what was shown. Only what was recognised is, so that need not be done again.
+    fn recall(&self, digest: impl FnOnce() -> Option<TokenDigest>) -> Option<Arc<Remembered<V>>> {
+        if !self.memory.hears() {
+            return None;
+        }
+        let key_changes = self.auth.key_changes();
+        if self.key_changes.load(Ordering::SeqCst) != key_changes {
+            self.memory.forget_everything();
+            // Not before: nobody may take it for done until it is.
+            self.key_changes.store(key_changes, Ordering::SeqCst);
+        }
+        let now = self.auth.now();
+        let known = self.memory.recall(&digest()?, now)?;
+        self.note_use(&known, now);
+        Some(known)
+    }
+
+    fn look_up_session(
+        &self,
+        digest: TokenDigest,
+        epoch: Epoch,
+    ) -> impl Future<Output = Found<V>> + Send + use<V> + 'static {
+        let (auth, value_of) = (Arc::clone(&self.auth), self.of_session);
         async move {
             let live = auth.look_up_session(&digest).await?;
             let credential = CredentialId::Session(live.session.id);
@@ -71,8 +172,9 @@ impl<V: Send + Sync + 'static> CachedChecks<V> {
         key: ApiKey,
         secret: TokenDigest,
         digest: TokenDigest,
-    ) -> impl Future<Output = Found<V>> + Send + 'static {
-        let (auth, epoch, value_of) = (Arc::clone(&self.auth), self.memory.epoch(), self.of_key_pair);
+        epoch: Epoch,
+    ) -> impl Future<Output = Found<V>> + Send + use<V> + 'static {
+        let (auth, value_of) = (Arc::clone(&self.auth), self.of_key_pair);
         async move {
             let live = auth.look_up_key_pair(&key, &secret).await?;
             let credential = CredentialId::KeyPair(live.key_pair.id);
@@ -80,20 +182,14 @@ impl<V: Send + Sync + 'static> CachedChecks<V> {
         }
     }
 
-    fn noted(&self, found: Arc<Remembered<V>>) -> Result<Arc<Remembered<V>>, AuthError> {
-        let now = self.auth.now();
-        // While the look-up was under way, its time may have come.
-        if now >= found.ends_at {
-            return Err(AuthError::InvalidCredential);
-        }
-        // Uses are noted once in each second.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the low half tells seconds apart")]
+    fn note_use(&self, found: &Remembered<V>, now: Timestamp) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the low half tells spans apart")]
         let second = now.unix_seconds() as u32;
-        if found.noted_in.load(Ordering::Relaxed) != second {
+        // Whoever's clock was set back notes at once.
+        if second.wrapping_sub(found.noted_in.load(Ordering::Relaxed)) >= NOTED_EVERY {
             found.noted_in.store(second, Ordering::Relaxed);
             self.auth.note_use(found.credential, now);
         }
-        Ok(found)
     }
 }
 

@@ -124,24 +124,26 @@ impl<V: Send + Sync + 'static> Memory<V> {
         self.forgotten.epoch()
     }
 
-    /// What is remembered by `digest`, or else what `look_up` finds, which is remembered from here on.
-    pub(crate) async fn recall(
+    /// What is remembered by `digest`, if it may be believed. To be asked for if the memory [hears](Self::hears).
+    pub(crate) fn recall(&self, digest: &TokenDigest, now: Timestamp) -> Option<Arc<Remembered<V>>> {
+        let known = locked(self.shard(digest)).get(digest)?;
+        if self.forgotten.believes(known.user, known.epoch) && now < known.ends_at {
+            self.counts.hit();
+            return Some(known);
+        }
+        locked(self.shard(digest)).remove(digest);
+        None
+    }
+
+    /// What `look_up` finds, for what is not remembered, and is from here on if the memory hears.
+    pub(crate) async fn find(
         &self,
         digest: TokenDigest,
-        now: Timestamp,
         look_up: impl Fn() -> futures_util::future::BoxFuture<'static, Found<V>>,
     ) -> Found<V> {
         if !self.hears() {
             self.counts.bypass();
             return look_up().await;
-        }
-        let known = locked(self.shard(&digest)).get(&digest);
-        if let Some(known) = known {
-            if self.forgotten.believes(known.user, known.epoch) && now < known.ends_at {
-                self.counts.hit();
-                return Ok(known);
-            }
-            locked(self.shard(&digest)).remove(&digest);
         }
         self.counts.miss();
         let found = self.flights.join(digest, &look_up).await?;
@@ -160,7 +162,7 @@ impl<V: Send + Sync + 'static> Memory<V> {
     }
 
     /// Whether everything has been heard up to a moment that is recent enough.
-    fn hears(&self) -> bool {
+    pub(crate) fn hears(&self) -> bool {
         match self.hearing {
             Hearing::InProcess => true,
             Hearing::Never => false,
@@ -243,7 +245,10 @@ mod tests {
             };
             async move { Ok(Arc::new(remembered)) }.boxed()
         };
-        memory.recall(digest(), now, look_up).await.unwrap().value
+        match memory.hears().then(|| memory.recall(&digest(), now)).flatten() {
+            Some(known) => known.value,
+            None => memory.find(digest(), look_up).await.unwrap().value,
+        }
     }
 
     #[tokio::test]

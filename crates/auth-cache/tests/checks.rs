@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use auth_cache::{CachedChecks, Hearing, Memory};
 use auth_domain::{
     Administrator, Alias, Auth, AuthError, Client, EmailAddress, FullName, KeyLife, KeyName, Language, LiveSession,
-    OpenedSession, Policy, Revocations, RoleName, SignUp, StoreError, UserChange,
+    OpenedSession, Policy, Revocations, RoleName, ServerKeys, SignUp, StoreError, UserChange,
 };
 use auth_testkit::World;
 
@@ -170,15 +170,39 @@ async fn forgetting_everything_leaves_nothing_to_answer_from() {
 }
 
 #[tokio::test]
-async fn a_use_is_noted_about_once_a_second_however_often_it_is_checked() {
+async fn a_use_is_noted_once_in_a_minute_however_often_it_is_checked() {
     let service = Service::new(Hearing::InProcess);
     let (opened, live) = service.registered("ada").await;
-    for _ in 0..10 {
+    let noted = async || {
+        service.auth.flush_usage().await.unwrap();
+        service.auth.list_sessions(&live).await.unwrap()[0].session.last_used_at.unwrap()
+    };
+    service.check(&opened).await.unwrap();
+    let first = service.auth.now();
+    assert_eq!(noted().await, first);
+    for _ in 0..59 {
+        service.world.clock.advance(Duration::from_secs(1));
         service.check(&opened).await.unwrap();
     }
-    service.world.clock.advance(Duration::from_secs(2));
+    assert_eq!(noted().await, first);
+    service.world.clock.advance(Duration::from_secs(1));
     service.check(&opened).await.unwrap();
-    service.auth.flush_usage().await.unwrap();
-    let listed = service.auth.list_sessions(&live).await.unwrap();
-    assert_eq!(listed[0].session.last_used_at, Some(service.auth.now()));
+    assert_eq!(noted().await, first.plus(Duration::from_mins(1)));
+}
+
+#[tokio::test]
+async fn what_hangs_on_a_key_that_is_gone_is_refused_by_the_very_next_check_and_the_rest_goes_on() {
+    let service = Service::new(Hearing::InProcess);
+    let (opened, live) = service.registered("ada").await;
+    let (name, days) = (KeyName::parse("k").unwrap(), KeyLife::of_days(1).unwrap());
+    let pair = service.auth.give_key_pair(&OPERATOR, live.user.id, name, days).await.unwrap();
+    let check_both = async || {
+        let of_pair = service.checks.check_key_pair(pair.api_key.as_str(), pair.api_secret.expose()).await;
+        [service.check(&opened).await.map(|_| ()), of_pair.map(|_| ())]
+    };
+    assert!(matches!(check_both().await, [Ok(()), Ok(())]));
+    service.world.keys.replace(&ServerKeys::new([[8; 32], [7; 32]]).unwrap());
+    assert!(matches!(check_both().await, [Ok(()), Ok(())]), "their key is still there");
+    service.world.keys.replace(&ServerKeys::new([[8; 32]]).unwrap());
+    assert!(matches!(check_both().await, [Err(AuthError::InvalidCredential), Err(AuthError::InvalidCredential)]));
 }

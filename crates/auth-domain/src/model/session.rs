@@ -53,7 +53,7 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
-    /// When it was last used, as of the last batch written.
+    /// When it was last used, as of the last batch written; of one that is used all the time, to the minute.
     pub last_used_at: Option<Timestamp>,
     /// Who asked for it.
     pub client: Client,

@@ -1,7 +1,10 @@
 use std::{
     fmt,
     str::FromStr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use ring::{aead, hkdf, hmac};
@@ -15,7 +18,10 @@ use crate::{CodeId, CodePurpose};
 /// it takes two steps: append the new key everywhere, then move it to the front.
 ///
 /// Whoever holds the keys sees it when they are [replaced](Self::replace).
-pub struct ServerKeys(RwLock<Arc<KeyList>>);
+pub struct ServerKeys {
+    list: RwLock<Arc<KeyList>>,
+    changes: AtomicU64,
+}
 
 /// The keys as they are at some moment.
 pub(super) struct KeyList {
@@ -49,13 +55,20 @@ impl ServerKeys {
     }
 
     fn of(list: Arc<KeyList>) -> Self {
-        Self(RwLock::new(list))
+        Self { list: RwLock::new(list), changes: AtomicU64::new(0) }
     }
 
     /// From now on these are the keys of `others`, for everybody who holds them.
     pub fn replace(&self, others: &Self) {
         let list = others.list();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = list;
+        *self.list.write().unwrap_or_else(PoisonError::into_inner) = list;
+        // Not before: whoever sees it must find the new ones.
+        self.changes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often they were replaced. What was recognised before counts for nothing once this has moved on.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
     }
 
     /// The keys as they are now, whatever they are replaced by: for what is made in several steps under one key.
@@ -67,7 +80,7 @@ impl ServerKeys {
     /// The keys as they are now.
     pub(super) fn list(&self) -> Arc<KeyList> {
         // Nobody panics while holding this, and a list is put there as a whole.
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.list.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The id of the key that signs.
@@ -180,6 +193,7 @@ mod tests {
         assert_eq!(held.ids().nth(1), Some(before.signing_id()));
         assert_ne!(held.signing_id(), before.signing_id());
         assert_eq!(before.ids().count(), 1);
+        assert_eq!((held.changes(), before.changes()), (1, 0));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use ring::{digest, hmac};
 use zeroize::Zeroizing;
 
 use super::{
-    ApiKey, ServerKeys, base62,
+    ServerKeys, base62,
     server_keys::{KeyId, ServerKey},
 };
 use crate::{Entropy, EntropyError};
@@ -38,6 +38,11 @@ impl Shape {
         self.prefix.len() + self.random + self.check
     }
 
+    /// Whether `text` is as long as a token.
+    pub(super) fn fits(&self, text: &str) -> bool {
+        text.len() == self.length()
+    }
+
     /// A new token, checked under the signing key.
     pub(super) fn mint(&self, keys: &ServerKeys, entropy: &dyn Entropy) -> Result<Token, EntropyError> {
         let mut text = Zeroizing::new(String::with_capacity(self.length()));
@@ -61,9 +66,14 @@ impl Shape {
         self.made_by(text, keys).map(|_key_id| TokenDigest::of(text))
     }
 
+    /// The digest of what is in `text`, whoever made it; `None` if it is not as long as a token.
+    pub(super) fn unchecked_digest_of(&self, text: &str) -> Option<TokenDigest> {
+        self.fits(text).then(|| TokenDigest::of(text))
+    }
+
     /// Which key of ours made the token in `text`, if one did.
     pub(super) fn made_by(&self, text: &str, keys: &ServerKeys) -> Option<KeyId> {
-        if text.len() != self.length() {
+        if !self.fits(text) {
             return None;
         }
         let (body, check) = text.split_at_checked(self.prefix.len() + self.random)?;
@@ -111,10 +121,10 @@ impl TokenDigest {
 
     /// A digest of this one and a public half together, by which the two are remembered as a pair.
     #[must_use]
-    pub fn with(&self, key: &ApiKey) -> Self {
+    pub(super) fn with(&self, key: &str) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(&self.0);
-        context.update(key.as_str().as_bytes());
+        context.update(key.as_bytes());
         let mut bytes = [0; 32];
         bytes.copy_from_slice(context.finish().as_ref());
         Self(bytes)

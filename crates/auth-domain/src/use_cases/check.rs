@@ -12,7 +12,8 @@ use crate::{
 /// | [`AuthError::InvalidCredential`] | invalid: refused by arithmetic, or a completed look-up found nothing live |
 /// | [`AuthError::Store`] | unknown: the look-up could not be completed |
 ///
-/// The steps are for those who remember what a look-up found: recognise, look up unless it is remembered, note the use.
+/// The steps are for those who remember what a look-up found: recognise, look up, note the use. What is remembered need not be
+/// recognised again, as long as the [server keys](Self::key_changes) are the same.
 impl Auth {
     /// Who holds `bearer`, and what they may do.
     pub async fn check_session(&self, bearer: &str) -> Result<LiveSession, AuthError> {
@@ -39,6 +40,11 @@ impl Auth {
         let key = ApiKey::parse(api_key, &self.keys).ok_or(AuthError::InvalidCredential)?;
         let secret = ApiSecret::digest_of(api_secret, &self.keys).ok_or(AuthError::InvalidCredential)?;
         Ok((key, secret))
+    }
+
+    /// How often the server keys were replaced: what was recognised before counts for nothing once this has moved on.
+    pub fn key_changes(&self) -> u64 {
+        self.keys.changes()
     }
 
     /// The session that the store knows by `bearer`, if it is accepted now.

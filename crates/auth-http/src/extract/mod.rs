@@ -19,7 +19,7 @@ pub(crate) use checked::{CheckedCaller, CheckedKeyPair, CheckedSession};
 pub use client_address::{ClientAddress, ForwardedHeader};
 pub(crate) use id::Id;
 pub(crate) use path::{NamedGroup, NamedRole};
-pub(crate) use query::{Paging, Query, RolesAsked};
+pub(crate) use query::{Paging, Query};
 pub(crate) use registering::Registering;
 pub(crate) use sender::Sender;
 pub use sender::language;

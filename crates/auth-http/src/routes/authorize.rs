@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::endpoint::Endpoint;
 use crate::{
     answer::{ApiError, ApiResult},
-    extract::{CheckedCaller, RolesAsked},
+    extract::CheckedCaller,
     openapi::RoleNameText,
 };
 
@@ -44,8 +44,7 @@ pub(super) fn check() -> Endpoint {
             ("x-auth-method" = String, description = "`session` or `keypair`."),
             ("x-auth-credential-id" = Uuid, description = "The id of the session or key pair."))),
         (status = 403)))]
-pub(super) async fn show(request: CheckedCaller<RolesAsked>) -> ApiResult {
-    let CheckedCaller { checked, input: RolesAsked(asked) } = request;
+pub(super) async fn show(CheckedCaller { checked, asked }: CheckedCaller) -> ApiResult {
     judge_access(&checked.roles(), &asked)?;
     let (alias, roles, groups) = checked.identity();
     let (method, credential) = match checked.credential() {

@@ -8,6 +8,7 @@ use actix_web::{
     web::Bytes,
 };
 use auth_domain::{LiveKeyPair, LiveSession, User};
+use memchr::memchr;
 use serde::Serialize;
 
 use super::{key_pair, session};
@@ -23,7 +24,7 @@ pub struct Checked {
 }
 
 /// Stands in none of the four.
-const BETWEEN: char = '\n';
+const BETWEEN: u8 = b'\n';
 
 impl Checked {
     /// What is answered to whoever holds this session.
@@ -57,8 +58,15 @@ impl Checked {
     }
 
     fn parts(&self) -> [&str; 4] {
-        let mut parts = self.text.splitn(4, BETWEEN);
-        from_fn(|_| parts.next().unwrap_or_default())
+        let mut rest = self.text.as_ref();
+        let [alias, roles, groups] = from_fn(|_| {
+            let (part, behind) = memchr(BETWEEN, rest.as_bytes()).map_or((rest, ""), |end| {
+                (rest.get(..end).unwrap_or_default(), rest.get(end + 1..).unwrap_or_default())
+            });
+            rest = behind;
+            part
+        });
+        [alias, roles, groups, rest]
     }
 
     /// What the credential may do.
