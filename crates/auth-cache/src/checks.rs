@@ -1,19 +1,15 @@
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 
 use auth_domain::{
     ApiKey, ApiSecret, Auth, AuthError, Bearer, CredentialId, LiveKeyPair, LiveSession, Revocations, Timestamp,
-    TokenDigest, UserId,
+    TokenDigest,
 };
 use futures_util::FutureExt;
 
-use crate::{Memory, Remembered, flights::Found, forgotten::Epoch};
-
-/// How many seconds pass between two uses of a credential that are noted. Whoever uses one all the time would have its row
-/// written every few seconds otherwise, for a time that nobody needs to the second.
-const NOTED_EVERY: u32 = 60;
+use crate::{Memory, Remembered, flights::Found, forgotten::Epoch, last_use::LastUse};
 
 /// The check of an [`Auth`], answered from a [`Memory`] where that can be believed.
 ///
@@ -162,8 +158,15 @@ impl<V: Send + Sync + 'static> CachedChecks<V> {
         let (auth, value_of) = (Arc::clone(&self.auth), self.of_session);
         async move {
             let live = auth.look_up_session(&digest).await?;
-            let credential = CredentialId::Session(live.session.id);
-            Ok(remembered(digest, live.user.id, credential, live.session.expires_at, epoch, value_of(&live)))
+            Ok(Arc::new(Remembered {
+                digest,
+                user: live.user.id,
+                credential: CredentialId::Session(live.session.id),
+                ends_at: live.session.expires_at,
+                epoch,
+                last_use: LastUse::of(live.session.last_used_at),
+                value: value_of(&live),
+            }))
         }
     }
 
@@ -177,29 +180,21 @@ impl<V: Send + Sync + 'static> CachedChecks<V> {
         let (auth, value_of) = (Arc::clone(&self.auth), self.of_key_pair);
         async move {
             let live = auth.look_up_key_pair(&key, &secret).await?;
-            let credential = CredentialId::KeyPair(live.key_pair.id);
-            Ok(remembered(digest, live.user.id, credential, live.key_pair.expires_at, epoch, value_of(&live)))
+            Ok(Arc::new(Remembered {
+                digest,
+                user: live.user.id,
+                credential: CredentialId::KeyPair(live.key_pair.id),
+                ends_at: live.key_pair.expires_at,
+                epoch,
+                last_use: LastUse::of(live.key_pair.last_used_at),
+                value: value_of(&live),
+            }))
         }
     }
 
     fn note_use(&self, found: &Remembered<V>, now: Timestamp) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the low half tells spans apart")]
-        let second = now.unix_seconds() as u32;
-        // Whoever's clock was set back notes at once.
-        if second.wrapping_sub(found.noted_in.load(Ordering::Relaxed)) >= NOTED_EVERY {
-            found.noted_in.store(second, Ordering::Relaxed);
-            self.auth.note_use(found.credential, now);
+        if self.auth.note_use(found.credential, found.last_use.get(), now) {
+            found.last_use.set(now);
         }
     }
-}
-
-fn remembered<V>(
-    digest: TokenDigest,
-    user: UserId,
-    credential: CredentialId,
-    ends_at: Timestamp,
-    epoch: Epoch,
-    value: V,
-) -> Arc<Remembered<V>> {
-    Arc::new(Remembered { digest, user, credential, ends_at, epoch, noted_in: AtomicU32::new(0), value })
 }

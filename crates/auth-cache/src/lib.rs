@@ -7,6 +7,7 @@
 //! | `shard` | one part of it: two generations, of which the older one goes |
 //! | `flights` | look-ups under way, each shared by all who want the same |
 //! | `forgotten` | whose credentials were forgotten, and since when |
+//! | `last_use` | when a credential was last used, in few octets |
 //! | `counts` | what the memory was good for |
 //!
 //! # What is promised
@@ -43,6 +44,7 @@ mod checks;
 mod counts;
 mod flights;
 mod forgotten;
+mod last_use;
 mod memory;
 mod shard;
 

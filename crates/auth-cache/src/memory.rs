@@ -3,7 +3,7 @@ use std::{
     ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -14,6 +14,7 @@ use crate::{
     Counts,
     flights::{Flights, Found},
     forgotten::{Epoch, Forgotten},
+    last_use::LastUse,
     shard::{Shard, place},
 };
 
@@ -56,9 +57,7 @@ pub struct Remembered<V> {
     pub(crate) credential: CredentialId,
     pub(crate) ends_at: Timestamp,
     pub(crate) epoch: Epoch,
-    /// In which second a use of it was last noted: the low half of the seconds since the Unix epoch, which is enough to tell
-    /// it from another one, and makes each of these a sixteenth smaller.
-    pub(crate) noted_in: AtomicU32,
+    pub(crate) last_use: LastUse,
     pub(crate) value: V,
 }
 
@@ -240,7 +239,7 @@ mod tests {
                 credential: CredentialId::Session(Uuid::from_u128(2).into()),
                 ends_at: NOON.plus(Duration::from_secs(1)),
                 epoch,
-                noted_in: AtomicU32::new(0),
+                last_use: LastUse::of(None),
                 value: number,
             };
             async move { Ok(Arc::new(remembered)) }.boxed()
@@ -280,7 +279,7 @@ mod tests {
             credential: CredentialId::Session(Uuid::from_u128(2).into()),
             ends_at: NOON.plus(Duration::from_secs(1)),
             epoch,
-            noted_in: AtomicU32::new(0),
+            last_use: LastUse::of(None),
             value: 99,
         };
         memory.forget_user(user());

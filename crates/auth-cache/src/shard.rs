@@ -89,13 +89,11 @@ impl Hasher for DigestHasher {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU32;
-
     use auth_domain::{CredentialId, Timestamp};
     use uuid::Uuid;
 
     use super::*;
-    use crate::forgotten::Forgotten;
+    use crate::{forgotten::Forgotten, last_use::LastUse};
 
     fn digest(number: u64) -> TokenDigest {
         let mut octets = [7; 32];
@@ -110,7 +108,7 @@ mod tests {
             credential: CredentialId::Session(Uuid::from_u128(2).into()),
             ends_at: Timestamp::from_unix_millis(0),
             epoch: Forgotten::default().epoch(),
-            noted_in: AtomicU32::new(0),
+            last_use: LastUse::of(None),
             value: number,
         })
     }

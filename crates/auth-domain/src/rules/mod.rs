@@ -15,6 +15,7 @@ mod registration;
 mod server_keys;
 mod sessions;
 mod throttling;
+mod usage;
 
 pub use administration::{ChangeVerdict, holds, is_administrator, judge_access, judge_change};
 pub use audit::{
@@ -33,3 +34,4 @@ pub use registration::{AliasHolder, AliasVerdict, judge_alias};
 pub use server_keys::{KeyStays, judge_key_removal, keys_in_use};
 pub use sessions::{extended_expiry, judge_freshness, session_is_accepted};
 pub use throttling::{Asking, Charge, HeldBack, HeldBackBy, judge_asking, judge_throttle};
+pub use usage::{USES_APART, use_is_worth_noting};

@@ -1,7 +1,7 @@
 use super::Auth;
 use crate::{
     ApiKey, ApiSecret, AuthError, Bearer, CredentialId, LiveKeyPair, LiveSession, Timestamp, TokenDigest,
-    rules::{key_pair_is_accepted, session_is_accepted},
+    rules::{key_pair_is_accepted, session_is_accepted, use_is_worth_noting},
 };
 
 /// The check, whole and in its steps. A check has one of three answers, and callers can rely on it:
@@ -18,7 +18,7 @@ impl Auth {
     /// Who holds `bearer`, and what they may do.
     pub async fn check_session(&self, bearer: &str) -> Result<LiveSession, AuthError> {
         let live = self.look_up_session(&self.recognise_bearer(bearer)?).await?;
-        self.note_use(CredentialId::Session(live.session.id), self.now());
+        self.note_use(CredentialId::Session(live.session.id), live.session.last_used_at, self.now());
         Ok(live)
     }
 
@@ -26,7 +26,7 @@ impl Auth {
     pub async fn check_key_pair(&self, api_key: &str, api_secret: &str) -> Result<LiveKeyPair, AuthError> {
         let (key, secret) = self.recognise_key_pair(api_key, api_secret)?;
         let live = self.look_up_key_pair(&key, &secret).await?;
-        self.note_use(CredentialId::KeyPair(live.key_pair.id), self.now());
+        self.note_use(CredentialId::KeyPair(live.key_pair.id), live.key_pair.last_used_at, self.now());
         Ok(live)
     }
 
@@ -62,8 +62,13 @@ impl Auth {
         found.filter(accepted).ok_or(AuthError::InvalidCredential)
     }
 
-    /// Notes that a credential was used, to be written down with the next batch.
-    pub fn note_use(&self, credential: CredentialId, now: Timestamp) {
-        self.usage.note(credential, now);
+    /// Notes that a credential was used, to be written down with the next batch, if that is [worth it](use_is_worth_noting) after the
+    /// `last` use that is known. Returns whether it was.
+    pub fn note_use(&self, credential: CredentialId, last: Option<Timestamp>, now: Timestamp) -> bool {
+        let is_worth_it = use_is_worth_noting(last, now);
+        if is_worth_it {
+            self.usage.note(credential, now);
+        }
+        is_worth_it
     }
 }
