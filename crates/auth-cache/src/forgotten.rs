@@ -38,13 +38,10 @@ impl Forgotten {
 
     /// Whether what was looked up for `user` in `epoch` may still be believed.
     pub(crate) fn believes(&self, user: UserId, epoch: Epoch) -> bool {
-        if epoch.0 < self.everything.load(Ordering::SeqCst) {
-            return false;
-        }
-        if !self.any.load(Ordering::SeqCst) {
-            return true;
-        }
-        self.users().get(&user).is_none_or(|forgotten| *forgotten <= epoch.0)
+        let is_forgotten =
+            self.any.load(Ordering::SeqCst) && self.users().get(&user).is_some_and(|forgotten| *forgotten > epoch.0);
+        // Last: whoever does not find a user any more, because everybody was forgotten meanwhile, finds that here.
+        !is_forgotten && epoch.0 >= self.everything.load(Ordering::SeqCst)
     }
 
     pub(crate) fn forget_user(&self, user: UserId) {

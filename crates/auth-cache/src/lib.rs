@@ -17,7 +17,7 @@
 //! having heard everything up to a moment that is no older. Whether a credential has ended by its time, and whether it and
 //! its user are what the rules ask for, is judged at every check, remembered or not.
 //!
-//! Only what was found good is remembered, under the digest of the secret itself, and until the server keys are replaced: what is
+//! Only what was found good is remembered, under the digest of what was shown, and until the server keys are replaced: what is
 //! found need not be recognised again. An invented token is not found and then refused by arithmetic; one that was real once is
 //! asked for each time.
 //!

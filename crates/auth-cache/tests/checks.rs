@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth_cache::{CachedChecks, Hearing, Memory};
+use auth_cache::{CachedChecks, Hearing, Memory, Recalled};
 use auth_domain::{
     Administrator, Alias, Auth, AuthError, Client, EmailAddress, FullName, KeyLife, KeyName, Language, LiveSession,
     OpenedSession, Policy, Revocations, RoleName, ServerKeys, SignUp, StoreError, UserChange,
@@ -205,4 +205,36 @@ async fn what_hangs_on_a_key_that_is_gone_is_refused_by_the_very_next_check_and_
     assert!(matches!(check_both().await, [Ok(()), Ok(())]), "their key is still there");
     service.world.keys.replace(&ServerKeys::new([[8; 32]]).unwrap());
     assert!(matches!(check_both().await, [Err(AuthError::InvalidCredential), Err(AuthError::InvalidCredential)]));
+}
+
+#[tokio::test]
+async fn what_was_recognised_before_the_keys_were_replaced_is_not_remembered_after_it() {
+    let service = Service::new(Hearing::InProcess);
+    let (opened, _live) = service.registered("ada").await;
+    let Ok(Recalled::Unknown(recognised)) = service.checks.recall_session(opened.bearer.expose()) else {
+        panic!("nothing is remembered yet");
+    };
+    service.world.keys.replace(&ServerKeys::new([[8; 32]]).unwrap());
+    // Somebody else's check, which finds that the keys are others.
+    assert!(service.checks.recall_session("aub_invented").is_err());
+    assert!(service.checks.recall_session(&"aub_".repeat(16)).is_err());
+    assert!(service.checks.look_up(recognised).await.is_ok(), "it was good when it was shown");
+    assert!(matches!(service.check(&opened).await, Err(AuthError::InvalidCredential)));
+}
+
+#[tokio::test]
+async fn a_key_pair_is_not_remembered_as_a_bearer_nor_a_bearer_as_half_a_pair() {
+    let service = Service::new(Hearing::InProcess);
+    let (opened, live) = service.registered("ada").await;
+    let (name, days) = (KeyName::parse("k").unwrap(), KeyLife::of_days(1).unwrap());
+    let pair = service.auth.give_key_pair(&OPERATOR, live.user.id, name, days).await.unwrap();
+    let (key, secret) = (pair.api_key.as_str(), pair.api_secret.expose());
+    assert!(service.check(&opened).await.is_ok());
+    assert!(service.checks.check_key_pair(key, secret).await.is_ok());
+    for (key, secret) in [(key, opened.bearer.expose()), (opened.bearer.expose(), secret), (secret, key), (key, "")] {
+        assert!(matches!(service.checks.check_key_pair(key, secret).await, Err(AuthError::InvalidCredential)));
+    }
+    for bearer in [secret, key, ""] {
+        assert!(matches!(service.checks.check_session(bearer).await, Err(AuthError::InvalidCredential)));
+    }
 }

@@ -6,7 +6,8 @@ use auth_domain::{
     Requested, StoreError, Timestamp, TokenDigest, UserId, Verified, rules::Asking,
 };
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper,
+    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, PgExpressionMethods,
+    QueryDsl, SelectableHelper,
     data_types::PgTimestamp,
     dsl::{auto_type, exists, not},
 };
@@ -28,7 +29,7 @@ use crate::{
 #[async_trait]
 impl KeyPairs for PostgresStore {
     async fn find_key_pair(&self, secret: &TokenDigest) -> Result<Option<LiveKeyPair>, StoreError> {
-        self.lane.find_key_pair(*secret).await
+        self.checks.find_key_pair(*secret).await
     }
 
     async fn list_key_pairs(&self, user: UserId, now: Timestamp) -> Result<Vec<KeyPair>, StoreError> {
@@ -77,8 +78,11 @@ fn stands_at(now: PgTimestamp) -> _ {
         .filter(code::key_pair_id.eq(key_pairs::id.nullable()))
         .filter(not(code::ended))
         .filter(code::wrong_guesses.lt(tries))
-        .filter(code::expires_at.gt(now));
-    key_pairs::expires_at.gt(now).and(key_pairs::verified_at.is_not_null().or(exists(living)))
+        .filter(code::expires_at.gt(now).is_not_distinct_from(true));
+    key_pairs::expires_at
+        .gt(now)
+        .is_not_distinct_from(true)
+        .and(key_pairs::verified_at.is_not_null().or(exists(living)))
 }
 
 /// [`CodeState::TRIES`] as it is stored.

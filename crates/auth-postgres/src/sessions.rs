@@ -29,7 +29,7 @@ use crate::{
 #[async_trait]
 impl Sessions for PostgresStore {
     async fn find_session(&self, digest: &TokenDigest) -> Result<Option<LiveSession>, StoreError> {
-        self.lane.find_session(*digest).await
+        self.checks.find_session(*digest).await
     }
 
     async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
@@ -100,7 +100,7 @@ async fn list_sessions(conn: &mut AsyncPgConnection, user: UserId, now: Timestam
     let live = sessions::table
         .filter(sessions::user_id.eq(user.uuid()))
         .filter(sessions::verified_at.is_not_null())
-        .filter(sessions::expires_at.gt(stored(now)))
+        .filter(sessions::expires_at.gt(stored(now)).is_not_distinct_from(true))
         .order((sessions::created_at.desc(), sessions::id.desc()))
         .select(SessionRow::as_select())
         .load(conn)

@@ -26,6 +26,8 @@ use crate::{
 
 /// How long a caller waits for the answer, the wait for a connection included.
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_millis(2800);
+/// Connections on which addresses are asked for. What waits while one is busy is asked together, so that one does.
+const FOR_ADDRESSES: usize = 1;
 /// How often a fact is begun that came to nothing because of somebody else's.
 const ATTEMPTS: usize = 4;
 
@@ -43,14 +45,14 @@ pub struct PoolOptions {
     pub size: usize,
     /// The longest wait for one: then the call fails as [`Unavailable`](StoreError::Unavailable).
     pub wait: Duration,
-    /// Connections besides, on which nothing is asked but what checks and sign-ins look up: as many as the database's processors can keep busy.
-    pub for_look_ups: usize,
+    /// Connections besides, on which nothing but checks is asked: as many as the database's processors can keep busy.
+    pub for_checks: usize,
 }
 
 impl Default for PoolOptions {
-    /// Ten connections, half a second, two for look-ups.
+    /// Ten connections, half a second, two for checks.
     fn default() -> Self {
-        Self { size: 10, wait: Duration::from_millis(500), for_look_ups: 2 }
+        Self { size: 10, wait: Duration::from_millis(500), for_checks: 2 }
     }
 }
 
@@ -64,8 +66,10 @@ pub struct PostgresStore {
     pool: Pool<AsyncPgConnection>,
     pub(crate) connector: Connector,
     pub(crate) runtime: Handle,
-    /// What is looked up for checks and sign-ins.
-    pub(crate) lane: Lane,
+    /// What checks are asked on.
+    pub(crate) checks: Lane,
+    /// What addresses are asked on: one that has to wait, as for a table that somebody has locked, holds up no check.
+    pub(crate) addresses: Lane,
     memory: Arc<dyn Revocations>,
     listener: Option<Listener>,
 }
@@ -111,8 +115,9 @@ impl PostgresStore {
             .unwrap_or_else(|_| unreachable!("a pool with a runtime and time limits can be built"));
         let runtime = Handle::current();
         // One at least: without it, checks would wait for nobody.
-        let lane = Lane::start(&runtime, &connector, options.for_look_ups.max(1));
-        Ok(Self { pool, connector, runtime, lane, memory: Arc::new(NoMemory), listener: None })
+        let checks = Lane::start(&runtime, &connector, options.for_checks.max(1));
+        let addresses = Lane::start(&runtime, &connector, FOR_ADDRESSES);
+        Ok(Self { pool, connector, runtime, checks, addresses, memory: Arc::new(NoMemory), listener: None })
     }
 
     /// The same, telling `memory` of everything that any process on this database revokes or changes: what this store does

@@ -102,8 +102,8 @@ async fn owed(conn: &mut AsyncPgConnection, class: MailClass) -> Result<Vec<PgTi
 
 /// [`CodeState::is_living_at`](auth_domain::CodeState::is_living_at) as a condition, for deciding about many rows at once.
 ///
-/// The time is put so that no index is searched by it: whoever asks looks for codes of something, and that is what they are
-/// to be found by.
+/// The time is put so that no index is searched by it: nearly everybody looks for the codes of something, and that is what they
+/// are to be found by.
 #[auto_type(no_type_alias)]
 pub(crate) fn is_living_at(now: PgTimestamp) -> _ {
     let tries: i32 = TRIES;

@@ -28,7 +28,7 @@ impl Users for PostgresStore {
     }
 
     async fn find_address(&self, address: &AddressKey, now: Timestamp) -> Result<Option<KnownAddress>, StoreError> {
-        self.lane.find_address(address.clone(), now).await
+        self.addresses.find_address(address.clone(), now).await
     }
 
     async fn register_user(&self, registration: &Registration) -> Result<Registered, StoreError> {

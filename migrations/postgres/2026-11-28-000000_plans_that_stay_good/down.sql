@@ -1,3 +1,25 @@
+CREATE OR REPLACE FUNCTION counted_under(asked restraint, for_address text) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM emails JOIN known_networks ON known_networks.email_id = emails.id
+        WHERE emails.address_key = for_address
+            AND known_networks.network = asked.network AND known_networks.last_signed_in_at > asked.known_after
+    ) THEN
+        RETURN asked.network;
+    END IF;
+    RETURN '';
+END
+$$;
+
+CREATE OR REPLACE FUNCTION lock_credentials(users uuid[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM sessions WHERE user_id = ANY (users) ORDER BY id FOR UPDATE;
+    PERFORM FROM key_pairs WHERE user_id = ANY (users) ORDER BY id FOR UPDATE;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION claim_mails(
     classes text[], at timestamptz, put_off_at_most timestamptz, lease_until timestamptz, room integer, tries integer
 )

@@ -35,6 +35,29 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION counted_under(asked restraint, for_address text) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM emails JOIN known_networks ON known_networks.email_id = emails.id
+        WHERE emails.address_key = for_address
+            AND known_networks.network = asked.network AND (known_networks.last_signed_in_at > asked.known_after) IS TRUE
+    ) THEN
+        RETURN asked.network;
+    END IF;
+    RETURN '';
+END
+$$;
+
+-- Their ids are found by whose they are, and then locked in order: not sought among everybody's, which are in order.
+CREATE OR REPLACE FUNCTION lock_credentials(users uuid[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM sessions WHERE id = ANY (ARRAY(SELECT id FROM sessions WHERE user_id = ANY (users))) ORDER BY id FOR UPDATE;
+    PERFORM FROM key_pairs WHERE id = ANY (ARRAY(SELECT id FROM key_pairs WHERE user_id = ANY (users))) ORDER BY id FOR UPDATE;
+END
+$$;
+
 -- Claims as before. What is found by id is found by an array of ids, not by a join, and what is due by the end of the index
 -- that it lies at, however many mails wait in between for their next attempt.
 CREATE OR REPLACE FUNCTION claim_mails(

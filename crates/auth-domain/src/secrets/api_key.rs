@@ -57,8 +57,8 @@ impl ApiSecret {
         SECRET.digest_of(text, keys)
     }
 
-    /// What a pair is remembered by whose halves are in `key` and `text`, whoever made them, or `None` when one is not as long as
-    /// it would be.
+    /// What a pair is remembered by whose halves are in `key` and `text`, whoever made them, or `None` when one does not
+    /// look like it.
     ///
     /// It proves nothing: it is for finding what is remembered of a pair that was recognised before. It is of both halves: a secret
     /// with somebody else's key must not be found.

@@ -31,7 +31,7 @@ impl Bearer {
         SHAPE.digest_of(text, keys)
     }
 
-    /// What the store would know the bearer in `text` by, whoever made it, or `None` when it is not as long as one.
+    /// What the store would know the bearer in `text` by, whoever made it, or `None` when it does not look like one.
     ///
     /// It proves nothing: it is for finding what is remembered of a bearer that was recognised before.
     pub fn unchecked_digest_of(text: &str) -> Option<TokenDigest> {

@@ -38,9 +38,9 @@ impl Shape {
         self.prefix.len() + self.random + self.check
     }
 
-    /// Whether `text` is as long as a token.
+    /// Whether `text` has the length and the beginning of a token.
     pub(super) fn fits(&self, text: &str) -> bool {
-        text.len() == self.length()
+        text.len() == self.length() && text.starts_with(self.prefix)
     }
 
     /// A new token, checked under the signing key.
@@ -66,7 +66,7 @@ impl Shape {
         self.made_by(text, keys).map(|_key_id| TokenDigest::of(text))
     }
 
-    /// The digest of what is in `text`, whoever made it; `None` if it is not as long as a token.
+    /// The digest of what is in `text`, whoever made it; `None` if it does not look like a token.
     pub(super) fn unchecked_digest_of(&self, text: &str) -> Option<TokenDigest> {
         self.fits(text).then(|| TokenDigest::of(text))
     }
@@ -123,6 +123,8 @@ impl TokenDigest {
     #[must_use]
     pub(super) fn with(&self, key: &str) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
+        // Longer than any token: the digest of a pair is never that of something else that somebody shows.
+        context.update(b"pair of ");
         context.update(&self.0);
         context.update(key.as_bytes());
         let mut bytes = [0; 32];

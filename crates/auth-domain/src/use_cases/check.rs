@@ -65,10 +65,6 @@ impl Auth {
     /// Notes that a credential was used, to be written down with the next batch, if that is [worth it](use_is_worth_noting) after the
     /// `last` use that is known. Returns whether it was.
     pub fn note_use(&self, credential: CredentialId, last: Option<Timestamp>, now: Timestamp) -> bool {
-        let is_worth_it = use_is_worth_noting(last, now);
-        if is_worth_it {
-            self.usage.note(credential, now);
-        }
-        is_worth_it
+        use_is_worth_noting(last, now) && self.usage.note(credential, now)
     }
 }

@@ -18,12 +18,15 @@ const WRITTEN_AT_ONCE: usize = 500;
 pub(super) struct Usage(Mutex<HashMap<CredentialId, Timestamp>>);
 
 impl Usage {
-    pub(super) fn note(&self, id: CredentialId, now: Timestamp) {
+    /// Returns whether there was room for it.
+    pub(super) fn note(&self, id: CredentialId, now: Timestamp) -> bool {
         let mut noted = self.noted();
-        if noted.len() < KEPT_AT_MOST || noted.contains_key(&id) {
+        let has_room = noted.len() < KEPT_AT_MOST || noted.contains_key(&id);
+        if has_room {
             let latest = noted.entry(id).or_insert(now);
             *latest = now.max(*latest);
         }
+        has_room
     }
 
     fn noted(&self) -> MutexGuard<'_, HashMap<CredentialId, Timestamp>> {
@@ -43,7 +46,9 @@ impl Auth {
                 return Ok(());
             }
             if let Err(error) = self.ports.store.record_usage(&chunk).await {
-                noted.chain(chunk).for_each(|(id, at)| self.usage.note(id, at));
+                for (id, at) in noted.chain(chunk) {
+                    self.usage.note(id, at);
+                }
                 return Err(error);
             }
         }

@@ -201,6 +201,8 @@ mod tests {
             &b"HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\ncache-control: no-store\r\n\r\n{}"[..],
             b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\ncache-control: no-store\r\n\r\n",
             b"HTTP/1.1 100 Continue\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\ncache-control: no-store\r\n\r\nHTTP/1.1 401 Unauthorized\r\ncache-control: no-store\r\n\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncache-control: no-store\r\n\r\n",
         ] {
             assert_eq!(through(&[ours], 4096).await.as_bytes(), ours);
         }

@@ -1,4 +1,4 @@
-//! The lane of the look-ups: a few connections that do nothing but find sessions, key pairs and addresses.
+//! A lane for look-ups: a few connections that do nothing but find sessions and key pairs, or addresses.
 //!
 //! Look-ups that wait together are asked together, with one statement for all of a kind: the more there are, the less each one
 //! costs, and no check waits for a connection that somebody's sign-in holds. See `docs/adr/0014-look-ups-have-a-lane.md`.
@@ -35,9 +35,9 @@ const ASKED_WITHIN: Duration = Duration::from_millis(1500);
 /// There is one good plan: all rows by their indexes. It is made once, and no statistics of a table that was small that day
 /// talk the planner out of it.
 const ONE_PLAN: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off \
-                        -c enable_mergejoin=off";
+                        -c enable_mergejoin=off -c jit=off";
 
-/// The lane. Its connections are made when they are needed, and end with it.
+/// A lane. Its connections are made when they are needed, and end with it.
 pub(crate) struct Lane {
     queue: Arc<Queue<Question>>,
     workers: Vec<AbortHandle>,

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth_domain::{Changed, KeyPairs, Requested, Sessions, StoreError, TokenDigest};
+use auth_domain::{Changed, KeyPairs, Registered, Requested, Sessions, StoreError, TokenDigest, Users};
 use auth_testkit::{
     postgres::{Cluster, execute},
-    samples::{at, key_pair, sign_in},
+    samples::{address, at, decoy_registration, key_pair, registration, sign_in},
 };
 use futures_util::future::join_all;
 
@@ -114,6 +114,69 @@ async fn a_pool_that_is_used_up_holds_up_no_check() {
     assert!(begun.elapsed() < Duration::from_millis(500));
     holding.await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap(), Changed::Yes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_up_of_an_address_that_has_to_wait_holds_up_no_check() {
+    let url = database().await;
+    let store = connect(&url, 1);
+    let ada = account(&*store, "ada").await;
+    let held = url.clone();
+    let holding = tokio::spawn(async move {
+        execute(&held, "BEGIN; LOCK TABLE codes; SELECT pg_sleep(1); COMMIT").await.unwrap();
+    });
+    until_waiting(&url, 1, "PgSleep").await;
+    let waiting: Vec<_> = (0..10)
+        .map(|_| {
+            let (store, key) = (store.clone(), ada.address.key());
+            tokio::spawn(async move { store.find_address(&key, at(1)).await })
+        })
+        .collect();
+    until_waiting(&url, 1, "relation").await;
+    for _ in 0..10 {
+        let begun = now();
+        assert!(store.find_session(&ada.sign_in.session.digest).await.unwrap().is_some());
+        assert!(begun.elapsed() < Duration::from_millis(500));
+    }
+    holding.await.unwrap();
+    for found in join_all(waiting).await {
+        assert!(found.unwrap().unwrap().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_addresses_that_are_asked_for_at_once_each_leads_where_it_does_alone() {
+    let store = connect(&database().await, 2);
+    let mut expected = Vec::new();
+    for n in 0..8 {
+        let account = account(&*store, &format!("user{n}")).await;
+        expected.push((account.address.key(), Some(account.email_id)));
+        // Somebody registers for an address that is owned, somebody twice for one that is not, and somebody too long ago.
+        let decoy = decoy_registration(&format!("decoy{n}"), account.address.as_str(), at(1));
+        assert_eq!(store.register_user(&decoy).await.unwrap(), Registered::Yes);
+        let mut newest = None;
+        for (attempt, second) in [("first", 1), ("second", 2)] {
+            let pending = registration(&format!("{attempt}{n}"), &format!("pending{n}@example.org"), at(second));
+            assert_eq!(store.register_user(&pending).await.unwrap(), Registered::Yes);
+            newest = Some((pending.address.key(), Some(pending.email_id)));
+        }
+        expected.extend(newest);
+        let mut ended = registration(&format!("ended{n}"), &format!("ended{n}@example.org"), at(0));
+        ended.sign_in.code.expires_at = at(2);
+        assert_eq!(store.register_user(&ended).await.unwrap(), Registered::Yes);
+        expected.push((ended.address.key(), None));
+        expected.push((address(&format!("nobody{n}@example.org")).key(), None));
+    }
+    for _ in 0..5 {
+        join_all(expected.iter().chain(&expected).map(|(key, email)| {
+            let store = &store;
+            async move {
+                let found = store.find_address(key, at(3)).await.unwrap();
+                assert_eq!(found.map(|known| known.owner.email_id), *email);
+            }
+        }))
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

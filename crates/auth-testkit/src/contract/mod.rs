@@ -257,6 +257,7 @@ sentences! { $
         codes_can_be_claimed_without_the_others,
         a_deferred_mail_comes_back_when_it_is_due,
         a_mail_that_was_put_off_under_a_clock_that_was_set_back_is_due_at_once,
+        no_more_is_claimed_than_asked_for_of_what_is_due_and_what_was_put_off_together,
         a_delivered_mail_does_not_come_back,
         an_abandoned_mail_does_not_come_back,
         delivery_starts_the_codes_last_ten_minutes,

@@ -98,6 +98,28 @@ pub async fn a_mail_that_was_put_off_under_a_clock_that_was_set_back_is_due_at_o
     assert_eq!(store.claim_codes(at(0), at(30), 10).await.unwrap().len(), 1);
 }
 
+pub async fn no_more_is_claimed_than_asked_for_of_what_is_due_and_what_was_put_off_together(subject: &impl Subject) {
+    let store = subject.store();
+    // Two from a time that is yet to come, one that is due, and a decoy: four, of two classes.
+    for (alias, second) in [("ada", 1000), ("bob", 1000), ("eve", 0)] {
+        let registration = registration(alias, &format!("{alias}@example.org"), at(second));
+        assert_eq!(store.register_user(&registration).await.unwrap(), Registered::Yes);
+    }
+    let decoy = sign_in(None, "nobody@example.org", 1, at(0));
+    assert_eq!(store.open_session(&decoy).await.unwrap(), Requested::Yes);
+    let mut claimed = Vec::new();
+    for (limit, classes) in
+        [(2, &[MailClass::Code, MailClass::Code][..]), (2, &[MailClass::Code, MailClass::Decoy]), (2, &[])]
+    {
+        let mails = store.claim_mails(at(0), at(30), limit).await.unwrap();
+        assert_eq!(mails.iter().map(|mail| mail.class).collect::<Vec<_>>(), classes);
+        claimed.extend(mails.iter().map(|mail| mail.id));
+    }
+    claimed.sort_unstable();
+    claimed.dedup();
+    assert_eq!(claimed.len(), 4);
+}
+
 pub async fn a_delivered_mail_does_not_come_back(subject: &impl Subject) {
     let store = subject.store();
     one_mail(&*store).await;
