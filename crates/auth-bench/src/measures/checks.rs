@@ -18,7 +18,7 @@ use crate::{
 
 /// How the service sets up the connections that it checks on (`ONE_PLAN` in auth-postgres): pgbench gets the same.
 const ONE_PLAN: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off \
-                        -c enable_mergejoin=off";
+                        -c enable_mergejoin=off -c jit=off";
 /// How many connections the bars are about.
 const CONNECTIONS: u16 = 64;
 /// How long the database may take to count what it has been asked.

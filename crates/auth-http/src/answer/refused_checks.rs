@@ -36,7 +36,9 @@ impl RefusedChecks {
     /// Exact as long as nobody is interrupted between two steps here; then a line more or fewer is written.
     pub(super) fn refused_at(&self, now: Timestamp) -> Line {
         let second = now.unix_seconds();
-        let before = if self.second.swap(second, Ordering::Relaxed) == second {
+        // Looked at before it is written, which takes it from the other workers each time.
+        let is_counted = self.second.load(Ordering::Relaxed) == second;
+        let before = if is_counted || self.second.swap(second, Ordering::Relaxed) == second {
             0
         } else {
             self.refused.swap(0, Ordering::Relaxed).saturating_sub(LOGGED_EACH_SECOND)
