@@ -30,9 +30,10 @@ fn while_every_connection_waits_for_a_lock_checks_are_answered_and_the_rest_is_t
             let_in(3);
             sleep(Duration::from_secs(1));
             let before = doors.counted();
-            // Nobody can be owed a mail, so nobody can sign up, sign in or get a key pair.
+            // Nobody can be owed a mail, so nobody can sign up, sign in or get a key pair. Should somebody have locked one of
+            // these and wait for another, it is them whom the server gives up, not this.
             let held = format!(
-                "BEGIN; LOCK TABLE outbox, sessions, key_pairs IN SHARE ROW EXCLUSIVE MODE; \
+                "BEGIN; SET LOCAL deadlock_timeout = '1min'; LOCK TABLE outbox, sessions, key_pairs IN SHARE ROW EXCLUSIVE MODE; \
                  SELECT pg_sleep({HELD_FOR}); COMMIT"
             );
             let_in(3);
