@@ -2,7 +2,7 @@
 
 use auth_domain::{AddressKey, Alias, Standing, Timestamp, rules::AliasHolder};
 use diesel::{
-    ExpressionMethods, IntoSql, OptionalExtension, QueryDsl,
+    ExpressionMethods, IntoSql, OptionalExtension, PgExpressionMethods, QueryDsl,
     sql_types::{Array, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -67,7 +67,8 @@ pub(crate) async fn replace(conn: &mut AsyncPgConnection, mut ids: Vec<Uuid>) ->
     ids.dedup();
     let unfinished = users::table
         .filter(users::id.eq_any(&ids))
-        .filter(users::registration.is_not_null())
+        // Put so that they are found by their ids, not among all registrations.
+        .filter(users::registration.is_not_null().is_not_distinct_from(true))
         .order(users::id)
         .select(users::id)
         .for_update();

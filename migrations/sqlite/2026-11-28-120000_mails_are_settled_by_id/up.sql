@@ -1,0 +1,2 @@
+-- PostgreSQL's alone: here, no statistics are gathered.
+SELECT 1;
