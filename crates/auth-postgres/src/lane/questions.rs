@@ -3,6 +3,7 @@ use diesel::{
     BoolExpressionMethods, ExpressionMethods, PgExpressionMethods, QueryDsl, QueryResult, SelectableHelper,
     data_types::PgTimestamp,
     dsl::{array, not},
+    result::Error,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::future::try_join3;
@@ -92,9 +93,10 @@ fn octets<R: Clone>(askers: &Askers<TokenDigest, R>) -> Vec<&[u8]> {
     askers.keys().map(|digest| digest.as_bytes().as_slice()).collect()
 }
 
-/// The digest by which a row was found: one that was asked for, so it has the length of one.
-fn asked_for(digest: &[u8]) -> Option<TokenDigest> {
-    <[u8; 32]>::try_from(digest).ok().map(TokenDigest::from_stored)
+/// The digest by which a row was found: one that was asked for, so one of another length is a failure and not an absence.
+fn asked_for(digest: Vec<u8>) -> QueryResult<TokenDigest> {
+    let other = |_digest| Error::DeserializationError("a digest of another length was found".into());
+    digest.try_into().map(TokenDigest::from_stored).map_err(other)
 }
 
 async fn find_sessions(
@@ -110,8 +112,7 @@ async fn find_sessions(
         .select((sessions::digest, SessionRow::as_select(), UserRow::as_select()))
         .load(&mut conn)
         .await?;
-    let by_digest = |(digest, session, user): (Vec<u8>, _, _)| Some((asked_for(&digest)?, (session, user)));
-    Ok(found.into_iter().filter_map(by_digest).collect())
+    found.into_iter().map(|(digest, session, user)| Ok((asked_for(digest)?, (session, user)))).collect()
 }
 
 async fn find_key_pairs(
@@ -127,8 +128,7 @@ async fn find_key_pairs(
         .select((key_pairs::digest, KeyPairRow::as_select(), UserRow::as_select()))
         .load(&mut conn)
         .await?;
-    let by_digest = |(digest, pair, user): (Vec<u8>, _, _)| Some((asked_for(&digest)?, (pair, user)));
-    Ok(found.into_iter().filter_map(by_digest).collect())
+    found.into_iter().map(|(digest, pair, user)| Ok((asked_for(digest)?, (pair, user)))).collect()
 }
 
 /// One statement for every address: another one to see whether a registration has ended would tell that there is one.
