@@ -139,15 +139,22 @@ fn route<B>(response: &ServiceResponse<B>) -> String {
 }
 
 fn as_problem<B>(
-    mut response: ServiceResponse<EitherBody<B, BoxBody>>,
+    response: ServiceResponse<EitherBody<B, BoxBody>>,
     id: Uuid,
     client: Option<IpAddr>,
     line: &Line,
 ) -> ServiceResponse<EitherBody<B, BoxBody>> {
     let status = response.status();
-    let ours = response.response_mut().extensions_mut().remove::<ApiError>();
-    count_limit(&response, ours.as_ref());
-    let error = ours.unwrap_or_else(|| ApiError::new(status, framework_detail(status)));
+    let ours = response.response().error().and_then(|error| error.as_error::<ApiError>());
+    count_limit(&response, ours);
+    let theirs;
+    let error = match ours {
+        Some(ours) => ours,
+        None => {
+            theirs = ApiError::new(status, framework_detail(status));
+            &theirs
+        }
+    };
     if status.is_server_error() {
         error!(request.id = %id, status = status.as_u16(), route = route(&response), error = error.chain(), "failed");
     } else if let Line::Own { before } = line {
@@ -158,13 +165,15 @@ fn as_problem<B>(
         info!(request.id = %id, status = status.as_u16(), route = route(&response), ip, error = error.chain(), "refused");
     }
 
-    let body = problem_body(status, error.kind(), error.detail(), id);
+    let mut name = Uuid::encode_buffer();
+    let name: &str = id.hyphenated().encode_lower(&mut name);
+    let (body, detail) = (problem_body(status, error.kind(), error.detail(), id), error.detail_value());
     let mut response = response.map_body(|_head, _body| EitherBody::right(BoxBody::new(body)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    headers.insert(X_ERROR, HeaderValue::from_str(error.detail()).unwrap_or(HeaderValue::from_static("error")));
-    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-        headers.insert(X_ERROR_ID, id);
+    headers.insert(X_ERROR, detail);
+    if let Ok(name) = HeaderValue::from_str(name) {
+        headers.insert(X_ERROR_ID, name);
     }
     response
 }

@@ -2,7 +2,11 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use actix_web::{
     HttpResponse, ResponseError,
-    http::{StatusCode, header},
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
+    web::Bytes,
 };
 use auth_domain::{AuthError, InvalidInput, Limit, StoreError};
 use serde::Serialize;
@@ -19,25 +23,40 @@ pub(super) const NOTHING_BEYOND_THE_STATUS: &str = "about:blank";
 /// The type of the problem whose remedy is a new sign-in.
 const STEP_UP_REQUIRED: &str = "urn:auth:problem:step-up-required";
 
+/// How long a problem is in octets, most of them a little less.
+const PROBLEM_IS_ABOUT: usize = 256;
+
 /// Seconds after which a client may try again when the store was out of reach.
-const RETRY_AFTER: u32 = 1;
+const RETRY_AFTER: u64 = 1;
 
 /// An answer other than success: a status, one line for the client, and the cause for the log.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
     /// What kind of problem it is, for programs that have a remedy for one kind.
     kind: &'static str,
     /// One line of printable ASCII that holds nothing of the request and nothing of our insides.
     detail: Cow<'static, str>,
-    headers: Vec<(header::HeaderName, header::HeaderValue)>,
+    way_on: WayOn,
     cause: Option<Box<AuthError>>,
+}
+
+/// What a header tells a refused client of how to do better.
+#[derive(Debug)]
+enum WayOn {
+    Nothing,
+    /// `WWW-Authenticate`: with a credential (RFC 9110 §11.6.1).
+    Credential,
+    /// `Retry-After`: later, after so many seconds (RFC 9110 §10.2.3).
+    Later(u64),
+    /// `Allow`: with one of these methods (RFC 9110 §10.2.1).
+    Methods(HeaderValue),
 }
 
 impl ApiError {
     /// This status, explained by this line: printable ASCII, nothing of the request in it.
     pub(crate) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, kind: NOTHING_BEYOND_THE_STATUS, detail: detail.into(), headers: Vec::new(), cause: None }
+        Self { status, kind: NOTHING_BEYOND_THE_STATUS, detail: detail.into(), way_on: WayOn::Nothing, cause: None }
     }
 
     /// 400: what was sent cannot be used.
@@ -47,27 +66,24 @@ impl ApiError {
 
     /// 401: no valid credential of a kind that the endpoint takes.
     pub(crate) fn unauthorized(detail: &'static str) -> Self {
-        let challenge = (header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
-        Self { headers: vec![challenge], ..Self::new(StatusCode::UNAUTHORIZED, detail) }
+        Self { way_on: WayOn::Credential, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
+    }
+
+    /// 405: the endpoint takes only these methods.
+    pub(crate) fn method_not_allowed(allowed: HeaderValue) -> Self {
+        let refused = Self::new(StatusCode::METHOD_NOT_ALLOWED, "the endpoint does not take this method");
+        Self { way_on: WayOn::Methods(allowed), ..refused }
     }
 
     /// 503: nothing is known; the client may try again.
     pub(crate) fn unavailable(detail: &'static str) -> Self {
-        let later = (header::RETRY_AFTER, header::HeaderValue::from(RETRY_AFTER));
-        Self { headers: vec![later], ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+        Self { way_on: WayOn::Later(RETRY_AFTER), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
     /// 429: too much was asked for; after this span it may be asked again.
     fn throttled(retry_after: Duration) -> Self {
-        let later = (header::RETRY_AFTER, header::HeaderValue::from(whole_seconds(retry_after)));
-        Self { headers: vec![later], ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too many requests: try again later") }
-    }
-
-    /// The same with one more header.
-    #[must_use]
-    pub(crate) fn with_header(mut self, name: header::HeaderName, value: header::HeaderValue) -> Self {
-        self.headers.push((name, value));
-        self
+        let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, "too many requests: try again later");
+        Self { way_on: WayOn::Later(whole_seconds(retry_after)), ..refused }
     }
 
     /// What kind of problem it is (RFC 9457 §3.1.1).
@@ -78,6 +94,15 @@ impl ApiError {
     /// The line for the client.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// The same as a header, without copying what is known when the program is built.
+    pub(super) fn detail_value(&self) -> HeaderValue {
+        let value = match &self.detail {
+            Cow::Borrowed(detail) => HeaderValue::from_maybe_shared(Bytes::from_static(detail.as_bytes())),
+            Cow::Owned(detail) => HeaderValue::from_str(detail),
+        };
+        value.unwrap_or(HeaderValue::from_static("error"))
     }
 
     /// The limit that refused, if one did.
@@ -157,21 +182,27 @@ pub(crate) struct ProblemDetails<'a> {
     detail: &'a str,
     /// Names this answer: the server's log line has the same id, and so has the header `x-error-id`.
     #[schema(format = "uri", example = "urn:uuid:01a20ada-2c00-7a6f-bd12-86b4d0afeb01")]
-    instance: String,
+    instance: &'a str,
 }
 
 /// The body of every answer but success.
 pub(super) fn problem_body(status: StatusCode, kind: &'static str, detail: &str, id: Uuid) -> Vec<u8> {
     let title = status.canonical_reason().unwrap_or("Error");
-    let instance = id.urn().to_string();
+    let mut instance = Uuid::encode_buffer();
+    let instance = id.urn().encode_lower(&mut instance);
     let problem = ProblemDetails { r#type: kind, title, status: status.as_u16(), detail, instance };
+    let mut body = Vec::with_capacity(PROBLEM_IS_ABOUT);
     // Five fields of text and numbers always serialise.
-    serde_json::to_vec(&problem).unwrap_or_default()
+    match serde_json::to_writer(&mut body, &problem) {
+        Ok(()) => body,
+        Err(_never) => Vec::new(),
+    }
 }
 
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
-        Self { cause: Some(Box::new(error.clone())), ..Self::of(&error) }
+        let answer = Self::of(&error);
+        Self { cause: Some(Box::new(error)), ..answer }
     }
 }
 
@@ -199,13 +230,18 @@ impl ResponseError for ApiError {
         self.status
     }
 
-    /// Status and headers; the rest is the middleware's, which finds the error in the extensions.
+    /// Status and way on; the rest is the middleware's, which finds the error with the response.
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::new(self.status);
-        for (name, value) in &self.headers {
-            response.headers_mut().append(name.clone(), value.clone());
+        let header = match &self.way_on {
+            WayOn::Nothing => None,
+            WayOn::Credential => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            WayOn::Later(seconds) => Some((header::RETRY_AFTER, HeaderValue::from(*seconds))),
+            WayOn::Methods(allowed) => Some((header::ALLOW, allowed.clone())),
+        };
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, value);
         }
-        response.extensions_mut().insert(self.clone());
         response
     }
 }

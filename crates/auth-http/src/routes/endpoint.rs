@@ -1,9 +1,6 @@
 use actix_web::{
     FromRequest, Handler, Resource, Responder,
-    http::{
-        Method, StatusCode,
-        header::{self, HeaderValue},
-    },
+    http::{Method, header::HeaderValue},
     web,
 };
 
@@ -85,8 +82,7 @@ impl Endpoint {
         let allow = HeaderValue::from_str(&self.allowed.join(", ")).unwrap_or(HeaderValue::from_static(""));
         // Where the middleware finds it again: with the request, once that has its route.
         self.resource.app_data(meter).default_service(web::to(move || {
-            let refused = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "the endpoint does not take this method");
-            let refused = refused.with_header(header::ALLOW, allow.clone());
+            let refused = ApiError::method_not_allowed(allow.clone());
             async { Err::<&str, _>(refused) }
         }))
     }
