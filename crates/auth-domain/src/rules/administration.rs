@@ -60,8 +60,11 @@ pub fn holds(user: &User, membership: &Membership) -> bool {
 ///
 /// # Errors
 /// [`AuthError::RoleLacking`] when they have none of them.
-pub fn judge_access<R: AsRef<str>>(roles: &[R], asked: &[RoleName]) -> Result<(), AuthError> {
-    let held = |role: &RoleName| roles.iter().any(|held| held.as_ref() == role.as_str());
+pub fn judge_access<R: AsRef<str>>(
+    roles: impl IntoIterator<Item = R> + Clone,
+    asked: &[RoleName],
+) -> Result<(), AuthError> {
+    let held = |role: &RoleName| roles.clone().into_iter().any(|held| held.as_ref() == role.as_str());
     if asked.is_empty() || asked.iter().any(held) { Ok(()) } else { Err(AuthError::RoleLacking) }
 }
 

@@ -28,6 +28,9 @@ use crate::{metrics::RouteMeter, service::Service};
 
 const X_ERROR: HeaderName = HeaderName::from_static("x-error");
 const X_ERROR_ID: HeaderName = HeaderName::from_static("x-error-id");
+// Read through once, when the program is built, and not for each answer.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// The endpoints that run on every request of somebody else's service: successes are not logged one by one.
 const CHECKS: [(Method, &str); 4] = [
@@ -103,17 +106,20 @@ fn finish<B>(
         let service = response.request().app_data::<web::Data<Service>>();
         let (id, client, line) = match id {
             Some(id) => (id, client_address(&response, service), Line::Own { before: 0 }),
-            // The client is a gateway, whose address says nothing.
-            None => (request_id(service), None, line_of_refused_check(service)),
+            None => {
+                let (id, line) = refused_check(service);
+                // The client is a gateway, whose address says nothing.
+                (id, None, line)
+            }
         };
         as_problem(response, id, client, &line)
     };
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
     for (name, value) in TO_SCRIPTS.iter().chain(TO_PAGES.iter().filter(|_| !is_passed_check)) {
         // What a page needs besides, it has said itself.
         if !headers.contains_key(name) {
-            headers.insert(name.clone(), HeaderValue::from_static(value));
+            headers.insert(name.clone(), value.clone());
         }
     }
     response
@@ -124,8 +130,11 @@ fn request_id(service: Option<&web::Data<Service>>) -> Uuid {
     service.map_or(Uuid::nil(), |service| service.new_request_id())
 }
 
-fn line_of_refused_check(service: Option<&web::Data<Service>>) -> Line {
-    service.map_or(Line::Own { before: 0 }, |service| service.refused_checks.refused_at(service.clock.now()))
+/// The id of a check that is refused, and its line.
+fn refused_check(service: Option<&web::Data<Service>>) -> (Uuid, Line) {
+    let Some(service) = service else { return (Uuid::nil(), Line::Own { before: 0 }) };
+    let now = service.clock.now();
+    (service.request_ids.next_at(now), service.refused_checks.refused_at(now))
 }
 
 /// Where the request came from.
@@ -170,7 +179,7 @@ fn as_problem<B>(
     let (body, detail) = (problem_body(status, error.kind(), error.detail(), id), error.detail_value());
     let mut response = response.map_body(|_head, _body| EitherBody::right(BoxBody::new(body)));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, PROBLEM);
     headers.insert(X_ERROR, detail);
     if let Ok(name) = HeaderValue::from_str(name) {
         headers.insert(X_ERROR_ID, name);

@@ -26,6 +26,9 @@ const STEP_UP_REQUIRED: &str = "urn:auth:problem:step-up-required";
 /// How long a problem is in octets, most of them a little less.
 const PROBLEM_IS_ABOUT: usize = 256;
 
+/// The scheme of credentials (RFC 6750 §3).
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
+
 /// Seconds after which a client may try again when the store was out of reach.
 const RETRY_AFTER: u64 = 1;
 
@@ -235,7 +238,7 @@ impl ResponseError for ApiError {
         let mut response = HttpResponse::new(self.status);
         let header = match &self.way_on {
             WayOn::Nothing => None,
-            WayOn::Credential => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            WayOn::Credential => Some((header::WWW_AUTHENTICATE, BEARER)),
             WayOn::Later(seconds) => Some((header::RETRY_AFTER, HeaderValue::from(*seconds))),
             WayOn::Methods(allowed) => Some((header::ALLOW, allowed.clone())),
         };

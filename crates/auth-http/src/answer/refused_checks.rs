@@ -10,7 +10,9 @@ const LOGGED_EACH_SECOND: u64 = 20;
 /// Showing invented credentials costs a stranger nothing and can be done a hundred thousand times a second. A line for each
 /// would cost several times what refusing it does, and would push everything else out of the log. So the first ones of each
 /// second are logged one by one, with the ids that their answers carry, and of the rest there is the number.
+// All workers count it up, so what lies beside it would be taken from each other's caches: it has two lines for itself.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct RefusedChecks {
     /// The second that is counted, since the Unix epoch.
     second: AtomicI64,

@@ -18,7 +18,10 @@ pub(crate) fn unheard(status: u16, id: Uuid) -> Option<Vec<u8>> {
     };
     info!(request.id = %id, status = status.as_u16(), error = detail, "refused");
     let body = problem_body(status, NOTHING_BEYOND_THE_STATUS, detail, id);
-    let to_browsers = TO_SCRIPTS.iter().chain(&TO_PAGES).map(|(name, value)| format!("{name}: {value}\r\n"));
+    let to_browsers = TO_SCRIPTS
+        .iter()
+        .chain(&TO_PAGES)
+        .map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
     let to_browsers: String = to_browsers.collect();
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n\

@@ -8,7 +8,7 @@ use actix_web::{
 use auth_domain::{CredentialId, rules::judge_access};
 use uuid::Uuid;
 
-use super::endpoint::Endpoint;
+use super::{checked::listed, endpoint::Endpoint};
 use crate::{
     answer::{ApiError, ApiResult},
     extract::CheckedCaller,
@@ -21,6 +21,9 @@ const ROLES: HeaderName = HeaderName::from_static("x-auth-roles");
 const GROUPS: HeaderName = HeaderName::from_static("x-auth-groups");
 const METHOD: HeaderName = HeaderName::from_static("x-auth-method");
 const CREDENTIAL_ID: HeaderName = HeaderName::from_static("x-auth-credential-id");
+
+const SESSION: HeaderValue = HeaderValue::from_static("session");
+const KEY_PAIR: HeaderValue = HeaderValue::from_static("keypair");
 
 /// What a reverse proxy asks on every request.
 pub(super) fn check() -> Endpoint {
@@ -45,11 +48,11 @@ pub(super) fn check() -> Endpoint {
             ("x-auth-credential-id" = Uuid, description = "The id of the session or key pair."))),
         (status = 403)))]
 pub(super) async fn show(CheckedCaller { checked, asked }: CheckedCaller) -> ApiResult {
-    judge_access(&checked.roles(), &asked)?;
     let (alias, roles, groups) = checked.identity();
+    judge_access(listed(roles), &asked)?;
     let (method, credential) = match checked.credential() {
-        CredentialId::Session(id) => ("session", id.uuid()),
-        CredentialId::KeyPair(id) => ("keypair", id.uuid()),
+        CredentialId::Session(id) => (SESSION, id.uuid()),
+        CredentialId::KeyPair(id) => (KEY_PAIR, id.uuid()),
     };
     let mut response = HttpResponse::Ok().finish();
     let headers = response.headers_mut();
@@ -58,7 +61,7 @@ pub(super) async fn show(CheckedCaller { checked, asked }: CheckedCaller) -> Api
     headers.insert(ALIAS, header_value(alias)?);
     headers.insert(ROLES, header_value(roles)?);
     headers.insert(GROUPS, header_value(groups)?);
-    headers.insert(METHOD, HeaderValue::from_static(method));
+    headers.insert(METHOD, method);
     headers.insert(CREDENTIAL_ID, header_value(credential.hyphenated().encode_lower(&mut buffer))?);
     Ok(response)
 }
