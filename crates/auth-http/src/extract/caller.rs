@@ -1,7 +1,7 @@
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::header::{self, HeaderName},
+    http::header::{self, HeaderName, HeaderValue},
 };
 use auth_domain::{Auth, Caller, LiveSession};
 
@@ -106,28 +106,50 @@ pub(crate) enum Presented<'a> {
 }
 
 pub(super) fn presented(request: &HttpRequest) -> Result<Presented<'_>, ApiError> {
-    let headers = request.headers();
-    let presents_key_pair = headers.contains_key(API_KEY) || headers.contains_key(API_SECRET);
-    if presents_key_pair && headers.contains_key(header::AUTHORIZATION) {
-        return Err(ApiError::bad_request("send either a bearer or a key pair, not both"));
+    let (mut authorization, mut key, mut secret) = (Sent::Never, Sent::Never, Sent::Never);
+    // Going through the few that there are costs less than looking for each.
+    for (name, value) in request.headers() {
+        if *name == header::AUTHORIZATION {
+            authorization.and(value);
+        } else if *name == API_KEY {
+            key.and(value);
+        } else if *name == API_SECRET {
+            secret.and(value);
+        }
     }
-    if let Some(authorization) = the_only(request, header::AUTHORIZATION)? {
-        return bearer_in(authorization).map(Presented::Bearer).ok_or_else(malformed);
-    }
-    match (the_only(request, API_KEY)?, the_only(request, API_SECRET)?) {
-        (None, None) => Ok(Presented::Nothing),
-        (Some(key), Some(secret)) => Ok(Presented::KeyPair { key, secret }),
-        _ => Err(ApiError::unauthorized("a key pair takes both api-key and api-secret")),
+    match (authorization, key, secret) {
+        (Sent::Never, Sent::Never, Sent::Never) => Ok(Presented::Nothing),
+        (authorization, Sent::Never, Sent::Never) => {
+            bearer_in(authorization.text()?).map(Presented::Bearer).ok_or_else(malformed)
+        }
+        (Sent::Never, Sent::Never, _) | (Sent::Never, _, Sent::Never) => {
+            Err(ApiError::unauthorized("a key pair takes both api-key and api-secret"))
+        }
+        (Sent::Never, key, secret) => Ok(Presented::KeyPair { key: key.text()?, secret: secret.text()? }),
+        _ => Err(ApiError::bad_request("send either a bearer or a key pair, not both")),
     }
 }
 
-/// The header `name`, if there is one. Several, or one that is no text, are no credential.
-fn the_only(request: &HttpRequest, name: HeaderName) -> Result<Option<&str>, ApiError> {
-    let mut values = request.headers().get_all(name);
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_not_text| malformed()),
-        (Some(_), Some(_)) => Err(malformed()),
+/// A header that holds a credential or a half of one.
+enum Sent<'a> {
+    Never,
+    Once(&'a HeaderValue),
+    /// Which of them counts would be a matter of taste, and gateways have another than we.
+    Again,
+}
+
+impl<'a> Sent<'a> {
+    fn and(&mut self, value: &'a HeaderValue) {
+        *self = if matches!(self, Self::Never) { Self::Once(value) } else { Self::Again };
+    }
+
+    /// What was sent. Several, or one that is no text, are no credential.
+    fn text(self) -> Result<&'a str, ApiError> {
+        match self {
+            // Not `to_str`, which looks at each octet by itself.
+            Self::Once(value) => str::from_utf8(value.as_bytes()).map_err(|_not_text| malformed()),
+            Self::Never | Self::Again => Err(malformed()),
+        }
     }
 }
 
