@@ -1,4 +1,4 @@
-use std::{collections::HashMap, hash::Hash};
+use std::{collections::HashMap, hash::Hash, iter::repeat_n};
 
 use auth_domain::StoreError;
 use tokio::sync::oneshot;
@@ -34,8 +34,10 @@ impl<K: Hash + Eq, R: Clone> Askers<K, R> {
     pub(super) fn answer(mut self, found: Vec<(K, R)>) {
         for (key, row) in found {
             // What nobody asked for does not come.
-            for asker in self.0.remove(&key).unwrap_or_default() {
-                let _gone_away = asker.send(Ok(Some(row.clone())));
+            let askers = self.0.remove(&key).unwrap_or_default();
+            // The last one, nearly always the only one, gets the row itself.
+            for (row, asker) in repeat_n(row, askers.len()).zip(askers) {
+                let _gone_away = asker.send(Ok(Some(row)));
             }
         }
         for asker in self.0.into_values().flatten() {
