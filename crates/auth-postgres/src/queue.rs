@@ -1,4 +1,4 @@
-//! Who waits for an answer, and who is free to fetch some.
+//! Who waits for an answer, who is on the way to fetch some, and who is free to go.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -7,15 +7,18 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// Questions that wait, in their order, and the workers that wait for questions.
+/// Questions that wait, in their order, and the workers that fetch answers to them.
 ///
-/// Of the workers that are free, always the first one is called: as long as one of them keeps up, the others' connections are
-/// not needed.
+/// As few of them as keep up: questions that are asked together cost less than those that are asked beside one another. So who is asked
+/// waits for a worker that is on its way and expected back, and only when that takes too long, or comes back to more than
+/// it can carry, the next one is called.
 pub(crate) struct Queue<T>(Mutex<Waiting<T>>);
 
 struct Waiting<T> {
     questions: VecDeque<T>,
     free: BTreeMap<usize, Arc<Notify>>,
+    /// The worker that was called, or that is expected back at any moment.
+    expected: Option<usize>,
 }
 
 /// The place of a worker at a queue.
@@ -31,19 +34,32 @@ impl Place {
     }
 }
 
+/// The way of a worker that has taken questions and is expected back. Whichever way this ends, it is not any more.
+pub(crate) struct Errand<'a, T> {
+    queue: &'a Queue<T>,
+    place: &'a Place,
+}
+
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Waiting { questions: VecDeque::new(), free: BTreeMap::new() }))
+        Self(Mutex::new(Waiting { questions: VecDeque::new(), free: BTreeMap::new(), expected: None }))
     }
 
     pub(crate) fn add(&self, question: T) {
         let mut waiting = self.waiting();
         waiting.questions.push_back(question);
-        waiting.call_one();
+        if waiting.expected.is_none() {
+            waiting.call_one();
+        }
     }
 
     /// Takes the questions that wait, `limit` at most and one at least, those that are not `wanted` any more left out.
-    pub(crate) async fn take(&self, place: &Place, limit: usize, wanted: fn(&T) -> bool) -> Vec<T> {
+    pub(crate) async fn take<'a>(
+        &'a self,
+        place: &'a Place,
+        limit: usize,
+        wanted: fn(&T) -> bool,
+    ) -> (Vec<T>, Errand<'a, T>) {
         loop {
             {
                 let mut waiting = self.waiting();
@@ -59,22 +75,16 @@ impl<T> Queue<T> {
                     waiting.free.insert(place.number, Arc::clone(&place.bell));
                 } else {
                     waiting.free.remove(&place.number);
+                    waiting.expected = Some(place.number);
                     // What is left over is somebody else's.
                     if !waiting.questions.is_empty() {
                         waiting.call_one();
                     }
-                    return taken;
+                    return (taken, Errand { queue: self, place });
                 }
             }
             place.bell.notified().await;
         }
-    }
-
-    /// Says that the worker at `place` is about to take more questions: before it answers those that it has, so that whoever asks again at
-    /// once finds it free.
-    pub(crate) fn is_free(&self, place: &Place) {
-        let mut waiting = self.waiting();
-        waiting.free.insert(place.number, Arc::clone(&place.bell));
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting<T>> {
@@ -83,10 +93,36 @@ impl<T> Queue<T> {
     }
 }
 
+impl<T> Errand<'_, T> {
+    /// Says that it takes longer: whoever waits for this worker waits for the next one instead.
+    pub(crate) fn is_late(&self) {
+        let mut waiting = self.queue.waiting();
+        if waiting.expected == Some(self.place.number) {
+            waiting.expected = None;
+            if !waiting.questions.is_empty() {
+                waiting.call_one();
+            }
+        }
+    }
+
+    /// Says that the worker is about to take more questions: before it answers those that it has, so that whoever asks again at
+    /// once finds it free.
+    pub(crate) fn end(self) {
+        self.queue.waiting().free.insert(self.place.number, Arc::clone(&self.place.bell));
+    }
+}
+
+impl<T> Drop for Errand<'_, T> {
+    fn drop(&mut self) {
+        self.is_late();
+    }
+}
+
 impl<T> Waiting<T> {
     fn call_one(&mut self) {
-        if let Some((_number, bell)) = self.free.pop_first() {
+        if let Some((number, bell)) = self.free.pop_first() {
             bell.notify_one();
+            self.expected = Some(number);
         }
     }
 }
@@ -95,14 +131,14 @@ impl<T> Waiting<T> {
 mod tests {
     use std::time::Duration;
 
-    use tokio::time::timeout;
+    use tokio::{task::JoinHandle, time::timeout};
 
     use super::*;
 
     async fn take(queue: &Queue<u32>, place: &Place) -> Option<Vec<u32>> {
         // Odd ones are not wanted.
         let taking = queue.take(place, 3, |question| question % 2 == 0);
-        timeout(Duration::from_millis(20), taking).await.ok()
+        timeout(Duration::from_millis(20), taking).await.ok().map(|(taken, _errand)| taken)
     }
 
     #[tokio::test]
@@ -116,36 +152,81 @@ mod tests {
         assert_eq!(take(&queue, &place).await, None);
     }
 
+    /// A worker that takes questions once, two at most, and stays away with them until it is told to come back.
+    fn worker(queue: &Arc<Queue<u32>>, number: usize) -> (JoinHandle<Vec<u32>>, Arc<Notify>) {
+        let (queue, come_back) = (Arc::clone(queue), Arc::new(Notify::new()));
+        let told = Arc::clone(&come_back);
+        let working = tokio::spawn(async move {
+            let place = Place::new(number);
+            let (taken, errand) = queue.take(&place, 2, |_| true).await;
+            told.notified().await;
+            drop(errand);
+            taken
+        });
+        (working, come_back)
+    }
+
     #[tokio::test]
     async fn the_first_of_those_who_are_free_is_called_and_the_next_when_there_is_more() {
         let queue = Arc::new(Queue::new());
-        let [first, second] = [0, 1].map(|number| {
-            let queue = Arc::clone(&queue);
-            tokio::spawn(async move { queue.take(&Place::new(number), 2, |_| true).await })
-        });
+        let ((first, back), (second, back_too)) = (worker(&queue, 0), worker(&queue, 1));
         tokio::task::yield_now().await;
-        queue.add(2);
-        assert_eq!(first.await.unwrap(), [2]);
-        assert!(!second.is_finished());
-        for question in [4, 6, 8] {
+        for question in [2, 4, 6] {
             queue.add(question);
         }
-        assert_eq!(queue.take(&Place::new(0), 2, |_| true).await.len() + second.await.unwrap().len(), 3);
+        back_too.notify_one();
+        assert_eq!(second.await.unwrap(), [6]);
+        back.notify_one();
+        assert_eq!(first.await.unwrap(), [2, 4]);
+    }
+
+    #[tokio::test]
+    async fn who_asks_waits_for_a_worker_that_is_expected_back_and_for_the_next_one_once_it_is_late() {
+        let (queue, place) = (Arc::new(Queue::new()), Place::new(0));
+        queue.add(2);
+        let (taken, errand) = queue.take(&place, 2, |_| true).await;
+        assert_eq!(taken, [2]);
+        let (second, back) = worker(&queue, 1);
+        back.notify_one();
+        tokio::task::yield_now().await;
+        queue.add(4);
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished());
+        errand.is_late();
+        assert_eq!(second.await.unwrap(), [4]);
+        // The one that is late is not waited for by anybody who asks from here on.
+        let (third, back) = worker(&queue, 2);
+        back.notify_one();
+        tokio::task::yield_now().await;
+        queue.add(6);
+        assert_eq!(third.await.unwrap(), [6]);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_never_comes_back_is_not_waited_for() {
+        let (queue, place) = (Arc::new(Queue::new()), Place::new(0));
+        queue.add(2);
+        let (_taken, errand) = queue.take(&place, 2, |_| true).await;
+        let (second, back) = worker(&queue, 1);
+        back.notify_one();
+        tokio::task::yield_now().await;
+        queue.add(4);
+        drop(errand);
+        assert_eq!(second.await.unwrap(), [4]);
     }
 
     #[tokio::test]
     async fn one_that_is_about_to_be_free_is_called_before_another() {
         let (queue, first) = (Arc::new(Queue::new()), Place::new(0));
-        let second = {
-            let queue = Arc::clone(&queue);
-            tokio::spawn(async move { queue.take(&Place::new(1), 3, |_| true).await })
-        };
-        tokio::task::yield_now().await;
-        queue.is_free(&first);
         queue.add(2);
+        let (_taken, errand) = queue.take(&first, 3, |_| true).await;
+        let (second, _back) = worker(&queue, 1);
+        tokio::task::yield_now().await;
+        errand.end();
+        queue.add(4);
         tokio::task::yield_now().await;
         assert!(!second.is_finished());
-        assert_eq!(take(&queue, &first).await, Some(vec![2]));
+        assert_eq!(take(&queue, &first).await, Some(vec![4]));
         second.abort();
     }
 }

@@ -145,6 +145,33 @@ async fn a_look_up_of_an_address_that_has_to_wait_holds_up_no_check() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_look_up_that_has_to_wait_holds_up_no_other_one() {
+    let url = database().await;
+    let store = connect(&url, 1);
+    let ada = account(&*store, "ada").await;
+    let pair = key_pair(owner(&ada), "ada@example.org", at(1));
+    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
+    let held = url.clone();
+    let holding = tokio::spawn(async move {
+        execute(&held, "BEGIN; LOCK TABLE key_pairs; SELECT pg_sleep(1); COMMIT").await.unwrap();
+    });
+    until_waiting(&url, 1, "PgSleep").await;
+    let waiting = {
+        let store = store.clone();
+        tokio::spawn(async move { store.find_key_pair(&pair.key_pair.digest).await })
+    };
+    until_waiting(&url, 1, "relation").await;
+    for _ in 0..10 {
+        let begun = now();
+        assert!(store.find_session(&ada.sign_in.session.digest).await.unwrap().is_some());
+        assert!(begun.elapsed() < Duration::from_millis(500));
+    }
+    assert!(!waiting.is_finished());
+    holding.await.unwrap();
+    assert!(waiting.await.unwrap().unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_many_addresses_that_are_asked_for_at_once_each_leads_where_it_does_alone() {
     let store = connect(&database().await, 2);
     let mut expected = Vec::new();
