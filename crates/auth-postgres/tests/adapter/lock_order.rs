@@ -49,7 +49,17 @@ async fn assert_no_deadlock(url: &str, replicas: [Arc<PostgresStore>; 2]) {
     }
     let none = "DO $$ BEGIN ASSERT (SELECT deadlocks = 0 FROM pg_stat_database WHERE datname = current_database()), \
                 (SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()) || ' deadlocks'; END $$";
-    execute(url, none).await.unwrap();
+    if let Err(some) = execute(url, none).await {
+        panic!("{some}: {}", told_of_deadlocks(url));
+    }
+}
+
+/// What the server has logged of who waited for whom, and where.
+fn told_of_deadlocks(url: &str) -> String {
+    let folder = url.split(['=', '&']).nth(1).unwrap();
+    let log = std::fs::read_to_string(format!("{folder}/log")).unwrap();
+    let told = log.split("ERROR:").filter(|told| told.trim_start().starts_with("deadlock detected"));
+    told.map(|told| told.chars().take(3000).collect::<String>()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -103,6 +113,28 @@ async fn mails_are_settled_while_their_sessions_are_closed_and_nobody_waits_in_a
         }
         facts.join_all().await;
     }
+    assert_no_deadlock(&url, replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_takes_hold_of_its_owner_before_anything_of_theirs() {
+    let (url, replicas) = watched_replicas().await;
+    let ada = account(&*replicas[0], "ada").await;
+    let held = url.clone();
+    let holding = tokio::spawn(async move {
+        let owner_first =
+            "BEGIN; SELECT FROM users FOR UPDATE; SELECT pg_sleep(1); SELECT FROM emails FOR UPDATE; COMMIT";
+        execute(&held, owner_first).await.unwrap();
+    });
+    until_waiting(&url, 1, "PgSleep").await;
+    let (signing_in, making_a_pair) = (
+        sign_in(Some(owner(&ada)), ada.address.as_str(), 2, at(1)),
+        key_pair(owner(&ada), ada.address.as_str(), at(1)),
+    );
+    let (signed_in, made) =
+        tokio::join!(replicas[0].open_session(&signing_in), replicas[1].create_key_pair(&making_a_pair));
+    assert_eq!((signed_in.unwrap(), made.unwrap()), (Requested::Yes, Requested::Yes));
+    holding.await.unwrap();
     assert_no_deadlock(&url, replicas).await;
 }
 
