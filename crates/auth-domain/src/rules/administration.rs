@@ -60,12 +60,9 @@ pub fn holds(user: &User, membership: &Membership) -> bool {
 ///
 /// # Errors
 /// [`AuthError::RoleLacking`] when they have none of them.
-pub fn judge_access<R: AsRef<str>>(
-    roles: impl IntoIterator<Item = R> + Clone,
-    asked: &[RoleName],
-) -> Result<(), AuthError> {
-    let held = |role: &RoleName| roles.clone().into_iter().any(|held| held.as_ref() == role.as_str());
-    if asked.is_empty() || asked.iter().any(held) { Ok(()) } else { Err(AuthError::RoleLacking) }
+pub fn judge_access<R: AsRef<str>>(roles: impl IntoIterator<Item = R>, asked: &[RoleName]) -> Result<(), AuthError> {
+    let is_asked_for = |held: R| asked.iter().any(|role| role.as_str() == held.as_ref());
+    if asked.is_empty() || roles.into_iter().any(is_asked_for) { Ok(()) } else { Err(AuthError::RoleLacking) }
 }
 
 #[cfg(test)]

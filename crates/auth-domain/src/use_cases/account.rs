@@ -20,7 +20,7 @@ impl Auth {
     /// [`AuthError::NotFound`] when there is none, or the caller may not know.
     pub async fn user_by_email(&self, caller: &Caller, address: &EmailAddress) -> Result<UserId, AuthError> {
         let (key, own) = (address.key(), caller.user().id);
-        let owner = if judge_access(&caller.roles(), &[RoleName::users_admin()]).is_ok() {
+        let owner = if judge_access(caller.roles(), &[RoleName::users_admin()]).is_ok() {
             let known = self.ports.store.find_address(&key, self.now()).await?;
             known.filter(|known| known.verified).map(|known| known.owner.user_id)
         } else {

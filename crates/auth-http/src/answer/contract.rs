@@ -104,13 +104,12 @@ fn finish<B>(
         response
     } else {
         let service = response.request().app_data::<web::Data<Service>>();
-        let (id, client, line) = match id {
-            Some(id) => (id, client_address(&response, service), Line::Own { before: 0 }),
-            None => {
-                let (id, line) = refused_check(service);
-                // The client is a gateway, whose address says nothing.
-                (id, None, line)
-            }
+        let (id, client, line) = if let Some(id) = id {
+            (id, client_address(&response, service), Line::Own { before: 0 })
+        } else {
+            let (id, line) = refused_check(service);
+            // The client is a gateway, whose address says nothing.
+            (id, None, line)
         };
         as_problem(response, id, client, &line)
     };
@@ -157,12 +156,11 @@ fn as_problem<B>(
     let ours = response.response().error().and_then(|error| error.as_error::<ApiError>());
     count_limit(&response, ours);
     let theirs;
-    let error = match ours {
-        Some(ours) => ours,
-        None => {
-            theirs = ApiError::new(status, framework_detail(status));
-            &theirs
-        }
+    let error = if let Some(ours) = ours {
+        ours
+    } else {
+        theirs = ApiError::new(status, framework_detail(status));
+        &theirs
     };
     if status.is_server_error() {
         error!(request.id = %id, status = status.as_u16(), route = route(&response), error = error.chain(), "failed");

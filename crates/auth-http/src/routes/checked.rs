@@ -72,7 +72,7 @@ impl Checked {
 }
 
 /// The names in a list with commas.
-pub(super) fn listed(names: &str) -> impl Iterator<Item = &str> + Clone {
+pub(super) fn listed(names: &str) -> impl Iterator<Item = &str> {
     names.split(',').filter(|name| !name.is_empty())
 }
 

@@ -19,7 +19,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::RoleLacking`] when they are none, or their key pair does not carry the role.
     pub fn administrator(&self, caller: &Caller, client: &Client) -> Result<Administrator, AuthError> {
-        judge_access(&caller.roles(), &[RoleName::users_admin()])?;
+        judge_access(caller.roles(), &[RoleName::users_admin()])?;
         Ok(Administrator::proven(Actor::caller(caller, client)))
     }
 }
