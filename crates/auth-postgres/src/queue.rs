@@ -73,6 +73,7 @@ impl<T> Queue<T> {
                 }
                 if taken.is_empty() {
                     waiting.free.insert(place.number, Arc::clone(&place.bell));
+                    waiting.is_back(place);
                 } else {
                     waiting.free.remove(&place.number);
                     waiting.expected = Some(place.number);
@@ -96,13 +97,7 @@ impl<T> Queue<T> {
 impl<T> Errand<'_, T> {
     /// Says that it takes longer: whoever waits for this worker waits for the next one instead.
     pub(crate) fn is_late(&self) {
-        let mut waiting = self.queue.waiting();
-        if waiting.expected == Some(self.place.number) {
-            waiting.expected = None;
-            if !waiting.questions.is_empty() {
-                waiting.call_one();
-            }
-        }
+        self.queue.waiting().is_back(self.place);
     }
 
     /// Says that the worker is about to take more questions: before it answers those that it has, so that whoever asks again at
@@ -119,6 +114,16 @@ impl<T> Drop for Errand<'_, T> {
 }
 
 impl<T> Waiting<T> {
+    /// Nobody waits any longer for the worker at `place` to come back: it is, or it takes too long.
+    fn is_back(&mut self, place: &Place) {
+        if self.expected == Some(place.number) {
+            self.expected = None;
+            if !self.questions.is_empty() {
+                self.call_one();
+            }
+        }
+    }
+
     fn call_one(&mut self) {
         if let Some((number, bell)) = self.free.pop_first() {
             bell.notify_one();
@@ -213,6 +218,20 @@ mod tests {
         queue.add(4);
         drop(errand);
         assert_eq!(second.await.unwrap(), [4]);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_was_called_for_what_nobody_wants_any_more_is_called_again() {
+        let (queue, place) = (Arc::new(Queue::new()), Place::new(0));
+        let taking = {
+            let queue = Arc::clone(&queue);
+            tokio::spawn(async move { queue.take(&place, 3, |question| question % 2 == 0).await.0 })
+        };
+        tokio::task::yield_now().await;
+        queue.add(1);
+        tokio::task::yield_now().await;
+        queue.add(2);
+        assert_eq!(timeout(Duration::from_secs(1), taking).await.unwrap().unwrap(), [2]);
     }
 
     #[tokio::test]
