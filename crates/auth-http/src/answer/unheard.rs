@@ -21,7 +21,7 @@ pub(crate) fn unheard(status: u16, id: Uuid) -> Option<Vec<u8>> {
     let to_browsers = TO_SCRIPTS
         .iter()
         .chain(&TO_PAGES)
-        .map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
+        .map(|(name, value)| format!("{name}: {}\r\n", String::from_utf8_lossy(value.as_bytes())));
     let to_browsers: String = to_browsers.collect();
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n\
