@@ -9,9 +9,9 @@ use tokio::sync::Notify;
 
 /// Questions that wait, in their order, and the workers that fetch answers to them.
 ///
-/// As few of them as keep up: questions that are asked together cost less than those that are asked beside one another. So who is asked
-/// waits for a worker that is on its way and expected back, and only when that takes too long, or comes back to more than
-/// it can carry, the next one is called.
+/// As few of them as keep up: questions that are asked together cost less than those that are asked beside one another. So new
+/// questions wait for a worker that is on its way and expected back; only when it is late, or there is more than it can carry,
+/// the next one is called.
 pub(crate) struct Queue<T>(Mutex<Waiting<T>>);
 
 struct Waiting<T> {
@@ -100,8 +100,8 @@ impl<T> Errand<'_, T> {
         self.queue.waiting().is_back(self.place);
     }
 
-    /// Says that the worker is about to take more questions: before it answers those that it has, so that whoever asks again at
-    /// once finds it free.
+    /// Says that the worker is about to take more questions: before it answers those that it has, so that whoever asks again
+    /// at once finds it free.
     pub(crate) fn end(self) {
         self.queue.waiting().free.insert(self.place.number, Arc::clone(&self.place.bell));
     }
