@@ -42,7 +42,7 @@ pub mod service;
 pub mod settings;
 pub mod traces;
 
-pub use answer::RefusedChecks;
+pub use answer::{Metronome, RefusedChecks};
 pub use extract::{ClientAddress, ForwardedHeader, language};
 pub use request_ids::RequestIds;
 pub use routes::{BASE, Checked, app, served};

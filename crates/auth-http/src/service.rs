@@ -9,7 +9,12 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::{
-    RequestIds, answer::RefusedChecks, error_chain::chain, extract::ClientAddress, jobs::Heartbeat, metrics::Metrics,
+    RequestIds,
+    answer::{Metronome, RefusedChecks},
+    error_chain::chain,
+    extract::ClientAddress,
+    jobs::Heartbeat,
+    metrics::Metrics,
     routes::Checked,
 };
 
@@ -37,6 +42,8 @@ pub struct Service {
     pub languages: Vec<Language>,
     /// Whether the mail worker is alive.
     pub mail_worker: Heartbeat,
+    /// Who keeps the beat that answers about addresses leave on.
+    pub metronome: Metronome,
     /// Which refused checks are logged one by one.
     pub refused_checks: RefusedChecks,
     /// What is counted.

@@ -11,6 +11,7 @@ mod refused_checks;
 mod slices;
 mod unheard;
 
+pub use beat::Metronome;
 pub(crate) use contract::contract;
 pub(crate) use problem::{ApiError, ApiResult, ProblemDetails};
 pub use refused_checks::RefusedChecks;

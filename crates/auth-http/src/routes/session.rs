@@ -8,10 +8,7 @@ use uuid::Uuid;
 
 use super::endpoint::Endpoint;
 use crate::{
-    answer::{
-        Acknowledged, ApiResult, accepted, acknowledged,
-        beat::{self, on_the_beat},
-    },
+    answer::{Acknowledged, ApiResult, accepted, acknowledged, beat},
     extract::{Body, CheckedSession, Id, Sender, Signed},
     openapi::EmailAddressText,
     service::Service,
@@ -185,7 +182,7 @@ pub(super) async fn open(
 ) -> ApiResult {
     let email = EmailAddress::parse(&body.email)?;
     let signing_in = service.auth.sign_in(&email, body.kind.as_deref(), &client, &language);
-    let opened = on_the_beat(beat::OF_SIGN_INS, signing_in).await?;
+    let opened = service.metronome.on_the_beat(beat::OF_SIGN_INS, signing_in).await?;
     Ok(accepted(&NewSession::from(&opened)))
 }
 

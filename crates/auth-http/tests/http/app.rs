@@ -14,7 +14,7 @@ use actix_web::{
 use auth_cache::{CachedChecks, Hearing, Memory};
 use auth_domain::{Auth, Courier, NoBell, Policy, Ports, Revocations, Store, UserId};
 use auth_http::{
-    Checked, ClientAddress, RefusedChecks, RequestIds,
+    Checked, ClientAddress, Metronome, RefusedChecks, RequestIds,
     jobs::Heartbeat,
     metrics::{Metrics, StoreState},
     service::Service,
@@ -129,6 +129,7 @@ impl TestApp {
             client_address: setup.client_address,
             languages: vec![auth_domain::Language::default()],
             mail_worker: Heartbeat::start(),
+            metronome: Metronome::start().unwrap(),
             refused_checks: RefusedChecks::default(),
             metrics: Arc::new(Metrics::new(Box::new(StoreState::default))),
         });

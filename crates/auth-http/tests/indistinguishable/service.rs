@@ -12,7 +12,7 @@ use auth_domain::{
     Auth, Client, EmailAddress, Language, Limits, NoBell, Policy, Ports, Requested, Store, system::SystemEntropy,
 };
 use auth_http::{
-    Checked, ClientAddress, RefusedChecks, RequestIds,
+    Checked, ClientAddress, Metronome, RefusedChecks, RequestIds,
     jobs::Heartbeat,
     metrics::{Metrics, StoreState},
     service::Service,
@@ -89,6 +89,7 @@ impl Serving {
             client_address: ClientAddress::default(),
             languages: vec![Language::default()],
             mail_worker: Heartbeat::start(),
+            metronome: Metronome::start().unwrap(),
             refused_checks: RefusedChecks::default(),
             metrics: Arc::new(Metrics::new(Box::new(StoreState::default))),
         });
