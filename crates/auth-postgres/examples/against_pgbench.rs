@@ -15,14 +15,13 @@ use std::{
     time::Duration,
 };
 
-use auth_domain::{Requested, SessionOwner, Sessions, StoreError, TokenDigest};
+use auth_domain::{Asked, Sessions, StoreError, TokenDigest};
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_testkit::{
     postgres::{Cluster, execute},
-    samples::{at, sign_in},
+    samples::{at, decoy_hash, sign_in},
 };
 use tokio::time::Instant;
-use uuid::Uuid;
 
 const SESSIONS: u64 = 100_000;
 const USERS: u64 = 20_000;
@@ -49,22 +48,16 @@ FROM sessions INNER JOIN users ON sessions.user_id = users.id WHERE digest = dec
 ";
 
 const OPEN: &str = r"\set n random(1, 20000)
-SELECT open_session(ROW(made.session, ('00000000-0000-7000-8000-' || lpad(:n, 12, '0'))::uuid,
-    ('00000000-0000-7000-a000-' || lpad(:n, 12, '0'))::uuid, sha256(uuid_send(made.session)), '0badcafe', 'standard', now(),
+SELECT open_session(ROW(made.session, NULL, NULL, sha256(uuid_send(made.session)), '0badcafe', 'standard', now(),
     now() + interval '1 day', '192.0.2.7', 'Sample/1.0', made.code, 'sign-in', 'user' || :n || '@example.org', '192.0.2.0/24',
     sha256(uuid_send(made.code)), '0badcafe', now(), now() + interval '1 hour', made.mail, 'code', made.code, '0badcafe',
-    sha256(uuid_send(made.mail)), now())::pending_sign_in, 5, 5)
+    sha256(uuid_send(made.mail)), now())::pending_sign_in, sha256(uuid_send(made.mail)), 5, 5)
 FROM (SELECT
     (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000000)::bigint), 16, '0') || substr(md5(random()::text), 1, 16))::uuid,
     (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000000)::bigint), 16, '0') || substr(md5(random()::text), 1, 16))::uuid,
     (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000000)::bigint), 16, '0') || substr(md5(random()::text), 1, 16))::uuid
     OFFSET 0) AS made (session, code, mail);
 ";
-
-/// The id that `n` has in the group `of` of those that the database was filled with.
-fn id(of: &str, n: u64) -> Uuid {
-    format!("00000000-0000-7000-{of}-{n:012}").parse().unwrap()
-}
 
 fn digest(n: u64) -> TokenDigest {
     let mut octets = [0; 32];
@@ -130,9 +123,8 @@ async fn check(store: Arc<PostgresStore>, random: u64) -> Result<(), StoreError>
 
 async fn open(store: Arc<PostgresStore>, random: u64) -> Result<(), StoreError> {
     let n = random % USERS + 1;
-    let owner = SessionOwner { user_id: id("8000", n).into(), email_id: id("a000", n).into() };
-    let pending = sign_in(Some(owner), &format!("user{n}@example.org"), 2, at(0));
-    assert_eq!(store.open_session(&pending).await?, Requested::Yes);
+    let pending = sign_in(&format!("user{n}@example.org"), 2, at(0));
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await?, Asked::Yes);
     Ok(())
 }
 

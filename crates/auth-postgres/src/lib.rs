@@ -11,7 +11,7 @@
 //! | `lane`, `queue` | look-ups for checks, those that wait together asked together |
 //! | `revocations`, `listening`, `lag` | telling every process what a fact has revoked, hearing it, and how long that takes |
 //! | `limits` | what requests are measured by, and what the database's functions say of those they refuse |
-//! | `locks`, `registrations`, `codes`, `paging`, `calls` | what several of those share |
+//! | `locks`, `registrations`, `claims`, `codes`, `paging`, `calls` | what several of those share |
 //! | `archive` | [`PostgresArchive`]: writing everything that another kind of store keeps |
 //! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
 //!
@@ -38,6 +38,7 @@ mod archive;
 mod audit;
 mod calls;
 mod changes;
+mod claims;
 mod closing;
 mod codes;
 mod connections;

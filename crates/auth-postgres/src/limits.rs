@@ -157,7 +157,7 @@ async fn refused_by(
 ) -> Result<Option<Refusal>, Failure> {
     let Some(measure) = measure else { return Ok(None) };
     let row: RefusalRow = Call { before: function, measure, after: ")" }.get_result(conn).await?;
-    if row.0.is_none() { Ok(None) } else { Ok(Some(refusal(row)?)) }
+    Ok(refusal_of(row)?)
 }
 
 /// Charges for a request, last of all in its transaction.
@@ -172,6 +172,11 @@ pub(crate) async fn charge(conn: &mut AsyncPgConnection, measure: Option<&Measur
 /// What a function says of a request that it refused: by what, until when, whose address it is, and whether the audit log was
 /// told.
 pub(crate) type RefusalRow = (Option<String>, Option<PgTimestamp>, Option<Uuid>, bool);
+
+/// The same of a request that may have been let through.
+pub(crate) fn refusal_of(row: RefusalRow) -> Result<Option<Refusal>, StoreError> {
+    if row.0.is_none() { Ok(None) } else { refusal(row).map(Some) }
+}
 
 pub(crate) fn refusal((refused_by, until, owner, told): RefusalRow) -> Result<Refusal, StoreError> {
     let (Some(refused_by), Some(until)) = (refused_by, until) else {

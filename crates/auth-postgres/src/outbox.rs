@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, ClaimedMail, CodeState, MailClass, MailId, Outbox, QueuedMail, SealedMail, Settlement, StoreError,
-    Timestamp, rules::PUT_OFF_AT_MOST,
+    Applied, ClaimedMail, CodeState, EmailAddress, MailClass, MailId, Outbox, QueuedMail, SealedMail, Settlement,
+    StoreError, Timestamp, rules::PUT_OFF_AT_MOST,
 };
 use diesel::{
     ExpressionMethods, QueryResult, Queryable,
@@ -116,6 +116,7 @@ struct MailRow {
     created_at: PgTimestamp,
     attempt: i32,
     code_is_living: bool,
+    on_record: Option<String>,
 }
 
 /// One damaged row must not hold up everybody else's mail. It is claimed all the same, so that it comes up, and is told, once a
@@ -141,6 +142,11 @@ fn claimed_mail(mail: MailRow) -> Result<ClaimedMail, StoreError> {
         created_at: moment(mail.created_at),
         attempt: count("outbox", mail.id, mail.attempt)?,
         code_is_living: mail.code_is_living,
+        on_record: mail
+            .on_record
+            .map(|address| EmailAddress::from_stored(&address))
+            .transpose()
+            .map_err(|error| corrupt("outbox", mail.id, error))?,
     })
 }
 
@@ -160,7 +166,7 @@ impl QueryId for Claim {
 }
 
 impl Query for Claim {
-    type SqlType = (SqlUuid, Text, Text, Nullable<Binary>, Timestamptz, Integer, Bool);
+    type SqlType = (SqlUuid, Text, Text, Nullable<Binary>, Timestamptz, Integer, Bool, Nullable<Text>);
 }
 
 impl QueryFragment<Pg> for Claim {

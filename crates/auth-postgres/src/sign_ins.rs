@@ -1,8 +1,6 @@
 //! Sign-ins: sessions that wait for their code. They are stored by functions of the database's, in one round trip.
 
-use std::marker::PhantomData;
-
-use auth_domain::{CodeId, CodeState, PendingSignIn, Requested, rules::Asking};
+use auth_domain::{Asked, CodeHash, CodeId, CodeState, PendingSignIn, SessionOwner, rules::Asking};
 use diesel::{
     QueryResult,
     data_types::PgTimestamp,
@@ -16,9 +14,9 @@ use uuid::Uuid;
 
 use crate::{
     calls::bind_all,
-    error::{Failure, corrupt},
+    error::Failure,
     key_pairs::TRIES,
-    limits::{self, Measure},
+    limits::{self, Measure, RefusalRow},
     rows::{as_cidr, stored},
 };
 
@@ -26,49 +24,49 @@ use crate::{
 #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a small number")]
 const LIVING_PER_ADDRESS: i32 = CodeState::LIVING_PER_ADDRESS as i32;
 
-/// Opens a session that waits for its code.
-pub(crate) async fn open_session(conn: &mut AsyncPgConnection, sign_in: &PendingSignIn) -> Result<Requested, Failure> {
+/// Opens a session that waits for its code, for whoever has the address, or as a decoy.
+pub(crate) async fn open_session(
+    conn: &mut AsyncPgConnection,
+    sign_in: &PendingSignIn,
+    decoy: &CodeHash,
+) -> Result<Asked, Failure> {
     let Some(restraint) = &sign_in.restraint else {
-        let is_open: bool = Call::<Bool>::of("SELECT open_session(", sign_in, None).get_result(conn).await?;
-        return Ok(if is_open { Requested::Yes } else { Requested::Stale });
+        // What it returns is void: there is nothing to read.
+        let open = Call { decoy: Some(decoy), ..Call::of("SELECT open_session(", sign_in) };
+        open.execute(conn).await?;
+        return Ok(Asked::Yes);
     };
     let measure = Measure::of_request(restraint, Asking::SignIn, &sign_in.code);
-    let open = "SELECT outcome, refused_by, until, owner, was_told FROM open_limited_session(";
-    let (outcome, refused_by, until, owner, told): (String, _, _, _, _) =
-        Call::<Outcome>::of(open, sign_in, Some(&measure)).get_result(conn).await?;
-    match outcome.as_str() {
-        "opened" => Ok(Requested::Yes),
-        "stale" => Ok(Requested::Stale),
-        "throttled" => Ok(Requested::Throttled(limits::refusal((refused_by, until, owner, told))?)),
-        unknown => Err(corrupt("sessions", sign_in.session.id, format!("opened as {unknown}")).into()),
-    }
+    let open = Call::of("SELECT refused_by, until, owner, was_told FROM open_limited_session(", sign_in);
+    let open = Call { decoy: Some(decoy), measure: Some(&measure), ..open };
+    let row: RefusalRow = open.get_result(conn).await?;
+    Ok(limits::refusal_of(row)?.map_or(Asked::Yes, Asked::Throttled))
 }
 
-/// Stores session, code and mail, ends the codes that the new one supersedes, and charges for it, last of all in a
-/// transaction. The address and its owner are locked by now.
+/// Stores session, code and mail of somebody who registers, ends the codes that the new one supersedes, and charges for it, last
+/// of all in a transaction. The address and its owner are locked by now.
 pub(crate) async fn store(
     conn: &mut AsyncPgConnection,
     sign_in: &PendingSignIn,
+    newcomer: SessionOwner,
     measure: Option<&Measure>,
 ) -> Result<(), Failure> {
     let store = if measure.is_some() { "SELECT store_limited_sign_in(" } else { "SELECT store_sign_in(" };
     // What it returns is void: there is nothing to read.
-    Call::<Bool>::of(store, sign_in, measure).execute(conn).await?;
+    let (user, email) = (Some(newcomer.user_id.uuid()), Some(newcomer.email_id.uuid()));
+    Call { measure, user, email, ..Call::of(store, sign_in) }.execute(conn).await?;
     Ok(())
 }
 
-/// What `open_limited_session` returns: what it came to, and of a request that was refused what
-/// [`refusal`](limits::refusal) reads.
-type Outcome = (Text, Nullable<Text>, Nullable<Timestamptz>, Nullable<SqlUuid>, Bool);
-
 /// A call of one of the functions that take a `pending_sign_in`.
-struct Call<'a, Returned> {
-    /// Up to its arguments, of which it takes the restraint only if there is one.
+struct Call<'a> {
+    /// Up to its arguments, of which it takes the decoy's hash and the restraint only if there are any.
     function: &'static str,
-    returned: PhantomData<Returned>,
     sign_in: &'a PendingSignIn,
+    decoy: Option<&'a CodeHash>,
     measure: Option<&'a Measure>,
     session: Uuid,
+    /// Whom it leads to, as these two, if that is known.
     user: Option<Uuid>,
     email: Option<Uuid>,
     session_key: String,
@@ -86,17 +84,17 @@ struct Call<'a, Returned> {
     mail_created_at: PgTimestamp,
 }
 
-impl<'a, Returned> Call<'a, Returned> {
-    fn of(function: &'static str, sign_in: &'a PendingSignIn, measure: Option<&'a Measure>) -> Self {
+impl<'a> Call<'a> {
+    fn of(function: &'static str, sign_in: &'a PendingSignIn) -> Self {
         let PendingSignIn { session, code, mail, restraint: _ } = sign_in;
         Self {
             function,
-            returned: PhantomData,
             sign_in,
-            measure,
+            decoy: None,
+            measure: None,
             session: session.id.uuid(),
-            user: session.owner.map(|owner| owner.user_id.uuid()),
-            email: session.owner.map(|owner| owner.email_id.uuid()),
+            user: None,
+            email: None,
             session_key: session.key_id.to_string(),
             session_created_at: stored(session.created_at),
             session_expires_at: stored(session.expires_at),
@@ -115,16 +113,17 @@ impl<'a, Returned> Call<'a, Returned> {
 }
 
 /// One statement for each function: which one, diesel finds by the text.
-impl<Returned> QueryId for Call<'_, Returned> {
+impl QueryId for Call<'_> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<Returned> Query for Call<'_, Returned> {
-    type SqlType = Returned;
+/// A refusal, of the function that may refuse: there is nothing to read of the others.
+impl Query for Call<'_> {
+    type SqlType = (Nullable<Text>, Nullable<Timestamptz>, Nullable<SqlUuid>, Bool);
 }
 
-impl<Returned> QueryFragment<Pg> for Call<'_, Returned> {
+impl QueryFragment<Pg> for Call<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let PendingSignIn { session, code, mail, restraint: _ } = self.sign_in;
         out.push_sql(self.function);
@@ -157,6 +156,10 @@ impl<Returned> QueryFragment<Pg> for Call<'_, Returned> {
             Timestamptz: &self.mail_created_at,
         );
         out.push_sql(")::pending_sign_in, ");
+        if let Some(decoy) = self.decoy {
+            out.push_bind_param::<Binary, _>(decoy.as_bytes().as_slice())?;
+            out.push_sql(", ");
+        }
         bind_all!(out, Integer: &TRIES, Integer: &LIVING_PER_ADDRESS);
         if let Some(measure) = self.measure {
             out.push_sql(", ");

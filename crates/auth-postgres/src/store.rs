@@ -26,8 +26,6 @@ use crate::{
 
 /// How long a caller waits for the answer, the wait for a connection included.
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_millis(2800);
-/// Connections on which addresses are asked for. What waits while one is busy is asked together, so that one does.
-const FOR_ADDRESSES: usize = 1;
 /// How often a fact is begun that came to nothing because of somebody else's.
 const ATTEMPTS: usize = 4;
 
@@ -68,8 +66,6 @@ pub struct PostgresStore {
     pub(crate) runtime: Handle,
     /// What checks are asked on.
     pub(crate) checks: Lane,
-    /// What addresses are asked on: one that has to wait, as for a table that somebody has locked, holds up no check.
-    pub(crate) addresses: Lane,
     memory: Arc<dyn Revocations>,
     listener: Option<Listener>,
 }
@@ -116,8 +112,7 @@ impl PostgresStore {
         let runtime = Handle::current();
         // One at least: without it, checks would wait for nobody.
         let checks = Lane::start(&runtime, &connector, options.for_checks.max(1));
-        let addresses = Lane::start(&runtime, &connector, FOR_ADDRESSES);
-        Ok(Self { pool, connector, runtime, checks, addresses, memory: Arc::new(NoMemory), listener: None })
+        Ok(Self { pool, connector, runtime, checks, memory: Arc::new(NoMemory), listener: None })
     }
 
     /// The same, telling `memory` of everything that any process on this database revokes or changes: what this store does

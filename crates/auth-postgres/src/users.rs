@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, Alias, FullName, KnownAddress, Registered, Registration, Standing, StoreError, Timestamp, User, UserId,
-    Users,
+    AddressKey, Alias, FullName, KnownAddress, Registered, Registration, SessionOwner, Standing, StoreError, Timestamp,
+    User, UserId, Users,
     rules::{AliasVerdict, Asking, judge_alias},
 };
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
@@ -11,7 +11,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::{
-    PostgresStore,
+    PostgresStore, claims,
     emails::{self, NewEmail},
     error::Failure,
     limits::{self, Measure},
@@ -28,7 +28,8 @@ impl Users for PostgresStore {
     }
 
     async fn find_address(&self, address: &AddressKey, now: Timestamp) -> Result<Option<KnownAddress>, StoreError> {
-        self.addresses.find_address(address.clone(), now).await
+        let input = (address.clone(), now);
+        self.read(input, |conn, (address, now)| Box::pin(claims::find_address(conn, address, *now))).await
     }
 
     async fn register_user(&self, registration: &Registration) -> Result<Registered, StoreError> {
@@ -93,7 +94,8 @@ async fn register_user(conn: &mut AsyncPgConnection, registration: &Registration
         created_at: now,
     };
     emails::insert(conn, email).await?;
-    sign_ins::store(conn, sign_in, measure.as_ref()).await?;
+    let newcomer = SessionOwner { user_id: registration.user_id, email_id: registration.email_id };
+    sign_ins::store(conn, sign_in, newcomer, measure.as_ref()).await?;
     Ok(Registered::Yes)
 }
 

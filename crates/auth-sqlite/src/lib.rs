@@ -9,7 +9,7 @@
 //! | `migrations` | making the file and bringing its layout up to date |
 //! | `error` | [`OpenError`], and what SQLite's failures mean to the domain |
 //! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `lockouts`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
-//! | `registrations`, `codes`, `signing_in`, `throttles`, `failures`, `pages`, `usage`, `server_keys` | what several of those share, and what is worth a statement of its own |
+//! | `registrations`, `claims`, `codes`, `signing_in`, `throttles`, `failures`, `pages`, `usage`, `server_keys` | what several of those share, and what is worth a statement of its own |
 //! | `archive` | [`SqliteArchive`]: reading everything, for another kind of store |
 //! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
 //!
@@ -34,6 +34,7 @@
 mod accounts;
 mod archive;
 mod audit;
+mod claims;
 mod codes;
 mod connections;
 mod emails;

@@ -2,12 +2,14 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, ClaimedMail, CodeState, MailClass, MailId, Outbox, QueuedMail, SealedMail, Settlement, StoreError,
-    Timestamp, rules::PUT_OFF_AT_MOST,
+    Applied, ClaimedMail, CodeState, EmailAddress, MailClass, MailId, Outbox, QueuedMail, SealedMail, Settlement,
+    StoreError, Timestamp, rules::PUT_OFF_AT_MOST,
 };
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
-    SqliteConnection, dsl::exists, sqlite::Sqlite,
+    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, Queryable, RunQueryDsl,
+    Selectable, SelectableHelper, SqliteConnection,
+    dsl::{AsSelect, auto_type, exists},
+    sqlite::Sqlite,
 };
 use tracing::error;
 
@@ -15,7 +17,7 @@ use crate::{
     SqliteStore,
     error::{Failure, corrupt},
     rows::{CodeRow, bytes_of, count, id, key_id, printed},
-    schema::{codes, mail_attempts, outbox},
+    schema::{codes, emails, mail_attempts, outbox},
 };
 
 /// Codes first: people wait for them.
@@ -112,6 +114,23 @@ fn any_due(conn: &mut SqliteConnection, classes: &[MailClass], now: Timestamp) -
     Ok(false)
 }
 
+/// The mails of a class that are due, those first that have been for longest, with their codes and whom these are for.
+#[auto_type(no_type_alias)]
+fn due<'a>(class: &'a str, now: i64, put_off_at_most: i64, room: i64) -> _ {
+    let mail: AsSelect<MailRow, Sqlite> = MailRow::as_select();
+    let code: AsSelect<Option<CodeRow>, Sqlite> = Option::<CodeRow>::as_select();
+    // Joined to what is joined already: two tables that are joined to one another first are read through first.
+    outbox::table
+        .left_join(codes::table)
+        .left_join(emails::table.on(codes::email_id.eq(emails::id.nullable())))
+        .filter(outbox::settled_at.is_null())
+        .filter(outbox::class.eq(class))
+        .filter(outbox::due_at.le(now).or(outbox::due_at.gt(put_off_at_most)))
+        .order(outbox::due_at)
+        .limit(room)
+        .select((mail, code, emails::address.nullable()))
+}
+
 fn claim_mails(
     conn: &mut SqliteConnection,
     classes: &[MailClass],
@@ -123,17 +142,9 @@ fn claim_mails(
     // Class by class, so that the index yields them in order, however long the queue is.
     for class in classes {
         let room = i64::from(limit).saturating_sub(i64::try_from(claimed.len()).unwrap_or(i64::MAX));
-        let due: Vec<(MailRow, Option<CodeRow>)> = outbox::table
-            .left_join(codes::table)
-            .filter(outbox::settled_at.is_null())
-            .filter(outbox::class.eq(class.as_str()))
-            .filter(outbox::due_at.le(now.unix_millis()).or(outbox::due_at.gt(now.plus(PUT_OFF_AT_MOST).unix_millis())))
-            .order(outbox::due_at)
-            .limit(room)
-            .select(<(MailRow, Option<CodeRow>)>::as_select())
-            .load(conn)?;
-        for (mail, code) in due {
-            match claim(conn, mail, code.as_ref(), now, lease_until).map_err(StoreError::from) {
+        let due = due(class.as_str(), now.unix_millis(), now.plus(PUT_OFF_AT_MOST).unix_millis(), room);
+        for (mail, code, on_record) in due.load::<(MailRow, Option<CodeRow>, Option<String>)>(conn)? {
+            match claim(conn, mail, code.as_ref(), on_record.as_deref(), now, lease_until).map_err(StoreError::from) {
                 Ok(mail) => claimed.push(mail),
                 // One damaged row must not hold up everybody else's mail. It is claimed all the same, so that it comes
                 // up, and is told, once a lease.
@@ -149,6 +160,7 @@ fn claim(
     conn: &mut SqliteConnection,
     mail: MailRow,
     code: Option<&CodeRow>,
+    on_record: Option<&str>,
     now: Timestamp,
     lease_until: Timestamp,
 ) -> Result<ClaimedMail, Failure> {
@@ -169,6 +181,10 @@ fn claim(
             Some(code) => code.state()?.is_living_at(now),
             None => false,
         },
+        on_record: on_record
+            .map(EmailAddress::from_stored)
+            .transpose()
+            .map_err(|error| corrupt("outbox", printed(row), error))?,
     })
 }
 
@@ -225,4 +241,16 @@ fn settle_mail(
         ))
         .execute(conn)?;
     Ok(Applied::Yes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::plan;
+
+    #[test]
+    fn claiming_finds_mails_by_when_they_are_due_and_the_rest_by_id() {
+        let plan = plan(&due(MailClass::Code.as_str(), 0, 0, 1));
+        assert!(plan.iter().all(|step| step.starts_with("SEARCH") && step.contains("INDEX")), "{plan:?}");
+    }
 }

@@ -236,10 +236,15 @@ pub(crate) struct EmailRow {
 }
 
 impl EmailRow {
-    pub(crate) fn into_known(self) -> Result<KnownAddress, StoreError> {
+    /// Where a sign-in to it leads.
+    pub(crate) fn owner(&self) -> Result<SessionOwner, StoreError> {
         let row = self.id.as_slice();
-        let owner = SessionOwner { user_id: id("emails", row, &self.user_id)?, email_id: id("emails", row, row)? };
-        Ok(KnownAddress { owner, address: self.address()?, verified: self.verified, vouched: self.vouched })
+        Ok(SessionOwner { user_id: id("emails", row, &self.user_id)?, email_id: id("emails", row, row)? })
+    }
+
+    pub(crate) fn into_known(self) -> Result<KnownAddress, StoreError> {
+        let (owner, address) = (self.owner()?, self.address()?);
+        Ok(KnownAddress { owner, address, verified: self.verified, vouched: self.vouched })
     }
 
     pub(crate) fn into_email(self) -> Result<Email, StoreError> {

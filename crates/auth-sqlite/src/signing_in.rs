@@ -1,95 +1,73 @@
 //! How sessions come to be: waiting for their code, or live at once.
 
 use auth_domain::{
-    Applied, Event, NewSession, PendingSignIn, Requested, SessionId, SessionOwner, Standing, Timestamp, UserId,
+    Applied, Asked, CodeHash, Event, NewSession, PendingSignIn, SessionId, SessionOwner, Standing, Timestamp, UserId,
     Verified, rules::Asking,
 };
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, SqliteConnection};
 
 use crate::{
     audit,
+    claims::claims,
     codes::{self, Opens},
     error::Failure,
     outbox, registrations,
-    rows::{bytes_of, standing},
-    schema::{emails, sessions, users},
+    rows::bytes_of,
+    schema::sessions,
     sessions::owner_of,
     throttles,
     users::is_active,
 };
 
-pub(crate) fn open_session(conn: &mut SqliteConnection, sign_in: &PendingSignIn) -> Result<Requested, Failure> {
+pub(crate) fn open_session(
+    conn: &mut SqliteConnection,
+    sign_in: PendingSignIn,
+    decoy: CodeHash,
+) -> Result<Asked, Failure> {
     let charges = match throttles::judge(conn, sign_in.restraint.as_ref(), Asking::SignIn, &sign_in.code)? {
         Ok(charges) => charges,
-        Err(refusal) => return Ok(Requested::Throttled(refusal)),
+        Err(refusal) => return Ok(Asked::Throttled(refusal)),
     };
     // The same statements, whoever has the address: what they cost tells nothing. They come to different things alone.
     let (address, now) = (&sign_in.code.address, sign_in.code.created_at);
-    let mut claims = claims(conn, address.as_str())?;
+    let mut claims = claims(conn, address)?;
     let living = codes::living(conn, address, now)?;
-    if living.is_empty() {
+    let registrations_live = !living.is_empty();
+    let owner = match claims.iter().find(|claim| claim.is_where_it_leads(registrations_live)) {
+        Some(claim) => Some(claim.email.owner()?),
+        None => None,
+    };
+    if !registrations_live {
         // A registration lives as long as a code for its address. The new code must not revive one that has ended.
         let ended = claims.extract_if(.., |claim| claim.standing != Standing::Account);
-        registrations::delete_users(conn, ended.map(|claim| claim.user).collect())?;
-    }
-    if let Some(owner) = sign_in.session.owner
-        && !claims.iter().any(|claim| claim.leads_to(owner))
-    {
-        return Ok(Requested::Stale);
+        registrations::delete_users(conn, ended.map(|claim| claim.email.user_id).collect())?;
     }
     charges.settle(conn)?;
     codes::end_superseded(conn, &sign_in.code, &living)?;
-    insert_sign_in(conn, sign_in)?;
-    Ok(Requested::Yes)
+    let sign_in = if owner.is_some() { sign_in } else { sign_in.into_decoy(decoy) };
+    insert_sign_in(conn, &sign_in, owner)?;
+    Ok(Asked::Yes)
 }
 
-/// An address, and whose it is or may become.
-struct Claim {
-    email: Vec<u8>,
-    user: Vec<u8>,
-    is_owned: bool,
-    standing: Standing,
-}
-
-impl Claim {
-    /// Whether it is this owner's: verified, vouched for, or as that of a registration.
-    fn leads_to(&self, owner: SessionOwner) -> bool {
-        self.email == owner.email_id.uuid().as_bytes()
-            && self.user == owner.user_id.uuid().as_bytes()
-            && (self.is_owned || self.standing == Standing::Pending)
-    }
-}
-
-/// Address, whether it is verified or vouched for, what its user stands for, and the user.
-type ClaimRow = (Vec<u8>, bool, bool, Option<String>, Vec<u8>);
-
-/// All that an address is to anybody.
-fn claims(conn: &mut SqliteConnection, address: &str) -> Result<Vec<Claim>, Failure> {
-    let found: Vec<ClaimRow> = emails::table
-        .inner_join(users::table)
-        .filter(emails::address_key.eq(address))
-        .select((emails::id, emails::verified, emails::vouched, users::registration, users::id))
-        .load(conn)?;
-    let mut claims = Vec::with_capacity(found.len());
-    for (email, verified, vouched, registration, user) in found {
-        let standing = standing(registration.as_deref(), &user)?;
-        claims.push(Claim { email, user, is_owned: verified || vouched, standing });
-    }
-    Ok(claims)
-}
-
-/// Stores session, code and mail, and ends the codes that the new one supersedes.
-pub(crate) fn store_sign_in(conn: &mut SqliteConnection, sign_in: &PendingSignIn) -> Result<(), Failure> {
+/// Stores session, code and mail of somebody who registers, and ends the codes that the new one supersedes.
+pub(crate) fn store_sign_in(
+    conn: &mut SqliteConnection,
+    sign_in: &PendingSignIn,
+    newcomer: SessionOwner,
+) -> Result<(), Failure> {
     let living = codes::living(conn, &sign_in.code.address, sign_in.code.created_at)?;
     codes::end_superseded(conn, &sign_in.code, &living)?;
-    insert_sign_in(conn, sign_in)
+    insert_sign_in(conn, sign_in, Some(newcomer))
 }
 
-fn insert_sign_in(conn: &mut SqliteConnection, sign_in: &PendingSignIn) -> Result<(), Failure> {
+fn insert_sign_in(
+    conn: &mut SqliteConnection,
+    sign_in: &PendingSignIn,
+    owner: Option<SessionOwner>,
+) -> Result<(), Failure> {
     let PendingSignIn { session, code, mail, restraint: _ } = sign_in;
-    insert(conn, session, session.owner.map(|owner| owner.user_id), None)?;
-    let email = session.owner.map(|owner| owner.email_id);
-    codes::insert(conn, code, Opens::Session(session.id), email)?;
+    insert(conn, session, owner.map(|owner| owner.user_id), None)?;
+    codes::insert(conn, code, Opens::Session(session.id), owner.map(|owner| owner.email_id))?;
     outbox::insert(conn, mail)
 }
 

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, Alias, EmailAddress, EmailId, FullName, KnownAddress, Registered, Registration, Standing, StoreError,
-    Timestamp, User, UserId, Users,
+    AddressKey, Alias, EmailAddress, EmailId, FullName, KnownAddress, Registered, Registration, SessionOwner, Standing,
+    StoreError, Timestamp, User, UserId, Users,
     rules::{AliasVerdict, Asking, judge_alias},
 };
 use diesel::{
@@ -12,11 +12,13 @@ use diesel::{
 };
 
 use crate::{
-    SqliteStore, codes,
+    SqliteStore,
+    claims::claims,
+    codes,
     emails::{NewEmail, insert_email},
     error::Failure,
     registrations,
-    rows::{EmailRow, UserRow, as_json, bytes_of},
+    rows::{UserRow, as_json, bytes_of},
     schema::{emails, users},
     signing_in, throttles,
 };
@@ -53,21 +55,11 @@ fn find_address(
     address: &AddressKey,
     now: Timestamp,
 ) -> Result<Option<KnownAddress>, Failure> {
-    let pending = Standing::Pending.as_stored();
-    // At most one is owned. Two registrations for one address replace each other, so the newest is the one.
-    let candidates = emails::table
-        .inner_join(users::table)
-        .filter(emails::address_key.eq(address.as_str()))
-        .filter(emails::verified.eq(true).or(emails::vouched.eq(true)).or(users::registration.eq(pending)))
-        .order((emails::verified.desc(), emails::vouched.desc(), emails::created_at.desc(), emails::id.desc()))
-        .select(EmailRow::as_select())
-        .load(conn)?;
+    let claims = claims(conn, address)?;
     // Asked of every address, although it only matters for a registration: what it costs tells nothing.
-    let has_living_code = codes::any_living(conn, address, now)?;
-    match candidates.into_iter().next() {
-        Some(found) if found.verified || found.vouched || has_living_code => Ok(Some(found.into_known()?)),
-        _ => Ok(None),
-    }
+    let registrations_live = codes::any_living(conn, address, now)?;
+    let known = claims.into_iter().find(|claim| claim.is_where_it_leads(registrations_live));
+    Ok(known.map(|claim| claim.email.into_known()).transpose()?)
 }
 
 fn register_user(conn: &mut SqliteConnection, registration: &Registration) -> Result<Registered, Failure> {
@@ -106,7 +98,8 @@ fn register_user(conn: &mut SqliteConnection, registration: &Registration) -> Re
     };
     insert_user(conn, &user)?;
     charges.settle(conn)?;
-    signing_in::store_sign_in(conn, sign_in)?;
+    let newcomer = SessionOwner { user_id: registration.user_id, email_id: registration.email_id };
+    signing_in::store_sign_in(conn, sign_in, newcomer)?;
     Ok(Registered::Yes)
 }
 

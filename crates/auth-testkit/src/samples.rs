@@ -51,17 +51,16 @@ fn key_id() -> KeyId {
 
 /// A registration of `alias` for `to`, asked for at `now` from network 1.
 pub fn registration(alias: &str, to: &str, now: Timestamp) -> Registration {
-    let owner = SessionOwner { user_id: uuid().into(), email_id: uuid().into() };
     Registration {
-        user_id: owner.user_id,
+        user_id: uuid().into(),
         alias: Alias::parse(alias).expect("a valid alias"),
         full_name: FullName::parse("Ada Sample, Countess").expect("a valid name"),
         roles: vec!["user".to_owned()],
         groups: vec!["public".to_owned(), "staff".to_owned()],
-        email_id: owner.email_id,
+        email_id: uuid().into(),
         address: address(to),
         decoy: false,
-        sign_in: sign_in(Some(owner), to, 1, now),
+        sign_in: sign_in(to, 1, now),
     }
 }
 
@@ -72,13 +71,12 @@ pub fn decoy_registration(alias: &str, to: &str, now: Timestamp) -> Registration
     registration
 }
 
-/// A sign-in to the account of `owner`, or a decoy, asked for at `now` from the network 192.0.`network`.0/24.
-pub fn sign_in(owner: Option<SessionOwner>, to: &str, network: u8, now: Timestamp) -> PendingSignIn {
+/// A sign-in with the address `to`, asked for at `now` from the network 192.0.`network`.0/24.
+pub fn sign_in(to: &str, network: u8, now: Timestamp) -> PendingSignIn {
     let code = code(CodePurpose::SignIn, to, network, now);
     PendingSignIn {
         session: NewSession {
             id: uuid().into(),
-            owner,
             digest: TokenDigest::from_stored(octets()),
             key_id: key_id(),
             kind: SessionKind::standard(),
@@ -86,10 +84,15 @@ pub fn sign_in(owner: Option<SessionOwner>, to: &str, network: u8, now: Timestam
             expires_at: now.plus(Duration::from_hours(24)),
             client: client(network),
         },
-        mail: mail(if owner.is_some() { MailClass::Code } else { MailClass::Decoy }, Some(code.id), now),
+        mail: mail(MailClass::Code, Some(code.id), now),
         code,
         restraint: None,
     }
+}
+
+/// What the code of a decoy hashes to: nothing that is guessed below.
+pub fn decoy_hash() -> CodeHash {
+    CodeHash::new(octets())
 }
 
 fn code(purpose: CodePurpose, to: &str, network: u8, now: Timestamp) -> NewCode {

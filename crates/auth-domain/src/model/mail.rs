@@ -49,7 +49,7 @@ impl MailClass {
     }
 }
 
-/// An encrypted mail, recipient included.
+/// An encrypted mail. Its recipient is sealed with it, unless it goes to the address on record that its code is for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedMail {
     /// The server key it is sealed under.
@@ -88,6 +88,8 @@ pub struct ClaimedMail {
     pub attempt: u32,
     /// Whether the code it carries could still be redeemed.
     pub code_is_living: bool,
+    /// The address on record that its code is for, if it has one: where a mail goes that was sealed without recipient.
+    pub on_record: Option<EmailAddress>,
 }
 
 /// How an attempt ended.
@@ -101,23 +103,33 @@ pub enum Settlement {
     Abandoned,
 }
 
-impl Mail {
-    /// The mail as the outbox keeps it.
-    pub(crate) fn seal(&self, keys: &ServerKeys, entropy: &dyn Entropy) -> Result<SealedMail, EntropyError> {
+impl SealedMail {
+    /// The mail `id` as the outbox keeps it. Without recipient, it goes to the address on record that its code is for: whose that
+    /// is, its store finds out.
+    pub(crate) fn seal(
+        id: MailId,
+        to: Option<&EmailAddress>,
+        language: &Language,
+        content: &MailContent,
+        keys: &ServerKeys,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, EntropyError> {
         // No field can contain a line feed: neither an address nor a tag, a code or a URL does, and the names are ours.
-        let fields = [self.content.template(), self.language.as_str(), self.to.as_str(), self.content.particulars()];
-        let text = Zeroizing::new(fields.join("\n"));
-        seal(text.as_bytes(), self.id, keys, entropy)
+        let to = to.map_or("", EmailAddress::as_str);
+        let text = Zeroizing::new([content.template(), language.as_str(), to, content.particulars()].join("\n"));
+        seal(text.as_bytes(), id, keys, entropy)
     }
+}
 
+impl Mail {
     /// The mail that was sealed, or `None` when its key is gone or it is not what we sealed.
     pub(crate) fn open(claimed: &ClaimedMail, keys: &ServerKeys) -> Option<Self> {
         let plain = open(&claimed.sealed, claimed.id, keys)?;
         let mut fields = std::str::from_utf8(&plain).ok()?.split('\n');
         let (template, language, to, particulars) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
         let content = MailContent::from_sealed(template, particulars)?;
-        let (language, to) = (Language::parse(language)?, EmailAddress::from_stored(to).ok()?);
-        Some(Self { id: claimed.id, to, language, content, created_at: claimed.created_at })
+        let to = if to.is_empty() { claimed.on_record.clone()? } else { EmailAddress::from_stored(to).ok()? };
+        Some(Self { id: claimed.id, to, language: Language::parse(language)?, content, created_at: claimed.created_at })
     }
 }
 

@@ -1,8 +1,8 @@
 use std::fmt;
 
 use crate::{
-    Client, EmailId, InvalidInput, KeyId, NewCode, QueuedMail, Restraint, SessionId, Timestamp, TokenDigest, User,
-    UserId,
+    Client, CodeHash, EmailId, InvalidInput, KeyId, MailClass, NewCode, QueuedMail, Restraint, SessionId, Timestamp,
+    TokenDigest, User, UserId,
 };
 
 /// The sort of session asked for, such as `standard`: it decides how long the session lives.
@@ -75,7 +75,7 @@ pub struct LiveSession {
     pub user: User,
 }
 
-/// Whose account a sign-in leads to, as it was seen when the sign-in was decided.
+/// Whose account a sign-in leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionOwner {
     /// The user.
@@ -89,8 +89,6 @@ pub struct SessionOwner {
 pub struct NewSession {
     /// The session's id.
     pub id: SessionId,
-    /// The account it leads to; `None` for a decoy, which leads nowhere.
-    pub owner: Option<SessionOwner>,
     /// What the store will know its bearer by.
     pub digest: TokenDigest,
     /// The server key that its bearer hangs on.
@@ -107,7 +105,7 @@ pub struct NewSession {
 
 /// Everything a sign-in stores, in one transaction: the session, the code that opens it, and the mail with the code.
 ///
-/// A decoy has all three too, so that storing it is the same work: a session without owner, a hash that no code has,
+/// A decoy has all three too, so that storing it is the same work: a session that leads nowhere, a hash that no code has,
 /// and a mail that is never sent.
 #[derive(Debug, Clone)]
 pub struct PendingSignIn {
@@ -119,4 +117,14 @@ pub struct PendingSignIn {
     pub mail: QueuedMail,
     /// What the request is measured by; `None` if there are no limits.
     pub restraint: Option<Restraint>,
+}
+
+impl PendingSignIn {
+    /// The sign-in as it is stored when its address leads to nobody: its code hashes to `hash`, and its mail is never sent.
+    #[must_use]
+    pub fn into_decoy(mut self, hash: CodeHash) -> Self {
+        self.code.hash = hash;
+        self.mail.class = MailClass::Decoy;
+        self
+    }
 }

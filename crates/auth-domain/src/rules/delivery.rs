@@ -60,6 +60,7 @@ mod tests {
             created_at: Timestamp::from_unix_millis(0),
             attempt: 1,
             code_is_living,
+            on_record: None,
         };
         let day = Timestamp::from_unix_millis(0).plus(GIVE_UP_NOTICES_AFTER);
         let before = day.minus(Duration::from_millis(1));

@@ -8,9 +8,9 @@ use super::{
     minting::{CodeRequest, language_of},
 };
 use crate::{
-    Actor, Applied, AuthError, Caller, Client, CodeId, CodeMail, CodePurpose, CodeState, Email, EmailAddition,
-    EmailAddress, EmailChange, EmailId, EmailRenewal, EventKind, KnownAddress, Language, LiveSession, MailClass,
-    MailContent, NewCode, Notice, QueuedMail, Requested, Timestamp, UserId,
+    Actor, Applied, AuthError, Caller, Client, CodeHash, CodeId, CodeMail, CodePurpose, CodeState, Email,
+    EmailAddition, EmailAddress, EmailChange, EmailId, EmailRenewal, EventKind, KnownAddress, Language, LiveSession,
+    MailClass, MailContent, NewCode, Notice, QueuedMail, Requested, Timestamp, UserId,
     rules::{Addition, judge_addition, judge_freshness, judge_preference, judge_removal},
 };
 
@@ -298,19 +298,23 @@ impl Auth {
         language: &Language,
         now: Timestamp,
     ) -> Result<(NewCode, QueuedMail), AuthError> {
-        let (digits, code) = self.mint_code(CodeRequest {
+        let (digits, mut code) = self.mint_code(CodeRequest {
             purpose: CodePurpose::Email,
-            real: owner.is_none(),
             address,
             client,
             now,
             ends_with: now.plus(CodeState::LIFE_AT_MOST),
         })?;
+        // Made in any case: a decoy is the same work.
+        let decoy = CodeHash::unreachable(self.entropy())?;
         let (to, class, content) = match owner {
             None => (address, MailClass::Code, MailContent::Code(CodeMail::Email, digits)),
-            Some(known) => (&known.address, MailClass::Notice, MailContent::Notice(Notice::AddressClaimedElsewhere)),
+            Some(known) => {
+                code.hash = decoy;
+                (&known.address, MailClass::Notice, MailContent::Notice(Notice::AddressClaimedElsewhere))
+            }
         };
-        let mail = self.mint_mail(to, language_of(&content, language), content, class, Some(code.id), now)?;
+        let mail = self.mint_mail(Some(to), &language_of(&content, language), &content, class, Some(code.id), now)?;
         Ok((code, mail))
     }
 
@@ -326,7 +330,7 @@ impl Auth {
         let told = seen.iter().filter(|email| email.verified && Some(email.id) != left_out);
         let mint = |email: &Email| {
             let content = MailContent::Notice(notice);
-            self.mint_mail(&email.address, language.clone(), content, MailClass::Notice, None, now)
+            self.mint_mail(Some(&email.address), language, &content, MailClass::Notice, None, now)
         };
         told.map(mint).collect()
     }

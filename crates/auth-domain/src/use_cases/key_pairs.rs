@@ -61,15 +61,14 @@ impl Auth {
             let (created, key_pair) = self.mint_key_pair(caller.user.id, &wish, now)?;
             let (digits, code) = self.mint_code(CodeRequest {
                 purpose: CodePurpose::KeyPair,
-                real: true,
                 address: &preferred.address,
                 client,
                 now,
                 ends_with: key_pair.expires_at,
             })?;
             let content = MailContent::Code(CodeMail::KeyPair, digits);
-            let mail =
-                self.mint_mail(&preferred.address, language.clone(), content, MailClass::Code, Some(code.id), now)?;
+            let to = Some(&preferred.address);
+            let mail = self.mint_mail(to, language, &content, MailClass::Code, Some(code.id), now)?;
             let event = self.event(EventKind::KeyPairCreated, &Actor::session(caller, client), now)?;
             let event = event.about(caller.user.id).detailed(created.id.to_string());
             let created = CreatedKeyPair { code_id: Some(code.id), ..created };

@@ -18,7 +18,7 @@ impl Auth {
             let mint = |to: &EmailAddress| {
                 // Whoever guessed there may speak any language.
                 let (language, content) = (Language::default(), MailContent::Notice(Notice::AddressLocked));
-                self.mint_mail(to, language, content, MailClass::Notice, None, told_at)
+                self.mint_mail(Some(to), &language, &content, MailClass::Notice, None, told_at)
             };
             let mail = lockout.mail_to.as_ref().map(mint).transpose()?;
             let told = ToldLockout { lockout, failures_in_a_row, mail, told_at };

@@ -3,8 +3,8 @@ use std::net::IpAddr;
 use super::Auth;
 use crate::{
     Actor, AuthError, Bearer, Client, CodeHash, CodeId, CodeMail, CodePurpose, CodeState, EmailAddress, Language,
-    Lifetimes, Mail, MailClass, MailContent, MailId, NewCode, NewSession, Notice, PendingSignIn, QueuedMail, SessionId,
-    SessionKind, SessionOwner, Timestamp, VerificationCode,
+    Lifetimes, MailClass, MailContent, MailId, NewCode, NewSession, Notice, PendingSignIn, QueuedMail, SealedMail,
+    SessionId, SessionKind, Timestamp, VerificationCode,
 };
 
 /// A session that waits for its code: what the client is told of it.
@@ -28,18 +28,20 @@ pub struct OpenedSession {
     pub kind: SessionKind,
 }
 
-/// What the code of a new sign-in leads to, and which mail goes out.
-pub(super) enum Target<'a> {
-    /// An account: the code goes to the address on record.
-    Account { owner: SessionOwner, mail_to: &'a EmailAddress, content: CodeMail },
-    /// A decoy that tells the owner of a registered address.
-    DecoyWithNotice { owner: SessionOwner, mail_to: &'a EmailAddress, content: Notice },
-    /// A decoy that tells nobody.
-    Decoy { asked_for: &'a EmailAddress },
+/// Who gets the mail of a new sign-in.
+pub(super) enum Addressee<'a> {
+    /// Whoever has the address, as the store finds out: their code, to the address on record.
+    WhoeverHasIt,
+    /// Somebody who registers: their first code.
+    Newcomer,
+    /// The owner of an address that somebody wants to register again: a notice, to the address on record.
+    Owner(&'a EmailAddress),
 }
 
 pub(super) struct SignInRequest<'a> {
-    pub target: Target<'a>,
+    /// The address that is asked about.
+    pub address: &'a EmailAddress,
+    pub addressee: Addressee<'a>,
     pub kind: SessionKind,
     pub lifetimes: Lifetimes,
     pub client: &'a Client,
@@ -51,8 +53,6 @@ pub(super) struct SignInRequest<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct CodeRequest<'a> {
     pub purpose: CodePurpose,
-    /// Whether the digits open anything: the hash of a decoy has none.
-    pub real: bool,
     pub address: &'a EmailAddress,
     pub client: &'a Client,
     pub now: Timestamp,
@@ -61,28 +61,27 @@ pub(super) struct CodeRequest<'a> {
 }
 
 impl Auth {
-    /// Makes a session, a code and a mail, doing the same work for decoys as for the real thing.
-    pub(super) fn mint_sign_in(&self, request: SignInRequest<'_>) -> Result<(OpenedSession, PendingSignIn), AuthError> {
-        let SignInRequest { target, kind, lifetimes, client, language, now } = request;
+    /// Makes a session, a code and a mail. Whether it is a decoy or the real thing, the work is the same: what the code hashes to
+    /// in a decoy is made each time.
+    pub(super) fn mint_sign_in(
+        &self,
+        request: SignInRequest<'_>,
+    ) -> Result<(OpenedSession, PendingSignIn, CodeHash), AuthError> {
+        let SignInRequest { address, addressee, kind, lifetimes, client, language, now } = request;
         let bearer = Bearer::mint(&self.keys, self.entropy())?;
         let session_id = SessionId::mint(now, self.entropy())?;
         let expires_at = now.plus(lifetimes.lifetime);
-        let (owner, address) = match &target {
-            Target::Account { owner, mail_to, .. } | Target::DecoyWithNotice { owner, mail_to, .. } => {
-                (Some(*owner), *mail_to)
-            }
-            Target::Decoy { asked_for } => (None, *asked_for),
-        };
-        let real = matches!(target, Target::Account { .. });
         let purpose = CodePurpose::SignIn;
-        let (digits, code) =
-            self.mint_code(CodeRequest { purpose, real, address, client, now, ends_with: expires_at })?;
-        let (class, content) = match target {
-            Target::Account { content, .. } => (MailClass::Code, MailContent::Code(content, digits)),
-            Target::DecoyWithNotice { content, .. } => (MailClass::Notice, MailContent::Notice(content)),
-            Target::Decoy { .. } => (MailClass::Decoy, MailContent::Code(CodeMail::SignIn, digits)),
+        let (digits, code) = self.mint_code(CodeRequest { purpose, address, client, now, ends_with: expires_at })?;
+        let decoy = CodeHash::unreachable(self.entropy())?;
+        let (to, class, content) = match addressee {
+            Addressee::WhoeverHasIt => (None, MailClass::Code, MailContent::Code(CodeMail::SignIn, digits)),
+            Addressee::Newcomer => (Some(address), MailClass::Code, MailContent::Code(CodeMail::SignUp, digits)),
+            Addressee::Owner(on_record) => {
+                (Some(on_record), MailClass::Notice, MailContent::Notice(Notice::AddressAlreadyRegistered))
+            }
         };
-        let mail = self.mint_mail(address, language_of(&content, language), content, class, Some(code.id), now)?;
+        let mail = self.mint_mail(to, &language_of(&content, language), &content, class, Some(code.id), now)?;
 
         let opened = OpenedSession {
             session_id,
@@ -95,7 +94,6 @@ impl Auth {
         };
         let session = NewSession {
             id: session_id,
-            owner,
             digest: opened.bearer.digest(),
             key_id: opened.bearer.key_id(),
             kind,
@@ -104,22 +102,19 @@ impl Auth {
             client: client.clone(),
         };
         let restraint = self.restraint(&Actor::stranger(client), now)?;
-        Ok((opened, PendingSignIn { session, code, mail, restraint }))
+        Ok((opened, PendingSignIn { session, code, mail, restraint }, decoy))
     }
 
     /// Makes a code, and what is stored of it.
     pub(super) fn mint_code(&self, request: CodeRequest<'_>) -> Result<(VerificationCode, NewCode), AuthError> {
-        let CodeRequest { purpose, real, address, client, now, ends_with } = request;
+        let CodeRequest { purpose, address, client, now, ends_with } = request;
         let id = CodeId::mint(now, self.entropy())?;
         let digits = VerificationCode::mint(self.entropy())?;
-        // Both, whichever is wanted: making a decoy is the same work.
         let keys = self.keys.as_they_are();
-        let real_hash = digits.hash(id, purpose, &keys);
-        let decoy_hash = CodeHash::unreachable(self.entropy())?;
         let code = NewCode {
             id,
             purpose,
-            hash: if real { real_hash } else { decoy_hash },
+            hash: digits.hash(id, purpose, &keys),
             key_id: keys.signing_id(),
             address: address.key(),
             network: client.network(),
@@ -129,19 +124,19 @@ impl Auth {
         Ok((digits, code))
     }
 
-    /// Makes a mail as the outbox keeps it.
+    /// Makes a mail as the outbox keeps it. Without recipient, it goes to the address on record that its code is for.
     pub(super) fn mint_mail(
         &self,
-        to: &EmailAddress,
-        language: Language,
-        content: MailContent,
+        to: Option<&EmailAddress>,
+        language: &Language,
+        content: &MailContent,
         class: MailClass,
         code_id: Option<CodeId>,
         now: Timestamp,
     ) -> Result<QueuedMail, AuthError> {
         let id = MailId::mint(now, self.entropy())?;
-        let mail = Mail { id, to: to.clone(), language, content, created_at: now };
-        Ok(QueuedMail { id, class, code_id, sealed: mail.seal(&self.keys, self.entropy())?, created_at: now })
+        let sealed = SealedMail::seal(id, to, language, content, &self.keys, self.entropy())?;
+        Ok(QueuedMail { id, class, code_id, sealed, created_at: now })
     }
 }
 

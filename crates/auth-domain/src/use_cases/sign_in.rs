@@ -1,11 +1,11 @@
 use tracing::{info, instrument};
 
 use super::{
-    ATTEMPTS, Auth, OpenedSession, contended,
+    Auth, OpenedSession,
     limits::refused,
-    minting::{SignInRequest, Target},
+    minting::{Addressee, SignInRequest},
 };
-use crate::{AuthError, Client, CodeId, CodeMail, CodePurpose, EmailAddress, Language, Requested};
+use crate::{Asked, AuthError, Client, CodeId, CodePurpose, EmailAddress, Language};
 
 impl Auth {
     /// Opens a session that waits for the code, which is mailed to `email` in `language`.
@@ -25,29 +25,19 @@ impl Auth {
         language: &Language,
     ) -> Result<OpenedSession, AuthError> {
         let (kind, lifetimes) = self.policy.session_kinds.choose(kind)?;
-        for _ in 0..ATTEMPTS {
-            let now = self.now();
-            let known = self.ports.store.find_address(&email.key(), now).await?;
-            let target = match &known {
-                // To the address on record, not to the one typed: the two only share a key.
-                Some(known) => {
-                    Target::Account { owner: known.owner, mail_to: &known.address, content: CodeMail::SignIn }
-                }
-                None => Target::Decoy { asked_for: email },
-            };
-            let (opened, sign_in) =
-                self.mint_sign_in(SignInRequest { target, kind: kind.clone(), lifetimes, client, language, now })?;
-            match self.ports.store.open_session(&sign_in).await? {
-                Requested::Yes => {
-                    self.ports.bell.ring();
-                    info!(session.id = %opened.session_id, "sign-in stored");
-                    return Ok(opened);
-                }
-                Requested::Stale => {}
-                Requested::Throttled(refusal) => return Err(refused(sign_in.restraint.as_ref(), refusal, now)),
+        let now = self.now();
+        // The code goes to the address on record, not to the one typed: the two only share a key.
+        let (address, addressee) = (email, Addressee::WhoeverHasIt);
+        let request = SignInRequest { address, addressee, kind, lifetimes, client, language, now };
+        let (opened, sign_in, decoy) = self.mint_sign_in(request)?;
+        match self.ports.store.open_session(&sign_in, &decoy).await? {
+            Asked::Yes => {
+                self.ports.bell.ring();
+                info!(session.id = %opened.session_id, "sign-in stored");
+                Ok(opened)
             }
+            Asked::Throttled(refusal) => Err(refused(sign_in.restraint.as_ref(), refusal, now)),
         }
-        Err(contended().into())
     }
 
     /// Redeems a code: its session is live from here on, and its address and user are verified.

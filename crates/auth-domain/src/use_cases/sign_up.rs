@@ -3,11 +3,11 @@ use tracing::{info, instrument};
 use super::{
     ATTEMPTS, Auth, OpenedSession, contended,
     limits::refused,
-    minting::{SignInRequest, Target},
+    minting::{Addressee, SignInRequest},
 };
 use crate::{
-    Alias, AuthError, Client, CodeMail, EmailAddress, EmailId, FullName, GroupName, KnownAddress, Language, Notice,
-    Registered, Registration, RoleName, SessionOwner, UserId,
+    Alias, AuthError, Client, EmailAddress, EmailId, FullName, GroupName, KnownAddress, Language, Registered,
+    Registration, RoleName, UserId,
 };
 
 /// What somebody tells of themselves to register.
@@ -83,25 +83,23 @@ impl Auth {
         let now = self.now();
         let known = self.ports.store.find_address(&sign_up.email.key(), now).await?;
         let registered = known.filter(KnownAddress::is_owned);
-        let owner =
-            SessionOwner { user_id: UserId::mint(now, self.entropy())?, email_id: EmailId::mint(now, self.entropy())? };
         let (kind, lifetimes) = self.policy.session_kinds.choose(None)?;
-        let target = match &registered {
-            None => Target::Account { owner, mail_to: &sign_up.email, content: CodeMail::SignUp },
-            Some(known) => {
-                Target::DecoyWithNotice { owner, mail_to: &known.address, content: Notice::AddressAlreadyRegistered }
-            }
-        };
-        let (opened, sign_in) = self.mint_sign_in(SignInRequest { target, kind, lifetimes, client, language, now })?;
+        let addressee = registered.as_ref().map_or(Addressee::Newcomer, |known| Addressee::Owner(&known.address));
+        let (address, is_decoy) = (&sign_up.email, registered.is_some());
+        let request = SignInRequest { address, addressee, kind, lifetimes, client, language, now };
+        let (opened, mut sign_in, decoy) = self.mint_sign_in(request)?;
+        if is_decoy {
+            sign_in.code.hash = decoy;
+        }
         let registration = Registration {
-            user_id: owner.user_id,
+            user_id: UserId::mint(now, self.entropy())?,
             alias: sign_up.alias.clone(),
             full_name: sign_up.full_name.clone(),
             roles: self.new_user_roles(),
             groups: self.new_user_groups(),
-            email_id: owner.email_id,
+            email_id: EmailId::mint(now, self.entropy())?,
             address: sign_up.email.clone(),
-            decoy: registered.is_some(),
+            decoy: is_decoy,
             sign_in,
         };
         Ok((opened, registration))

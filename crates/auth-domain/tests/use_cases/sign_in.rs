@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use auth_domain::{
-    Alias, AuthError, CodeState, EmailAddress, FullName, InvalidInput, KnownAddress, Language, Lifetimes, Policy,
-    SessionKind, SessionKinds, SessionOwner, SignUp,
+    Alias, Asked, AuthError, CodeState, EmailAddress, FullName, InvalidInput, Language, Lifetimes, Policy, Registered,
+    SessionKind, SessionKinds, SignUp,
 };
 use auth_testkit::{MockStore, World};
 
@@ -136,17 +136,34 @@ async fn asking_again_from_elsewhere_spoils_nothing() {
 }
 
 #[tokio::test]
+async fn asking_for_a_code_is_one_call_of_the_store_whoever_has_the_address() {
+    let mut store = MockStore::new();
+    // Whatever else it is asked, it panics.
+    store.expect_open_session().once().returning(|sign_in, decoy| {
+        assert_ne!(sign_in.code.hash, *decoy);
+        Ok(Asked::Yes)
+    });
+    let world = World::new();
+    let ports = auth_domain::Ports { store: std::sync::Arc::new(store), ..world.ports() };
+    let auth = auth_domain::Auth::new(ports, Policy::default(), world.keys.clone());
+    auth.sign_in(&address("ada@example.org"), None, &client(1), &Language::default()).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_keeps_changing_ends_as_unavailable_not_as_wrong() {
     let mut store = MockStore::new();
-    let owner = SessionOwner { user_id: uuid::Uuid::from_u128(1).into(), email_id: uuid::Uuid::from_u128(2).into() };
-    let known = KnownAddress { owner, address: address("ada@example.org"), verified: true, vouched: false };
-    store.expect_find_address().returning(move |_, _| Ok(Some(known.clone())));
-    store.expect_open_session().times(3).returning(|_| Ok(auth_domain::Requested::Stale));
+    store.expect_find_address().times(3).returning(|_, _| Ok(None));
+    store.expect_register_user().times(3).returning(|_| Ok(Registered::Stale));
     let world = World::new();
     let ports = auth_domain::Ports { store: std::sync::Arc::new(store), ..world.ports() };
     let auth = auth_domain::Auth::new(ports, Policy::default(), world.keys.clone());
 
-    let failed = auth.sign_in(&address("ada@example.org"), None, &client(1), &Language::default()).await;
+    let sign_up = SignUp {
+        email: address("ada@example.org"),
+        full_name: FullName::parse("Ada").unwrap(),
+        alias: Alias::parse("ada").unwrap(),
+    };
+    let failed = auth.sign_up(sign_up, &client(1), &Language::default()).await;
     assert!(matches!(failed, Err(AuthError::Store(_))));
 }
 

@@ -9,7 +9,7 @@ use std::{
 use actix_web::{HttpResponse, HttpServer, dev::ServerHandle, web};
 use auth_cache::{CachedChecks, Hearing, Memory};
 use auth_domain::{
-    Auth, Client, EmailAddress, Language, Limits, NoBell, Policy, Ports, Requested, Store, system::SystemEntropy,
+    Asked, Auth, Client, EmailAddress, Language, Limits, NoBell, Policy, Ports, Store, system::SystemEntropy,
 };
 use auth_http::{
     Checked, ClientAddress, Metronome, RefusedChecks, RequestIds,
@@ -149,12 +149,13 @@ fn without_decoys(store: Arc<dyn Store>) -> MockStore {
         let (store, runtime) = &registers;
         waiting(|| runtime.block_on(store.register_user(registration)))
     });
-    hasty.expect_open_session().returning(move |sign_in| {
+    hasty.expect_open_session().returning(move |sign_in, decoy| {
         let (store, runtime) = &opens;
-        if sign_in.session.owner.is_none() {
-            return Ok(Requested::Yes);
+        let (address, now) = (&sign_in.code.address, sign_in.code.created_at);
+        if waiting(|| runtime.block_on(store.find_address(address, now)))?.is_none() {
+            return Ok(Asked::Yes);
         }
-        waiting(|| runtime.block_on(store.open_session(sign_in)))
+        waiting(|| runtime.block_on(store.open_session(sign_in, decoy)))
     });
     hasty
 }

@@ -1,4 +1,4 @@
-//! A lane for look-ups: a few connections that do nothing but find sessions and key pairs, or addresses.
+//! A lane for look-ups: a few connections that do nothing but find sessions and key pairs.
 //!
 //! Look-ups that wait together are asked together, with one statement for all of a kind: the more there are, the less each one
 //! costs, and no check waits for a connection that somebody's sign-in holds. See `docs/adr/0014-look-ups-have-a-lane.md`.
@@ -8,7 +8,7 @@ mod questions;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use auth_domain::{AddressKey, KnownAddress, LiveKeyPair, LiveSession, StoreError, Timestamp, TokenDigest};
+use auth_domain::{LiveKeyPair, LiveSession, StoreError, TokenDigest};
 use diesel_async::{AsyncPgConnection, pooled_connection::PoolableConnection};
 use tokio::{
     runtime::Handle,
@@ -21,7 +21,7 @@ use crate::{
     connections::{Connector, STATEMENT_WITHIN},
     error::Failure,
     queue::{Place, Queue},
-    rows::{live_key_pair, live_session, moment},
+    rows::{live_key_pair, live_session},
     store::ANSWERED_WITHIN,
 };
 use askers::{Answer, Asker};
@@ -70,23 +70,9 @@ impl Lane {
         self.ask(digest, Question::KeyPair).await?.map(live_key_pair).transpose()
     }
 
-    /// Whom `address` leads to at `now`.
-    pub(crate) async fn find_address(
-        &self,
-        address: AddressKey,
-        now: Timestamp,
-    ) -> Result<Option<KnownAddress>, StoreError> {
-        let found = self.ask(address, Question::Address).await?;
-        // A registration lives as long as a code for its address.
-        let found = found.filter(|(email, codes_end_at)| {
-            email.is_owned() || codes_end_at.iter().any(|ends_at| moment(*ends_at) > now)
-        });
-        found.map(|(email, _)| email.into_known()).transpose()
-    }
-
-    async fn ask<K, R>(&self, key: K, question: fn(Asker<K, R>) -> Question) -> Answer<R> {
+    async fn ask<R>(&self, digest: TokenDigest, question: fn(Asker<R>) -> Question) -> Answer<R> {
         let (answer, answered) = oneshot::channel();
-        self.queue.add(question(Asker { key, answer }));
+        self.queue.add(question(Asker { digest, answer }));
         match timeout(ANSWERED_WITHIN, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_gone)) => Err(StoreError::unavailable("the runtime of the connections has ended")),

@@ -103,7 +103,7 @@ async fn disabling_somebody_misses_no_session_that_they_are_given_meanwhile() {
                 if step == "disable" {
                     assert_eq!(change(&*store, ada, &UserChange::Disable).await, Changed::Yes);
                 } else {
-                    let session = sign_in(None, "ada@example.org", 2, at(1)).session;
+                    let session = sign_in("ada@example.org", 2, at(1)).session;
                     let opened = event(EventKind::SessionOpened, at(1)).about(ada);
                     let _first_or_stale = store.open_live_session(ada, &session, &opened).await.unwrap();
                 }

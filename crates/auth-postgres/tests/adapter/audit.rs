@@ -1,11 +1,11 @@
 use auth_domain::{
-    Accounts, Audit, Changed, Codes, Created, Duplicate, Emails, Event, EventKind, KeyPairs, Redeemed, Requested,
-    Sessions, Store, StoreError, UserChange, UserId,
+    Accounts, Asked, Audit, Changed, Codes, Created, Duplicate, Emails, Event, EventKind, KeyPairs, Redeemed,
+    Requested, Sessions, Store, StoreError, UserChange, UserId,
 };
 use auth_testkit::{
     postgres::execute,
     samples::{
-        account as sample_account, at, email_addition, email_change, event, key_pair, right_guess, sign_in,
+        account as sample_account, at, decoy_hash, email_addition, email_change, event, key_pair, right_guess, sign_in,
         vouched_email, wrong_guess,
     },
 };
@@ -45,8 +45,8 @@ async fn a_fact_whose_event_cannot_be_written_does_not_happen() {
     let seen = store.list_emails(user).await.unwrap();
     let added = email_addition(user, &seen, "second@example.org", at(1));
     assert_eq!(store.add_email(&added).await.unwrap(), Requested::Yes);
-    let waiting = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&waiting).await.unwrap(), Requested::Yes);
+    let waiting = sign_in("ada@example.org", 2, at(1));
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Asked::Yes);
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
     assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
 
@@ -67,7 +67,7 @@ async fn a_fact_whose_event_cannot_be_written_does_not_happen() {
     }
 
     let before = everything(&*store, user).await;
-    let given = sign_in(None, "ada@example.org", 3, at(2)).session;
+    let given = sign_in("ada@example.org", 3, at(2)).session;
     for (fact, outcome) in [
         ("add", store.add_email(&addition).await.map(drop)),
         ("prefer", store.prefer_email(&change).await.map(drop)),

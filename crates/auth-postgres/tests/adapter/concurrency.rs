@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Accounts, CodeState, Codes, CredentialId, EventKind, MailId, Outbox, Redeemed, Registered, Requested, Sessions,
-    Upkeep, UserChange, Users,
+    Accounts, Asked, CodeState, Codes, CredentialId, EventKind, MailId, Outbox, Redeemed, Registered, Sessions, Upkeep,
+    UserChange, Users,
 };
-use auth_testkit::samples::{at, event, purge, registration, right_guess, sign_in, wrong_guess};
+use auth_testkit::samples::{at, decoy_hash, event, purge, registration, right_guess, sign_in, wrong_guess};
 
-use crate::{account, delete_user, owner, replicas};
+use crate::{account, delete_user, replicas};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_who_register_one_address_at_once_all_are_answered_and_one_remains() {
@@ -37,10 +37,10 @@ async fn of_many_who_register_one_address_at_once_all_are_answered_and_one_remai
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn guesses_at_one_code_share_one_budget_across_replicas() {
     let replicas = replicas().await;
-    let ada = account(&*replicas[0], "ada").await;
+    account(&*replicas[0], "ada").await;
     for round in 0..5 {
-        let pending = Arc::new(sign_in(Some(owner(&ada)), "ada@example.org", round, at(0)));
-        assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Requested::Yes);
+        let pending = Arc::new(sign_in("ada@example.org", round, at(0)));
+        assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
         // Four wrong guesses and twenty right ones at once: right ones win once at most, and never after five failures.
         let tasks: Vec<_> = (0..24_usize)
             .map(|n| {
@@ -63,19 +63,19 @@ async fn guesses_at_one_code_share_one_budget_across_replicas() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sign_ins_for_one_address_at_once_leave_five_codes_alive() {
     let replicas = replicas().await;
-    let ada = account(&*replicas[0], "ada").await;
-    let sign_ins: Vec<_> = (0..20).map(|n| sign_in(Some(owner(&ada)), "ada@example.org", n, at(1))).collect();
+    account(&*replicas[0], "ada").await;
+    let sign_ins: Vec<_> = (0..20).map(|n| sign_in("ada@example.org", n, at(1))).collect();
     let tasks: Vec<_> = sign_ins
         .iter()
         .cloned()
         .enumerate()
         .map(|(n, pending)| {
             let store = Arc::clone(&replicas[n % 2]);
-            tokio::spawn(async move { store.open_session(&pending).await.unwrap() })
+            tokio::spawn(async move { store.open_session(&pending, &decoy_hash()).await.unwrap() })
         })
         .collect();
     for task in tasks {
-        assert_eq!(task.await.unwrap(), Requested::Yes);
+        assert_eq!(task.await.unwrap(), Asked::Yes);
     }
     let claimed = replicas[0].claim_mails(at(2), at(30), 100).await.unwrap();
     // The registration's own code is used by now.
@@ -92,11 +92,11 @@ async fn facts_that_meet_on_one_account_all_end_and_none_deadlocks_for_good() {
                 let (store, ada) = (Arc::clone(&replicas[usize::from(n) % 2]), Arc::clone(&ada));
                 tokio::spawn(async move {
                     let (user, session) = (ada.user_id, ada.sign_in.session.id);
-                    let pending = sign_in(Some(owner(&ada)), "ada@example.org", n, at(1));
+                    let pending = sign_in("ada@example.org", n, at(1));
                     // What each of them comes to depends on who was first: here it only matters that all of them end.
                     let answered = match n % 8 {
                         0 | 1 => {
-                            let opened = store.open_session(&pending).await;
+                            let opened = store.open_session(&pending, &decoy_hash()).await;
                             let redeemed = store.redeem_code(&right_guess(&pending.code, at(2))).await;
                             opened.is_ok() && redeemed.is_ok()
                         }
@@ -128,8 +128,8 @@ async fn facts_that_meet_on_one_account_all_end_and_none_deadlocks_for_good() {
 async fn workers_of_several_replicas_claim_each_mail_once() {
     let replicas = replicas().await;
     for n in 0..60 {
-        let nobody = sign_in(None, &format!("nobody{n}@example.org"), 1, at(0));
-        assert_eq!(replicas[0].open_session(&nobody).await.unwrap(), Requested::Yes);
+        let nobody = sign_in(&format!("nobody{n}@example.org"), 1, at(0));
+        assert_eq!(replicas[0].open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
     }
     let tasks: Vec<_> = (0..8_usize)
         .map(|n| {
@@ -160,8 +160,8 @@ async fn workers_of_several_replicas_claim_each_mail_once() {
 async fn replicas_that_purge_at_once_share_the_work() {
     let replicas = replicas().await;
     for n in 0..40 {
-        let nobody = sign_in(None, &format!("nobody{n}@example.org"), 1, at(0));
-        assert_eq!(replicas[0].open_session(&nobody).await.unwrap(), Requested::Yes);
+        let nobody = sign_in(&format!("nobody{n}@example.org"), 1, at(0));
+        assert_eq!(replicas[0].open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
     }
     let after = at(2 * 24 * 60 * 60);
     let purging = replicas.clone().map(|store| {

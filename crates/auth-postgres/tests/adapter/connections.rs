@@ -1,13 +1,13 @@
 use std::time::{Duration, Instant};
 
-use auth_domain::{Changed, Codes, EventKind, Redeemed, Requested, Sessions, StoreError, Upkeep, Users};
+use auth_domain::{Asked, Changed, Codes, EventKind, Redeemed, Sessions, StoreError, Upkeep, Users};
 use auth_testkit::{
     postgres::{Cluster, execute},
-    samples::{at, event, right_guess, sign_in, wrong_guess},
+    samples::{at, decoy_hash, event, right_guess, sign_in, wrong_guess},
 };
 use futures_util::future::join_all;
 
-use crate::{account, connect, database, delete_user, owner};
+use crate::{account, connect, database, delete_user};
 
 /// What every call is answered within.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
@@ -49,12 +49,12 @@ async fn what_people_wait_for_when_they_sign_in_and_out_is_one_round_trip_each()
     // Whatever a connection does once, it has done after the first round.
     for round in 0..2 {
         steps.clear();
-        let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(round));
+        let pending = sign_in("ada@example.org", 2, at(round));
         let closing = event(EventKind::SessionClosed, at(round));
         for step in ["open", "guess wrong", "redeem", "close"] {
             let before = cluster.log().len();
             match step {
-                "open" => assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes),
+                "open" => assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes),
                 "guess wrong" => {
                     let redeemed = store.redeem_code(&wrong_guess(&pending.code, at(round))).await.unwrap();
                     assert_eq!(redeemed, Redeemed::Wrong { owner: Some(ada.user_id) });
@@ -83,9 +83,9 @@ async fn guesses_share_a_budget_whatever_isolation_the_server_has_as_its_default
                    current_database()); END $$";
     execute(&url, default).await.unwrap();
     let store = connect(&url, 8);
-    let ada = account(&*store, "ada").await;
-    let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
+    account(&*store, "ada").await;
+    let pending = sign_in("ada@example.org", 2, at(1));
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
     let guesses: Vec<_> = (0..12).map(|_| wrong_guess(&pending.code, at(1))).collect();
     let judged = join_all(guesses.iter().map(|guess| store.redeem_code(guess))).await;
     let count = |wanted: fn(&Redeemed) -> bool| judged.iter().filter(|judged| wanted(judged.as_ref().unwrap())).count();

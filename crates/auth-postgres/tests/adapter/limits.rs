@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_domain::{
-    Codes, Emails, KeyPairs, Limit, Limits, PendingSignIn, Rate, Redeemed, Requested, Sessions, ThrottleKind,
+    Asked, Codes, Emails, KeyPairs, Limit, Limits, PendingSignIn, Rate, Redeemed, Requested, Sessions, ThrottleKind,
 };
 use auth_postgres::PostgresStore;
 use auth_testkit::{
     postgres::execute,
-    samples::{at, email_addition, key_pair, limited, restraint, right_guess, sign_in, wrong_guess},
+    samples::{at, decoy_hash, email_addition, key_pair, limited, restraint, right_guess, sign_in, wrong_guess},
 };
 use tokio::{task::JoinSet, time::timeout};
 
@@ -37,7 +37,7 @@ pub(crate) fn restrained(pending: PendingSignIn, limits: Limits, network: u8) ->
 
 /// A stranger's request for a code that goes to `to`, which nobody has.
 fn asked(to: &str, limits: Limits, network: u8) -> PendingSignIn {
-    restrained(sign_in(None, to, network, at(1)), limits, network)
+    restrained(sign_in(to, network, at(1)), limits, network)
 }
 
 /// Runs `facts` on two replicas at once, and returns what each came to.
@@ -66,11 +66,11 @@ async fn assert_rows(url: &str, rows: &str) {
 async fn guesses_at_several_codes_of_one_address_share_one_budget_across_replicas() {
     let url = database().await;
     let replicas = replicas_on(&url);
-    let ada = account(&*replicas[0], "ada").await;
+    account(&*replicas[0], "ada").await;
     let mut codes = Vec::new();
     for network in 2..7 {
-        let pending = sign_in(Some(owner(&ada)), "ada@example.org", network, at(1));
-        assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Requested::Yes);
+        let pending = sign_in("ada@example.org", network, at(1));
+        assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
         codes.push(pending.code);
     }
     let few = Limits { failures_per_day: 4, ..limits() };
@@ -92,12 +92,11 @@ async fn as_many_requests_as_fit_are_let_through_across_replicas_and_the_others_
     let few = Limits { requests_per_network: times(7), ..limits() };
     let outcomes = at_once(&replicas, 40, |store, n| {
         let asked = asked(&format!("nobody{n}@example.org"), few, 3);
-        async move { store.open_session(&asked).await.unwrap() }
+        async move { store.open_session(&asked, &decoy_hash()).await.unwrap() }
     })
     .await;
-    let through = outcomes.iter().filter(|outcome| **outcome == Requested::Yes).count();
-    let by =
-        |limit| move |outcome: &&Requested| matches!(outcome, Requested::Throttled(refusal) if refusal.limit == limit);
+    let through = outcomes.iter().filter(|outcome| **outcome == Asked::Yes).count();
+    let by = |limit| move |outcome: &&Asked| matches!(outcome, Asked::Throttled(refusal) if refusal.limit == limit);
     let refused = outcomes.iter().filter(by(Limit::Throttle(ThrottleKind::Requests))).count();
     assert_eq!((through, refused), (7, 33));
     assert_rows(&url, "count(*) = 7 FROM sessions").await;
@@ -111,10 +110,10 @@ async fn as_many_mails_as_fit_go_to_an_address_across_replicas() {
     let few = Limits { mails_per_address: times(5), ..limits() };
     let outcomes = at_once(&replicas, 30, |store, n| {
         let asked = asked("nobody@example.org", few, u8::try_from(n).unwrap());
-        async move { store.open_session(&asked).await.unwrap() }
+        async move { store.open_session(&asked, &decoy_hash()).await.unwrap() }
     })
     .await;
-    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Requested::Yes).count(), 5);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Asked::Yes).count(), 5);
     assert_rows(&url, "count(*) = 5 FROM outbox").await;
 }
 
@@ -139,7 +138,7 @@ async fn a_request_that_is_refused_waits_for_nobody() {
     let url = database().await;
     let store = connect(&url, 4);
     let none = Limits { requests_per_network: times(1), mails_per_address: times(1), ..limits() };
-    assert_eq!(store.open_session(&asked("nobody@example.org", none, 3)).await.unwrap(), Requested::Yes);
+    assert_eq!(store.open_session(&asked("nobody@example.org", none, 3), &decoy_hash()).await.unwrap(), Asked::Yes);
     // Somebody holds everything that could be waited for.
     let holding = tokio::spawn({
         let url = url.clone();
@@ -149,8 +148,9 @@ async fn a_request_that_is_refused_waits_for_nobody() {
     until_waiting(&url, 1, "PgSleep").await;
     for network in [3, 4] {
         let asked = asked("nobody@example.org", none, network);
-        let refused = timeout(Duration::from_millis(500), store.open_session(&asked)).await.unwrap().unwrap();
-        assert!(matches!(refused, Requested::Throttled(refusal) if !refusal.told), "{refused:?}");
+        let refused =
+            timeout(Duration::from_millis(500), store.open_session(&asked, &decoy_hash())).await.unwrap().unwrap();
+        assert!(matches!(refused, Asked::Throttled(refusal) if !refusal.told), "{refused:?}");
     }
     let guess = limited(wrong_guess(&asked("nobody@example.org", none, 3).code, at(2)), none, 3);
     let refused = timeout(Duration::from_millis(500), store.redeem_code(&guess)).await.unwrap().unwrap();
@@ -163,8 +163,8 @@ async fn without_limits_nothing_is_remembered_but_the_network_of_a_sign_in() {
     let url = database().await;
     let store = connect(&url, 2);
     let ada = account(&*store, "ada").await;
-    let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
+    let pending = sign_in("ada@example.org", 2, at(1));
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
     let _wrong = store.redeem_code(&wrong_guess(&pending.code, at(1))).await.unwrap();
     let _right = store.redeem_code(&right_guess(&pending.code, at(1))).await.unwrap();
     let seen = store.list_emails(ada.user_id).await.unwrap();

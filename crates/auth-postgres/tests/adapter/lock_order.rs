@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Accounts, Changed, Codes, Created, CredentialId, EmailAddition, Emails, EventKind, KeyPairs, Limits, Lockout,
-    Lockouts, Outbox, PendingKeyPair, Registered, Registration, Requested, Sessions, Settlement, ToldLockout, Upkeep,
-    UserChange, Users,
+    Accounts, Asked, Changed, Codes, Created, CredentialId, EmailAddition, Emails, EventKind, KeyPairs, Limits,
+    Lockout, Lockouts, Outbox, PendingKeyPair, Registered, Registration, Requested, Sessions, Settlement, ToldLockout,
+    Upkeep, UserChange, Users,
 };
 use auth_postgres::PostgresStore;
 use auth_testkit::{
     postgres::execute,
     samples::{
-        account as sample_account, at, decoy_registration, email_addition, event, key_pair, limited, purge,
+        account as sample_account, at, decoy_hash, decoy_registration, email_addition, event, key_pair, limited, purge,
         registration, restraint, right_guess, sign_in, wrong_guess,
     },
 };
@@ -69,8 +69,8 @@ async fn mails_are_settled_while_their_sessions_are_closed_and_nobody_waits_in_a
         let ada = account(&*replicas[0], &format!("ada{round}")).await;
         let mut opened = Vec::new();
         for network in 2..7 {
-            let pending = sign_in(Some(owner(&ada)), ada.address.as_str(), network, at(1));
-            assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Requested::Yes);
+            let pending = sign_in(ada.address.as_str(), network, at(1));
+            assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
             opened.push(pending.session.id);
         }
         let claimed = replicas[0].claim_codes(at(2), at(30), 100).await.unwrap();
@@ -127,13 +127,12 @@ async fn a_sign_in_takes_hold_of_its_owner_before_anything_of_theirs() {
         execute(&held, owner_first).await.unwrap();
     });
     until_waiting(&url, 1, "PgSleep").await;
-    let (signing_in, making_a_pair) = (
-        sign_in(Some(owner(&ada)), ada.address.as_str(), 2, at(1)),
-        key_pair(owner(&ada), ada.address.as_str(), at(1)),
-    );
+    let (signing_in, making_a_pair) =
+        (sign_in(ada.address.as_str(), 2, at(1)), key_pair(owner(&ada), ada.address.as_str(), at(1)));
+    let decoy = decoy_hash();
     let (signed_in, made) =
-        tokio::join!(replicas[0].open_session(&signing_in), replicas[1].create_key_pair(&making_a_pair));
-    assert_eq!((signed_in.unwrap(), made.unwrap()), (Requested::Yes, Requested::Yes));
+        tokio::join!(replicas[0].open_session(&signing_in, &decoy), replicas[1].create_key_pair(&making_a_pair));
+    assert_eq!((signed_in.unwrap(), made.unwrap()), (Asked::Yes, Requested::Yes));
     holding.await.unwrap();
     assert_no_deadlock(&url, replicas).await;
 }
@@ -145,8 +144,8 @@ async fn people_sign_in_while_they_are_disabled_or_deleted_and_nobody_waits_in_a
         let ada = account(&*replicas[0], &format!("ada{round}")).await;
         let mut opened = Vec::new();
         for network in 2..7 {
-            let pending = sign_in(Some(owner(&ada)), ada.address.as_str(), network, at(1));
-            assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Requested::Yes);
+            let pending = sign_in(ada.address.as_str(), network, at(1));
+            assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
             opened.push((CredentialId::Session(pending.session.id), at(2)));
         }
         let (ada, opened) = (Arc::new(ada), Arc::new(opened));
@@ -158,7 +157,7 @@ async fn people_sign_in_while_they_are_disabled_or_deleted_and_nobody_waits_in_a
                 let (user, to) = (ada.user_id, ada.address.as_str());
                 // What each of them comes to depends on who was first.
                 let answered = match n % 8 {
-                    0 | 1 => store.open_session(&sign_in(Some(owner(&ada)), to, n, at(2))).await.map(drop),
+                    0 | 1 => store.open_session(&sign_in(to, n, at(2)), &decoy_hash()).await.map(drop),
                     2 => {
                         store.register_user(&decoy_registration(&format!("eve{round}-{n}"), to, at(2))).await.map(drop)
                     }
@@ -195,8 +194,8 @@ async fn people_of_two_networks_ask_and_guess_within_limits_and_nobody_waits_in_
         let mut codes = Vec::new();
         for person in &*people {
             for network in 2..7 {
-                let pending = sign_in(Some(owner(person)), person.address.as_str(), network, now);
-                assert_eq!(replicas[0].open_session(&pending).await.unwrap(), Requested::Yes);
+                let pending = sign_in(person.address.as_str(), network, now);
+                assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
                 codes.push(pending.code);
             }
         }
@@ -213,8 +212,8 @@ async fn people_of_two_networks_ask_and_guess_within_limits_and_nobody_waits_in_
                 // What each of them comes to depends on who was first.
                 let answered = match n % 11 {
                     0 | 1 => {
-                        let pending = sign_in(Some(owner(person)), to, network, now);
-                        store.open_session(&restrained(pending, limits, network)).await.map(drop)
+                        let pending = sign_in(to, network, now);
+                        store.open_session(&restrained(pending, limits, network), &decoy_hash()).await.map(drop)
                     }
                     2 => {
                         let decoy = decoy_registration(&format!("new{round}-{n}"), to, now);

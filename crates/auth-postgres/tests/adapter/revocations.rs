@@ -6,13 +6,13 @@ use std::{
 };
 
 use auth_domain::{
-    Accounts, Applied, Changed, Codes, CredentialId, EventKind, KeyPairs, Membership, Redeemed, Requested, Revocations,
-    RoleName, Sessions, StoreError, UserChange, UserId,
+    Accounts, Applied, Asked, Changed, Codes, CredentialId, EventKind, KeyPairs, Membership, Redeemed, Requested,
+    Revocations, RoleName, Sessions, StoreError, UserChange, UserId,
 };
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_testkit::{
     postgres::execute,
-    samples::{at, event, key_pair, right_guess, sign_in},
+    samples::{at, decoy_hash, event, key_pair, right_guess, sign_in},
 };
 use tokio::time::sleep;
 
@@ -89,8 +89,8 @@ async fn every_fact_that_revokes_or_changes_is_told_here_before_the_answer_and_t
     // Whatever makes something tells nobody.
     let mut opened = Vec::new();
     for n in 0..3 {
-        let pending = sign_in(Some(owner(&ada)), "ada@example.org", n, at(1));
-        assert_eq!(here.open_session(&pending).await.unwrap(), Requested::Yes);
+        let pending = sign_in("ada@example.org", n, at(1));
+        assert_eq!(here.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
         let redeemed = here.redeem_code(&right_guess(&pending.code, at(1))).await.unwrap();
         assert!(matches!(redeemed, Redeemed::Yes { .. }));
         opened.push(pending.session.id);
@@ -146,8 +146,8 @@ async fn a_sign_in_that_verifies_an_account_is_told_like_any_other_change_to_it(
     near.begin_anew();
     far.begin_anew();
     for (network, told) in [(1, true), (2, false)] {
-        let pending = sign_in(Some(owner(&ada)), "ada@example.org", network, at(2));
-        assert_eq!(here.open_session(&pending).await.unwrap(), Requested::Yes);
+        let pending = sign_in("ada@example.org", network, at(2));
+        assert_eq!(here.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
         assert!(matches!(here.redeem_code(&right_guess(&pending.code, at(2))).await, Ok(Redeemed::Yes { .. })));
         assert_eq!(near.forgot(ada.user_id), told);
         if told {

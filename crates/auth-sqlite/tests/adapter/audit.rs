@@ -6,8 +6,8 @@ use auth_domain::{
 };
 use auth_sqlite::SqliteStore;
 use auth_testkit::samples::{
-    account, at, email_addition, email_change, event, key_pair, registration, right_guess, sign_in, vouched_email,
-    wrong_guess,
+    account, at, decoy_hash, email_addition, email_change, event, key_pair, registration, right_guess, sign_in,
+    vouched_email, wrong_guess,
 };
 use diesel::{
     QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query, sql_types::BigInt,
@@ -52,11 +52,11 @@ async fn a_fact_that_cannot_be_told_does_not_happen() {
     let (store, ada, path, _folder) = open().await;
     let owner = SessionOwner { user_id: ada.user_id, email_id: ada.email_id };
     let (user, session) = (ada.user_id, ada.sign_in.session.id);
-    let waiting = sign_in(Some(owner), "ada@example.org", 2, at(1));
+    let waiting = sign_in("ada@example.org", 2, at(1));
     let pair = key_pair(owner, "ada@example.org", at(1));
     let seen = store.list_emails(user).await.unwrap();
     let addition = email_addition(user, &seen, "second@example.org", at(1));
-    assert!(store.open_session(&waiting).await.is_ok());
+    assert!(store.open_session(&waiting, &decoy_hash()).await.is_ok());
     assert!(store.create_key_pair(&pair).await.is_ok());
     assert!(store.add_email(&addition).await.is_ok());
     let seen = store.list_emails(user).await.unwrap();
@@ -68,7 +68,7 @@ async fn a_fact_that_cannot_be_told_does_not_happen() {
     let told = event(EventKind::UserDisabled, at(2)).about(user);
     let grant = UserChange::Grant(Membership::Role(RoleName::users_admin()));
     let another = account("grace", "grace@example.org", at(2));
-    let live = sign_in(None, "ada@example.org", 2, at(2)).session;
+    let live = sign_in("ada@example.org", 2, at(2)).session;
     fail!(
         store.redeem_code(&right_guess(&waiting.code, at(2))),
         store.redeem_code(&wrong_guess(&waiting.code, at(2))),

@@ -1,12 +1,12 @@
 use auth_domain::{
-    Applied, Changed, Created, CredentialId, Event, EventKind, Outcome, Redeemed, Registered, Requested, Store,
+    Applied, Asked, Changed, Created, CredentialId, Event, EventKind, Outcome, Redeemed, Registered, Requested, Store,
     UserChange, UserId, Verified, Vouched, VouchedEmail,
 };
 
 use super::{Subject, account, closes, deletes, deletes_key, owner};
 use crate::samples::{
-    account as sample_account, at, decoy_registration, email_addition, email_change, event, key_pair, purge,
-    registration, right_guess, sign_in, vouched_email, wrong_guess,
+    account as sample_account, at, decoy_hash, decoy_registration, email_addition, email_change, event, key_pair,
+    purge, registration, right_guess, sign_in, vouched_email, wrong_guess,
 };
 
 /// What the log says that concerns `user`, oldest first.
@@ -51,8 +51,8 @@ pub async fn a_fact_that_happens_is_told_and_one_that_does_not_is_not(subject: &
 pub async fn verifying_or_giving_what_is_so_already_is_acknowledged_and_leaves_nothing(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
-    let waiting = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&waiting).await.unwrap(), Requested::Yes);
+    let waiting = sign_in("ada@example.org", 2, at(1));
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Asked::Yes);
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
     assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
     let seen = store.list_emails(ada.user_id).await.unwrap();
@@ -124,8 +124,8 @@ pub async fn every_field_of_an_event_comes_back(subject: &impl Subject) {
 pub async fn signing_in_and_failing_to_are_told_and_garbage_is_not(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
-    let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
+    let pending = sign_in("ada@example.org", 2, at(1));
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
     let wrong = store.redeem_code(&wrong_guess(&pending.code, at(2))).await.unwrap();
     assert_eq!(wrong, Redeemed::Wrong { owner: Some(ada.user_id) });
     for _ in 0..2 {
@@ -145,12 +145,12 @@ pub async fn signing_in_and_failing_to_are_told_and_garbage_is_not(subject: &imp
     assert_eq!((events[2].actor, events[2].credential), (Some(ada.user_id), Some(session)));
     assert_eq!((events[1].actor, events[1].subject), (None, Some(ada.user_id)));
 
-    let nobody = sign_in(None, "nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&nobody).await.unwrap(), Requested::Yes);
+    let nobody = sign_in("nobody@example.org", 1, at(1));
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
     let before = store.list_events(None, None, 100).await.unwrap().len();
     let wrong = store.redeem_code(&wrong_guess(&nobody.code, at(2))).await.unwrap();
     assert_eq!(wrong, Redeemed::Wrong { owner: None }, "a decoy's failure is told as any other");
-    let never_stored = sign_in(None, "nobody@example.org", 1, at(1));
+    let never_stored = sign_in("nobody@example.org", 1, at(1));
     assert_eq!(store.redeem_code(&wrong_guess(&never_stored.code, at(2))).await.unwrap(), Redeemed::Refused);
     assert_eq!(store.list_events(None, None, 100).await.unwrap().len(), before + 1);
 }
@@ -170,8 +170,8 @@ pub async fn closing_all_sessions_is_told_exactly_if_one_of_them_was_live(subjec
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let keep = ada.sign_in.session.id;
-    let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
+    let pending = sign_in("ada@example.org", 2, at(1));
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
     let closing = |second| event(EventKind::OtherSessionsClosed, at(second)).about(ada.user_id);
     assert_eq!(store.close_sessions(ada.user_id, Some(keep), &closing(2)).await.unwrap(), 0);
     assert_eq!(kinds(&*store, ada.user_id).await, ["user.registered"], "one that waits for its code is not live");

@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
-use auth_domain::{CodeState, PendingSignIn, Redeemed, Registered, Requested, Store};
+use auth_domain::{Asked, CodeState, PendingSignIn, Redeemed, Registered, Store};
 
-use super::{Subject, account, closes, found, owner};
-use crate::samples::{at, decoy_registration, registration, right_guess, sign_in, wrong_guess};
+use super::{Subject, account, closes, found};
+use crate::samples::{at, decoy_hash, decoy_registration, registration, right_guess, sign_in, wrong_guess};
 
 async fn pending(store: &dyn Store) -> PendingSignIn {
-    let ada = account(store, "ada", "ada@example.org").await;
-    let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(0));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
+    account(store, "ada", "ada@example.org").await;
+    let pending = sign_in("ada@example.org", 2, at(0));
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
     pending
 }
 
@@ -55,15 +55,15 @@ pub async fn an_expired_code_is_refused(subject: &impl Subject) {
 
 pub async fn an_unknown_code_is_refused(subject: &impl Subject) {
     let store = subject.store();
-    let never_stored = sign_in(None, "nobody@example.org", 1, at(0));
+    let never_stored = sign_in("nobody@example.org", 1, at(0));
     assert!(is_refused(&*store, &never_stored, 1).await);
 }
 
 pub async fn a_closed_session_takes_its_code_along(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
-    let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(0));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
+    let pending = sign_in("ada@example.org", 2, at(0));
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
     assert!(closes(&*store, pending.session.id, ada.user_id, 1).await);
     assert!(is_refused(&*store, &pending, 1).await);
 }
@@ -103,8 +103,8 @@ pub async fn the_right_code_of_a_disabled_account_is_used_up_and_says_so(subject
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     subject.disable(ada.user_id);
-    let pending = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(0));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
+    let pending = sign_in("ada@example.org", 2, at(0));
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
 
     guesses_wrong(&*store, &pending, 1).await;
     assert_eq!(
@@ -118,8 +118,9 @@ pub async fn the_right_code_of_a_disabled_account_is_used_up_and_says_so(subject
 pub async fn a_decoys_code_never_opens_anything(subject: &impl Subject) {
     let store = subject.store();
     account(&*store, "ada", "ada@example.org").await;
-    let nobody = sign_in(None, "nobody@example.org", 1, at(0));
-    assert_eq!(store.open_session(&nobody).await.unwrap(), Requested::Yes);
+    let nobody = sign_in("nobody@example.org", 1, at(0));
+    let guessable = nobody.code.hash.clone();
+    assert_eq!(store.open_session(&nobody, &guessable).await.unwrap(), Asked::Yes);
     let registered = decoy_registration("new", "ada@example.org", at(0));
     assert_eq!(store.register_user(&registered).await.unwrap(), Registered::Yes);
 
@@ -129,12 +130,24 @@ pub async fn a_decoys_code_never_opens_anything(subject: &impl Subject) {
     assert!(store.find_user(registered.user_id).await.unwrap().is_none());
 }
 
+pub async fn no_guess_is_right_at_a_decoys_code(subject: &impl Subject) {
+    let store = subject.store();
+    account(&*store, "ada", "ada@example.org").await;
+    for (to, is_right) in [("ada@example.org", true), ("nobody@example.org", false)] {
+        let asked = sign_in(to, 2, at(0));
+        assert_eq!(store.open_session(&asked, &decoy_hash()).await.unwrap(), Asked::Yes);
+        let redeemed = store.redeem_code(&right_guess(&asked.code, at(1))).await.unwrap();
+        assert_eq!(matches!(redeemed, Redeemed::Yes { .. }), is_right);
+        assert_eq!(redeemed == Redeemed::Wrong { owner: None }, !is_right);
+    }
+}
+
 pub async fn of_two_who_await_one_address_the_first_to_verify_wins(subject: &impl Subject) {
     let store = subject.store();
     let ada = registration("ada", "ada@example.org", at(0));
     assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
-    let again = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(0));
-    assert_eq!(store.open_session(&again).await.unwrap(), Requested::Yes);
+    let again = sign_in("ada@example.org", 2, at(0));
+    assert_eq!(store.open_session(&again, &decoy_hash()).await.unwrap(), Asked::Yes);
     assert!(!is_refused(&*store, &ada.sign_in, 1).await);
     assert!(!is_refused(&*store, &again, 1).await, "both lead to one account, and that one has the address");
 }

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Applied, Changed, Email, EmailAddition, EmailId, NewCode, Opened, Redeemed, Registered, Registration, Requested,
-    Store, UserId,
+    Applied, Asked, Changed, Email, EmailAddition, EmailId, NewCode, Opened, Redeemed, Registered, Registration,
+    Requested, Store, UserId,
 };
 
 use super::{Subject, account, deletes, found, live_session, owner};
 use crate::samples::{
-    at, email_addition, email_change, email_renewal, guessed_by, registration, right_guess, sign_in, wrong_guess,
+    at, decoy_hash, email_addition, email_change, email_renewal, guessed_by, registration, right_guess, sign_in,
+    wrong_guess,
 };
 
 async fn emails(store: &dyn Store, user: UserId) -> Vec<Email> {
@@ -63,20 +64,44 @@ pub async fn an_added_address_signs_in_once_its_code_is_redeemed(subject: &impl 
     );
     let known = store.find_address(&second.address.key(), at(2)).await.unwrap().unwrap();
     assert!(known.verified && known.owner.user_id == ada.user_id && known.owner.email_id == second.email_id);
-    let pending = sign_in(Some(known.owner), "second@example.org", 2, at(3));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
+    let pending = sign_in("second@example.org", 2, at(3));
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
     assert!(opens(&*store, &pending.code, 3).await);
     assert!(found(&*store, &pending).await.unwrap().is_verified());
 }
 
-pub async fn a_sign_in_to_an_address_that_was_only_added_is_stale(subject: &impl Subject) {
+pub async fn a_sign_in_leads_to_who_owns_an_address_before_who_registers_with_it(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
-    let second = added(&*store, &ada, "second@example.org", 1).await;
-    let mut to_it = owner(&ada);
-    to_it.email_id = second.email_id;
-    let pending = sign_in(Some(to_it), "second@example.org", 1, at(2));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Stale);
+    for (n, to) in [(1, "first@example.org"), (2, "second@example.org")] {
+        // The registration is there before the address has an owner, and after that.
+        let registers = async || {
+            let newcomer = registration(&format!("newcomer{n}"), to, at(0));
+            assert_eq!(store.register_user(&newcomer).await.unwrap(), Registered::Yes);
+        };
+        if n == 1 {
+            registers().await;
+        }
+        let addition = added(&*store, &ada, to, 1).await;
+        if n == 2 {
+            registers().await;
+        }
+        assert!(opens(&*store, &addition.code, 1).await);
+        let pending = sign_in(to, 2, at(2));
+        assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(found(&*store, &pending).await.unwrap().user_id, ada.user_id);
+        assert!(opens(&*store, &pending.code, 3).await);
+    }
+}
+
+pub async fn a_sign_in_to_an_address_that_was_only_added_is_a_decoy(subject: &impl Subject) {
+    let store = subject.store();
+    let ada = account(&*store, "ada", "ada@example.org").await;
+    added(&*store, &ada, "second@example.org", 1).await;
+    let pending = sign_in("second@example.org", 1, at(2));
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert!(found(&*store, &pending).await.is_none());
+    assert!(!opens(&*store, &pending.code, 3).await);
 }
 
 pub async fn an_addition_to_addresses_that_have_changed_is_stale(subject: &impl Subject) {
@@ -183,8 +208,8 @@ pub async fn a_code_opens_nothing_but_what_it_is_for(subject: &impl Subject) {
 pub async fn a_new_code_for_an_address_ends_the_older_one_and_no_sign_in(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
-    let waiting = sign_in(Some(owner(&ada)), "ada@example.org", 1, at(1));
-    assert_eq!(store.open_session(&waiting).await.unwrap(), Requested::Yes);
+    let waiting = sign_in("ada@example.org", 1, at(1));
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Asked::Yes);
     let first = added(&*store, &ada, "second@example.org", 1).await;
     let pending = emails(&*store, ada.user_id).await.pop().unwrap();
     let renewal = email_renewal(ada.user_id, &pending, at(2));
@@ -235,16 +260,15 @@ pub async fn preferring_an_address_leaves_exactly_one_preferred(subject: &impl S
 pub async fn removing_an_address_takes_its_codes_along_and_leaves_sessions_alone(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
-    let mut to_second = owner(&ada);
-    to_second.email_id = verified(&*store, &ada, "second@example.org").await;
-    let live = sign_in(Some(to_second), "second@example.org", 2, at(2));
-    let waiting = sign_in(Some(to_second), "second@example.org", 3, at(2));
+    let second = verified(&*store, &ada, "second@example.org").await;
+    let live = sign_in("second@example.org", 2, at(2));
+    let waiting = sign_in("second@example.org", 3, at(2));
     for sign_in in [&live, &waiting] {
-        assert_eq!(store.open_session(sign_in).await.unwrap(), Requested::Yes);
+        assert_eq!(store.open_session(sign_in, &decoy_hash()).await.unwrap(), Asked::Yes);
     }
     assert!(opens(&*store, &live.code, 2).await);
 
-    let change = email_change(ada.user_id, &emails(&*store, ada.user_id).await, to_second.email_id, at(3));
+    let change = email_change(ada.user_id, &emails(&*store, ada.user_id).await, second, at(3));
     assert_eq!(store.remove_email(&change).await.unwrap(), Applied::Yes);
     assert_eq!(emails(&*store, ada.user_id).await.len(), 1);
     assert!(found(&*store, &live).await.unwrap().is_verified());

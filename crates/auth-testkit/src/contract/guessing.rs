@@ -1,12 +1,14 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_domain::{
-    EventKind, Limit, Limits, NewCode, PendingSignIn, Rate, Redeemed, Refusal, Registration, Requested, Store,
+    Asked, EventKind, Limit, Limits, NewCode, PendingSignIn, Rate, Redeemed, Refusal, Registration, Requested, Store,
     ThrottleKind,
 };
 
 use super::{Subject, account, owner};
-use crate::samples::{at, guessed_by, key_pair, limited, purge, registration, right_guess, sign_in, wrong_guess};
+use crate::samples::{
+    at, decoy_hash, guessed_by, key_pair, limited, purge, registration, right_guess, sign_in, wrong_guess,
+};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -29,15 +31,15 @@ pub(super) fn limits(failures_per_day: u32, failures_in_a_row: u32) -> Limits {
 
 /// A code for `ada`, asked for without limits from `network`.
 pub(super) async fn code(store: &dyn Store, ada: &Registration, network: u8, second: u64) -> PendingSignIn {
-    let pending = sign_in(Some(owner(ada)), ada.address.as_str(), network, at(second));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
+    let pending = sign_in(ada.address.as_str(), network, at(second));
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
     pending
 }
 
 /// A code for an address that nobody has.
 async fn nobodys_code(store: &dyn Store, address: &str, network: u8, second: u64) -> PendingSignIn {
-    let decoy = sign_in(None, address, network, at(second));
-    assert_eq!(store.open_session(&decoy).await.unwrap(), Requested::Yes);
+    let decoy = sign_in(address, network, at(second));
+    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), Asked::Yes);
     decoy
 }
 
@@ -301,7 +303,7 @@ pub async fn guesses_of_strangers_are_requests_of_their_network(subject: &impl S
     let requests_per_network = Rate::new(3, Duration::from_secs(30)).unwrap();
     let limits = Limits { requests_per_network, ..limits(10, 100) };
     let code = code(&*store, &ada, 2, 1).await.code;
-    let never_stored = sign_in(None, "nobody@example.org", 1, at(0)).code;
+    let never_stored = sign_in("nobody@example.org", 1, at(0)).code;
     assert_eq!(wrong(&*store, &never_stored, limits, ELSEWHERE, 1).await, "refused");
     assert_eq!(wrong(&*store, &code, limits, ELSEWHERE, 1).await, "wrong");
     assert_eq!(wrong(&*store, &never_stored, limits, ELSEWHERE, 1).await, "refused");

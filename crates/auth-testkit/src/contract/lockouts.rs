@@ -9,7 +9,7 @@ use super::{
     guessing::{code, limits, right, wrong},
     owner,
 };
-use crate::samples::{address, at, client, email_change, event, sign_in};
+use crate::samples::{address, at, client, decoy_hash, email_change, event, sign_in};
 
 /// Guesses wrong so often at a code that its address is shut for good.
 async fn shut(store: &dyn Store, code: &NewCode, network: u8) {
@@ -80,8 +80,8 @@ async fn code_at_home(store: &dyn Store, ada: &auth_domain::Registration, second
 
 pub async fn an_address_that_nobody_owns_is_shut_and_nobody_told(subject: &impl Subject) {
     let store = subject.store();
-    let nobody = sign_in(None, "nobody@example.org", 5, at(1));
-    let _stored = store.open_session(&nobody).await.unwrap();
+    let nobody = sign_in("nobody@example.org", 5, at(1));
+    let _stored = store.open_session(&nobody, &decoy_hash()).await.unwrap();
     shut(&*store, &nobody.code, 5).await;
     let lockout = Lockout { address: nobody.code.address.clone(), network: None, mail_to: None };
     assert_eq!(store.list_untold_lockouts(3, 10).await.unwrap(), slice::from_ref(&lockout));
@@ -124,8 +124,8 @@ pub async fn an_address_that_nobody_owns_is_unlocked_too(subject: &impl Subject)
     let key = address("nobody@example.org").key();
     let unlocking = event(EventKind::UserUnlocked, at(3));
     assert_eq!(store.unlock_address(&key, &unlocking).await.unwrap(), Unlocked::Already);
-    let nobody = sign_in(None, "nobody@example.org", 5, at(1));
-    let _stored = store.open_session(&nobody).await.unwrap();
+    let nobody = sign_in("nobody@example.org", 5, at(1));
+    let _stored = store.open_session(&nobody, &decoy_hash()).await.unwrap();
     shut(&*store, &nobody.code, 5).await;
     assert_eq!(store.unlock_address(&key, &unlocking).await.unwrap(), Unlocked::Yes(None));
     assert_eq!(wrong(&*store, &nobody.code, limits(10, 3), 5, 3).await, "wrong");

@@ -1,11 +1,12 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use auth_domain::{
-    Applied, ClaimedMail, CodeState, MailClass, PendingSignIn, Redeemed, Registered, Requested, Settlement, Store,
+    Applied, Asked, ClaimedMail, CodeState, EmailAddress, MailClass, PendingSignIn, Redeemed, Registered, Requested,
+    Settlement, Store,
 };
 
-use super::{Subject, account, owner};
-use crate::samples::{at, decoy_registration, registration, right_guess, sign_in};
+use super::{Subject, account};
+use crate::samples::{at, decoy_hash, decoy_registration, email_addition, registration, right_guess, sign_in};
 
 /// A store in which exactly one mail is owed.
 async fn one_mail(store: &dyn Store) -> PendingSignIn {
@@ -42,13 +43,13 @@ pub async fn only_the_latest_attempt_settles_a_mail(subject: &impl Subject) {
 
 pub async fn codes_go_before_notices_and_decoys(subject: &impl Subject) {
     let store = subject.store();
-    let ada = account(&*store, "ada", "ada@example.org").await;
+    account(&*store, "ada", "ada@example.org").await;
     let notice = decoy_registration("new", "ada@example.org", at(1));
     assert_eq!(store.register_user(&notice).await.unwrap(), Registered::Yes);
-    let decoy = sign_in(None, "nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&decoy).await.unwrap(), Requested::Yes);
-    let code = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(2));
-    assert_eq!(store.open_session(&code).await.unwrap(), Requested::Yes);
+    let decoy = sign_in("nobody@example.org", 1, at(1));
+    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), Asked::Yes);
+    let code = sign_in("ada@example.org", 2, at(2));
+    assert_eq!(store.open_session(&code, &decoy_hash()).await.unwrap(), Asked::Yes);
 
     let classes: Vec<_> = claim(&*store, 3).await.iter().map(|mail| mail.class).collect();
     assert_eq!(classes[..2], [MailClass::Code, MailClass::Code]);
@@ -57,13 +58,13 @@ pub async fn codes_go_before_notices_and_decoys(subject: &impl Subject) {
 
 pub async fn codes_can_be_claimed_without_the_others(subject: &impl Subject) {
     let store = subject.store();
-    let ada = account(&*store, "ada", "ada@example.org").await;
+    account(&*store, "ada", "ada@example.org").await;
     let notice = decoy_registration("new", "ada@example.org", at(1));
     assert_eq!(store.register_user(&notice).await.unwrap(), Registered::Yes);
-    let decoy = sign_in(None, "nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&decoy).await.unwrap(), Requested::Yes);
-    let code = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(2));
-    assert_eq!(store.open_session(&code).await.unwrap(), Requested::Yes);
+    let decoy = sign_in("nobody@example.org", 1, at(1));
+    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), Asked::Yes);
+    let code = sign_in("ada@example.org", 2, at(2));
+    assert_eq!(store.open_session(&code, &decoy_hash()).await.unwrap(), Asked::Yes);
 
     let codes = store.claim_codes(at(3), at(33), 1).await.unwrap();
     assert_eq!(codes.iter().map(|mail| mail.class).collect::<Vec<_>>(), [MailClass::Code], "no more than asked for");
@@ -105,8 +106,8 @@ pub async fn no_more_is_claimed_than_asked_for_of_what_is_due_and_what_was_put_o
         let registration = registration(alias, &format!("{alias}@example.org"), at(second));
         assert_eq!(store.register_user(&registration).await.unwrap(), Registered::Yes);
     }
-    let decoy = sign_in(None, "nobody@example.org", 1, at(0));
-    assert_eq!(store.open_session(&decoy).await.unwrap(), Requested::Yes);
+    let decoy = sign_in("nobody@example.org", 1, at(0));
+    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), Asked::Yes);
     let mut claimed = Vec::new();
     for (limit, classes) in
         [(2, &[MailClass::Code, MailClass::Code][..]), (2, &[MailClass::Code, MailClass::Decoy]), (2, &[])]
@@ -166,8 +167,8 @@ pub async fn a_mail_whose_code_was_superseded_says_so(subject: &impl Subject) {
     let store = subject.store();
     let ada = registration("ada", "ada@example.org", at(0));
     assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
-    let newer = sign_in(Some(owner(&ada)), "ada@example.org", 1, at(1));
-    assert_eq!(store.open_session(&newer).await.unwrap(), Requested::Yes);
+    let newer = sign_in("ada@example.org", 1, at(1));
+    assert_eq!(store.open_session(&newer, &decoy_hash()).await.unwrap(), Asked::Yes);
     for mail in claim(&*store, 2).await {
         assert_eq!(mail.code_is_living, mail.id == newer.mail.id);
     }
@@ -187,8 +188,8 @@ pub async fn a_notice_outlives_the_registration_that_owed_it(subject: &impl Subj
 pub async fn two_workers_never_claim_one_mail(subject: &impl Subject) {
     let store = subject.store();
     for n in 0..30 {
-        let decoy = sign_in(None, &format!("nobody{n}@example.org"), 1, at(0));
-        assert_eq!(store.open_session(&decoy).await.unwrap(), Requested::Yes);
+        let decoy = sign_in(&format!("nobody{n}@example.org"), 1, at(0));
+        assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), Asked::Yes);
     }
     let workers: Vec<_> = (0..6)
         .map(|_| {
@@ -202,6 +203,30 @@ pub async fn two_workers_never_claim_one_mail(subject: &impl Subject) {
     }
     assert_eq!(claims.len(), 30);
     assert_eq!(claims.iter().collect::<HashSet<_>>().len(), 30);
+}
+
+pub async fn a_mail_says_which_address_on_record_its_code_is_for(subject: &impl Subject) {
+    let store = subject.store();
+    let ada = account(&*store, "ada", "Ada@Example.org").await;
+    let asked = sign_in("ADA@EXAMPLE.ORG", 2, at(1));
+    let nobody = sign_in("nobody@example.org", 2, at(1));
+    for sign_in in [&asked, &nobody] {
+        assert_eq!(store.open_session(sign_in, &decoy_hash()).await.unwrap(), Asked::Yes);
+    }
+    let seen = store.list_emails(ada.user_id).await.unwrap();
+    let addition = email_addition(ada.user_id, &seen, "Second@Example.org", at(1));
+    assert_eq!(store.add_email(&addition).await.unwrap(), Requested::Yes);
+    let [to_second, notice] = addition.mails.as_slice() else { panic!("a code and a notice") };
+
+    let claimed = claim(&*store, 2).await;
+    let on_record = |id| {
+        let mail = claimed.iter().find(|mail| mail.id == id).unwrap();
+        mail.on_record.as_ref().map(EmailAddress::as_str)
+    };
+    assert_eq!(on_record(asked.mail.id), Some("Ada@Example.org"), "not as it was typed");
+    assert_eq!(on_record(nobody.mail.id), None);
+    assert_eq!(on_record(to_second.id), Some("Second@Example.org"));
+    assert_eq!(on_record(notice.id), None);
 }
 
 pub async fn a_sealed_mail_comes_back_octet_for_octet(subject: &impl Subject) {

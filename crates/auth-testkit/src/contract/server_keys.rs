@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 
-use auth_domain::{Applied, Hanging, KeyId, Requested, Settlement, Store, Timestamp};
+use auth_domain::{Applied, Asked, Hanging, KeyId, Requested, Settlement, Store, Timestamp};
 
 use super::{Subject, account, owner};
-use crate::samples::{at, decoy_registration, key_pair, right_guess, sign_in};
+use crate::samples::{at, decoy_hash, decoy_registration, key_pair, right_guess, sign_in};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -35,10 +35,10 @@ pub async fn what_is_alive_is_counted_under_the_key_that_it_hangs_on(subject: &i
     let ada = account(&*store, "ada", "ada@example.org").await;
 
     // A sign-in whose session and code hang on one key, and whose mail was sealed under another.
-    let mut waiting = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
+    let mut waiting = sign_in("ada@example.org", 2, at(1));
     waiting.session.key_id = newer;
     waiting.code.key_id = newer;
-    assert_eq!(store.open_session(&waiting).await.unwrap(), Requested::Yes);
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Asked::Yes);
     let mut pair = key_pair(owner(&ada), "ada@example.org", at(1));
     pair.key_pair.key_id = newer;
     pair.code.key_id = newer;
@@ -63,8 +63,8 @@ pub async fn what_has_ended_hangs_on_no_key(subject: &impl Subject) {
     let ada = account(&*store, "ada", "ada@example.org").await;
     deliver_everything(&*store, 1).await;
     // A mail that nobody is owed, and a code that opens nothing.
-    let nobody = sign_in(None, "nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&nobody).await.unwrap(), Requested::Yes);
+    let nobody = sign_in("nobody@example.org", 1, at(1));
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
     let decoy = decoy_registration("decoy", "ada@example.org", at(1));
     let _stored = store.register_user(&decoy).await.unwrap();
     let key = ada.sign_in.session.key_id;

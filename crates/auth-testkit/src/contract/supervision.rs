@@ -1,13 +1,13 @@
 use auth_domain::{
-    Applied, Changed, CredentialId, EventKind, KeyPairId, Page, Redeemed, Registered, Requested, SessionId, Store,
-    UserChange, Verified, Vouched,
+    Applied, Asked, Changed, CredentialId, EventKind, KeyPairId, Page, Redeemed, Registered, Requested, SessionId,
+    Store, UserChange, Verified, Vouched,
 };
 use uuid::Uuid;
 
 use super::{Subject, account, found, live_session, owner};
 use crate::samples::{
-    at, decoy_registration, email_addition, email_change, event, key_pair, registration, right_guess, sign_in,
-    vouched_email,
+    at, decoy_hash, decoy_registration, email_addition, email_change, event, key_pair, registration, right_guess,
+    sign_in, vouched_email,
 };
 
 /// A moment after every sample's end.
@@ -26,10 +26,10 @@ pub async fn sessions_of_accounts_are_listed_in_pages_newest_first_and_decoys_ne
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let bob = account(&*store, "bob", "bob@example.org").await;
-    let waiting = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&waiting).await.unwrap(), Requested::Yes);
-    let nobody = sign_in(None, "nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&nobody).await.unwrap(), Requested::Yes);
+    let waiting = sign_in("ada@example.org", 2, at(1));
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Asked::Yes);
+    let nobody = sign_in("nobody@example.org", 1, at(1));
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
     for unfinished in [registration("x", "x@example.org", at(1)), decoy_registration("y", "ada@example.org", at(1))] {
         assert_eq!(store.register_user(&unfinished).await.unwrap(), Registered::Yes);
     }
@@ -54,7 +54,7 @@ pub async fn sessions_of_accounts_are_listed_in_pages_newest_first_and_decoys_ne
 pub async fn a_session_that_is_given_is_live_at_once(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
-    let given = sign_in(None, "ada@example.org", 2, at(1)).session;
+    let given = sign_in("ada@example.org", 2, at(1)).session;
     let opened = event(EventKind::SessionOpened, at(1)).about(ada.user_id);
     assert_eq!(store.open_live_session(ada.user_id, &given, &opened).await.unwrap(), Applied::Yes);
     let live = store.find_session(&given.digest).await.unwrap().unwrap();
@@ -64,7 +64,7 @@ pub async fn a_session_that_is_given_is_live_at_once(subject: &impl Subject) {
     let unfinished = registration("x", "x@example.org", at(1));
     assert_eq!(store.register_user(&unfinished).await.unwrap(), Registered::Yes);
     for user in [ada.user_id, unfinished.user_id, registration("y", "y@example.org", at(1)).user_id] {
-        let given = sign_in(None, "ada@example.org", 3, at(6)).session;
+        let given = sign_in("ada@example.org", 3, at(6)).session;
         assert_eq!(store.open_live_session(user, &given, &opened).await.unwrap(), Applied::Stale);
         assert!(store.find_session(&given.digest).await.unwrap().is_none());
     }
@@ -73,8 +73,8 @@ pub async fn a_session_that_is_given_is_live_at_once(subject: &impl Subject) {
 pub async fn a_waiting_session_is_verified_and_any_session_closed_whosever_it_is(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
-    let waiting = sign_in(Some(owner(&ada)), "ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&waiting).await.unwrap(), Requested::Yes);
+    let waiting = sign_in("ada@example.org", 2, at(1));
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Asked::Yes);
     let id = waiting.session.id;
     for (second, expected) in [(2, Verified::Yes(ada.user_id)), (3, Verified::Already)] {
         let verifying = event(EventKind::SessionVerified, at(second));
@@ -89,8 +89,8 @@ pub async fn a_waiting_session_is_verified_and_any_session_closed_whosever_it_is
     assert!(found(&*store, &waiting).await.is_none());
     assert_eq!(store.close_session(ada.sign_in.session.id, None, &closing(AFTER_THE_END)).await.unwrap(), None);
 
-    let nobody = sign_in(None, "nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&nobody).await.unwrap(), Requested::Yes);
+    let nobody = sign_in("nobody@example.org", 1, at(1));
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
     let unfinished = registration("x", "x@example.org", at(1));
     assert_eq!(store.register_user(&unfinished).await.unwrap(), Registered::Yes);
     let unknown = SessionId::from(Uuid::from_u128(u128::MAX));
@@ -238,7 +238,7 @@ pub async fn an_address_is_verified_without_a_code(subject: &impl Subject) {
 pub async fn usage_of_a_given_session_is_recorded(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
-    let given = sign_in(None, "ada@example.org", 2, at(1)).session;
+    let given = sign_in("ada@example.org", 2, at(1)).session;
     let opened = event(EventKind::SessionOpened, at(1)).about(ada.user_id);
     assert_eq!(store.open_live_session(ada.user_id, &given, &opened).await.unwrap(), Applied::Yes);
     store.record_usage(&[(CredentialId::Session(given.id), at(7))]).await.unwrap();

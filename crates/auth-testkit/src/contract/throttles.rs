@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_domain::{
-    EventKind, Limit, Limits, PendingSignIn, Purge, Rate, Refusal, Registered, Registration, Requested, SessionOwner,
-    Store, ThrottleKind,
+    Asked, EventKind, Limit, Limits, PendingSignIn, Purge, Rate, Refusal, Registered, Registration, Requested, Store,
+    ThrottleKind,
 };
 
 use super::{
@@ -11,7 +11,8 @@ use super::{
     owner,
 };
 use crate::samples::{
-    at, client, email_addition, email_renewal, key_pair, limited, registration, restraint, right_guess, sign_in,
+    at, client, decoy_hash, email_addition, email_renewal, key_pair, limited, registration, restraint, right_guess,
+    sign_in,
 };
 
 const HOUR: u64 = 60 * 60;
@@ -25,14 +26,21 @@ fn plenty() -> Limits {
     limits(10, 100)
 }
 
-fn asked(owner: Option<SessionOwner>, to: &str, limits: Limits, network: u8, second: u64) -> PendingSignIn {
+fn asked(to: &str, limits: Limits, network: u8, second: u64) -> PendingSignIn {
     let restraint = Some(restraint(limits, network, at(second)));
-    PendingSignIn { restraint, ..sign_in(owner, to, network, at(second)) }
+    PendingSignIn { restraint, ..sign_in(to, network, at(second)) }
 }
 
-/// Asks for a code for an address that nobody has.
+/// Asks for a code, and tells what held it back.
 async fn asks(store: &dyn Store, to: &str, limits: Limits, network: u8, second: u64) -> Option<Refusal> {
-    refused(store.open_session(&asked(None, to, limits, network, second)).await.unwrap())
+    refusal_of(store.open_session(&asked(to, limits, network, second), &decoy_hash()).await.unwrap())
+}
+
+fn refusal_of(asked: Asked) -> Option<Refusal> {
+    match asked {
+        Asked::Yes => None,
+        Asked::Throttled(refusal) => Some(refusal),
+    }
 }
 
 fn refused(requested: Requested) -> Option<Refusal> {
@@ -45,7 +53,7 @@ fn refused(requested: Requested) -> Option<Refusal> {
 
 fn registering(alias: &str, to: &str, limits: Limits, network: u8, second: u64) -> Registration {
     let registration = registration(alias, to, at(second));
-    let sign_in = asked(registration.sign_in.session.owner, to, limits, network, second);
+    let sign_in = asked(to, limits, network, second);
     Registration { sign_in, ..registration }
 }
 
@@ -55,36 +63,36 @@ pub async fn mails_to_an_address_are_limited_whoever_asks(subject: &impl Subject
     let limits = Limits { mails_per_address: an_hour(2), ..plenty() };
     for (to, whose) in [("ada@example.org", Some(owner(&ada))), ("nobody@example.org", None)] {
         for network in 5..7 {
-            let let_through = asked(whose, to, limits, network, 10);
-            assert_eq!(store.open_session(&let_through).await.unwrap(), Requested::Yes);
+            let let_through = asked(to, limits, network, 10);
+            assert_eq!(store.open_session(&let_through, &decoy_hash()).await.unwrap(), Asked::Yes);
         }
         let before = store.backlog(at(10)).await.unwrap();
-        let held_back = asked(whose, to, limits, 7, 10);
+        let held_back = asked(to, limits, 7, 10);
         let refusal = Refusal {
             limit: Limit::Throttle(ThrottleKind::MailsToAddress),
             until: at(10 + 1800),
             owner: whose.map(|owner| owner.user_id),
             told: true,
         };
-        assert_eq!(store.open_session(&held_back).await.unwrap(), Requested::Throttled(refusal));
+        assert_eq!(store.open_session(&held_back, &decoy_hash()).await.unwrap(), Asked::Throttled(refusal));
         assert!(found(&*store, &held_back).await.is_none());
         assert_eq!(store.backlog(at(10)).await.unwrap(), before, "nothing is mailed");
-        let early = store.open_session(&asked(whose, to, limits, 7, 1809)).await.unwrap();
-        assert_eq!(refused(early).map(|refusal| refusal.until), Some(at(1810)));
-        assert_eq!(store.open_session(&asked(whose, to, limits, 7, 1810)).await.unwrap(), Requested::Yes);
+        let early = store.open_session(&asked(to, limits, 7, 1809), &decoy_hash()).await.unwrap();
+        assert_eq!(refusal_of(early).map(|refusal| refusal.until), Some(at(1810)));
+        assert_eq!(store.open_session(&asked(to, limits, 7, 1810), &decoy_hash()).await.unwrap(), Asked::Yes);
     }
 }
 
 pub async fn a_network_that_is_known_has_an_allowance_of_mails_of_its_own(subject: &impl Subject) {
     let store = subject.store();
-    let ada = account(&*store, "ada", "ada@example.org").await;
+    account(&*store, "ada", "ada@example.org").await;
     let limits = Limits { mails_per_address: an_hour(1), ..plenty() };
-    let ask = |network| asked(Some(owner(&ada)), "ada@example.org", limits, network, 10);
-    assert_eq!(store.open_session(&ask(5)).await.unwrap(), Requested::Yes);
-    assert!(refused(store.open_session(&ask(6)).await.unwrap()).is_some());
+    let ask = |network| asked("ada@example.org", limits, network, 10);
+    assert_eq!(store.open_session(&ask(5), &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert!(refusal_of(store.open_session(&ask(6), &decoy_hash()).await.unwrap()).is_some());
     let owners = ask(1);
-    assert_eq!(store.open_session(&owners).await.unwrap(), Requested::Yes);
-    assert!(refused(store.open_session(&ask(1)).await.unwrap()).is_some());
+    assert_eq!(store.open_session(&owners, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert!(refusal_of(store.open_session(&ask(1), &decoy_hash()).await.unwrap()).is_some());
     assert_eq!(right(&*store, &owners.code, limits, 1, 11).await, "yes");
 }
 
@@ -137,16 +145,16 @@ pub async fn what_turns_out_stale_is_charged_nothing(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let limits = Limits { mails_per_address: an_hour(1), sign_ups_per_network: an_hour(1), ..plenty() };
-    let gone = sign_in(None, "x@example.org", 1, at(0));
-    let nobody = SessionOwner { user_id: ada.user_id, email_id: gone.session.id.uuid().into() };
+    let mut addition = email_addition(ada.user_id, &[], "second@example.org", at(10));
+    addition.restraint = Some(restraint(limits, 5, at(10)));
     for _ in 0..3 {
-        let stale = asked(Some(nobody), "ada@example.org", limits, 5, 10);
-        assert_eq!(store.open_session(&stale).await.unwrap(), Requested::Stale);
+        assert_eq!(store.add_email(&addition).await.unwrap(), Requested::Stale, "she has an address");
         let stale = registering("new", "ada@example.org", limits, 5, 10);
         assert_eq!(store.register_user(&stale).await.unwrap(), Registered::Stale, "its address has an owner");
     }
-    let fresh = asked(Some(owner(&ada)), "ada@example.org", limits, 5, 10);
-    assert_eq!(store.open_session(&fresh).await.unwrap(), Requested::Yes);
+    for to in ["ada@example.org", "second@example.org"] {
+        assert_eq!(asks(&*store, to, limits, 5, 10).await, None);
+    }
     let fresh = registering("new", "new@example.org", limits, 5, 10);
     assert_eq!(store.register_user(&fresh).await.unwrap(), Registered::Yes);
 }
@@ -233,15 +241,14 @@ pub async fn of_racing_requests_no_more_than_fit_are_let_through(subject: &impl 
 
 pub async fn of_racing_requests_about_one_address_no_more_than_fit_are_let_through(subject: &impl Subject) {
     let store = subject.store();
-    let ada = account(&*store, "ada", "ada@example.org").await;
+    account(&*store, "ada", "ada@example.org").await;
     let limits = Limits { mails_per_address: an_hour(3), ..plenty() };
-    let whose = owner(&ada);
     let tasks: Vec<_> = (0..20)
         .map(|n| {
             let (store, network) = (Arc::clone(&store), 10 + u8::try_from(n).unwrap());
             tokio::spawn(async move {
-                let asked = asked(Some(whose), "ada@example.org", limits, network, 10);
-                refused(store.open_session(&asked).await.unwrap())
+                let asked = asked("ada@example.org", limits, network, 10);
+                refusal_of(store.open_session(&asked, &decoy_hash()).await.unwrap())
             })
         })
         .collect();
@@ -270,8 +277,8 @@ pub async fn no_code_is_mailed_to_an_address_whose_guesses_are_used_up(subject: 
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let limits = limits(2, 4);
-    let nobody = sign_in(None, "nobody@example.org", 5, at(1));
-    assert_eq!(store.open_session(&nobody).await.unwrap(), Requested::Yes);
+    let nobody = sign_in("nobody@example.org", 5, at(1));
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
     let hers = code(&*store, &ada, 5, 1).await;
     for code in [&hers.code, &nobody.code, &hers.code, &nobody.code] {
         assert_eq!(wrong(&*store, code, limits, 5, 1).await, "wrong");
@@ -279,19 +286,19 @@ pub async fn no_code_is_mailed_to_an_address_whose_guesses_are_used_up(subject: 
     for (to, whose) in [("ada@example.org", Some(owner(&ada))), ("nobody@example.org", None)] {
         let owner = whose.map(|owner| owner.user_id);
         let until_tomorrow = Refusal { limit: Limit::Guesses, until: at(DAY + 1), owner, told: true };
-        let asked_today = asked(whose, to, limits, 6, 10);
-        assert_eq!(store.open_session(&asked_today).await.unwrap(), Requested::Throttled(until_tomorrow));
+        let asked_today = asked(to, limits, 6, 10);
+        assert_eq!(store.open_session(&asked_today, &decoy_hash()).await.unwrap(), Asked::Throttled(until_tomorrow));
     }
-    let at_home = asked(Some(owner(&ada)), "ada@example.org", limits, 1, 10);
-    assert_eq!(store.open_session(&at_home).await.unwrap(), Requested::Yes);
-    for (to, whose) in [("ada@example.org", Some(owner(&ada))), ("nobody@example.org", None)] {
-        let tomorrow = asked(whose, to, limits, 6, DAY + 1);
-        assert_eq!(store.open_session(&tomorrow).await.unwrap(), Requested::Yes);
+    let at_home = asked("ada@example.org", limits, 1, 10);
+    assert_eq!(store.open_session(&at_home, &decoy_hash()).await.unwrap(), Asked::Yes);
+    for to in ["ada@example.org", "nobody@example.org"] {
+        let tomorrow = asked(to, limits, 6, DAY + 1);
+        assert_eq!(store.open_session(&tomorrow, &decoy_hash()).await.unwrap(), Asked::Yes);
         for _ in 0..2 {
             assert_eq!(wrong(&*store, &tomorrow.code, limits, 6, DAY + 1).await, "wrong");
         }
-        let for_good = asked(whose, to, limits, 6, 10 * DAY);
-        let refusal = refused(store.open_session(&for_good).await.unwrap()).unwrap();
+        let for_good = asked(to, limits, 6, 10 * DAY);
+        let refusal = refusal_of(store.open_session(&for_good, &decoy_hash()).await.unwrap()).unwrap();
         assert_eq!((refusal.limit, refusal.until), (Limit::Guesses, at(11 * DAY)), "four in a row");
     }
 }
@@ -302,8 +309,8 @@ pub async fn refused_requests_are_told_once_in_a_while(subject: &impl Subject) {
     let limits = Limits { mails_per_address: an_hour(1), ..plenty() };
     let mut told = Vec::new();
     for second in [10, 20, 30, HOUR + 10, HOUR + 20, HOUR + 30] {
-        let asked = asked(Some(owner(&ada)), "ada@example.org", limits, 5, second);
-        told.push(refused(store.open_session(&asked).await.unwrap()).map(|refusal| refusal.told));
+        let asked = asked("ada@example.org", limits, 5, second);
+        told.push(refusal_of(store.open_session(&asked, &decoy_hash()).await.unwrap()).map(|refusal| refusal.told));
     }
     assert_eq!(told, [None, Some(true), Some(false), None, Some(true), Some(false)]);
     let events = store.list_events(Some(ada.user_id), None, 100).await.unwrap();

@@ -1,15 +1,15 @@
-use auth_domain::{Changed, Redeemed, Requested};
+use auth_domain::{Asked, Changed, Redeemed};
 
-use super::{Subject, account, deletes, found, live_session, owner};
-use crate::samples::{at, right_guess, sign_in};
+use super::{Subject, account, deletes, found, live_session};
+use crate::samples::{at, decoy_hash, right_guess, sign_in};
 
 pub async fn deleting_a_user_takes_everything_along(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let bob = account(&*store, "bob", "bob@example.org").await;
     let second = live_session(&*store, &ada, 2, at(1)).await;
-    let pending = sign_in(Some(owner(&ada)), "ada@example.org", 3, at(1));
-    assert_eq!(store.open_session(&pending).await.unwrap(), Requested::Yes);
+    let pending = sign_in("ada@example.org", 3, at(1));
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
 
     assert_eq!(deletes(&*store, ada.user_id).await, Changed::Yes);
 

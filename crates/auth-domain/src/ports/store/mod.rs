@@ -20,7 +20,7 @@ pub use emails::{Emails, Vouched};
 pub use key_pairs::KeyPairs;
 pub use lockouts::{Lockouts, Unlocked};
 pub use outbox::Outbox;
-pub use sessions::Sessions;
+pub use sessions::{Asked, Sessions};
 pub use upkeep::{Backlog, Purge, Upkeep};
 pub use users::{Registered, Users};
 

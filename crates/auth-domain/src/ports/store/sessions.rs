@@ -1,10 +1,20 @@
 use async_trait::async_trait;
 
-use super::{Applied, Requested, StoreError, Verified};
+use super::{Applied, StoreError, Verified};
 use crate::{
-    CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId, Timestamp,
-    TokenDigest, UserId,
+    CodeHash, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Refusal, Session, SessionId,
+    Timestamp, TokenDigest, UserId,
 };
+
+/// What became of a sign-in that somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Asked {
+    /// It is stored: for whoever has the address, or as a decoy.
+    Yes,
+    /// It is not: a limit holds it back. Nothing was charged for it.
+    Throttled(Refusal),
+}
 
 /// Sessions.
 #[async_trait]
@@ -26,16 +36,18 @@ pub trait Sessions: Send + Sync {
         page: Page,
     ) -> Result<Paged<Session>, StoreError>;
 
-    /// Stores a sign-in that waits for its code, in one transaction:
+    /// Finds out whom an address leads to, and stores a sign-in that waits for its code, in one transaction:
     ///
     /// 1. If it has a restraint, it is judged by [`judge_asking`](crate::rules::judge_asking). When it is refused, the audit log
     ///    gets [`event_of_refusal`](crate::rules::event_of_refusal), but of each row that refuses only [once in a
     ///    while](crate::rules::is_to_be_told): once a day of wrong guesses, once in its span of a throttle.
     /// 2. Registrations for the address that have ended go, so that the new code does not revive them.
-    /// 3. It is stale when the owner no longer has that address: verified, vouched for, or as that of a registration.
+    /// 3. It leads to whoever has the address: verified, vouched for, or as that of a registration. An owner goes before a
+    ///    registration.
     /// 4. Of the sign-in codes alive for the address, those that [`superseded`](crate::rules::superseded) names end.
-    /// 5. It is charged for. Session, code and mail are stored.
-    async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Requested, StoreError>;
+    /// 5. It is charged for. Session, code and mail are stored. If it leads to nobody, they are a decoy: a session of nobody's, a
+    ///    code that hashes to `decoy`, and a mail of the class [`Decoy`](crate::MailClass::Decoy).
+    async fn open_session(&self, sign_in: &PendingSignIn, decoy: &CodeHash) -> Result<Asked, StoreError>;
 
     /// Moves the end of a session that is verified and ends after `now` to `expires_at`, never backwards; stale when it
     /// is not.

@@ -43,7 +43,6 @@ impl Auth {
         let bearer = Bearer::mint(&self.keys, self.entropy())?;
         let session = NewSession {
             id: SessionId::mint(now, self.entropy())?,
-            owner: None,
             digest: bearer.digest(),
             key_id: bearer.key_id(),
             kind,

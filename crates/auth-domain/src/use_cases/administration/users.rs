@@ -102,7 +102,8 @@ impl Auth {
             }
             Welcome::Invitation(portal) => {
                 let content = MailContent::Invitation(portal);
-                mail = Some(self.mint_mail(&wish.email, language.clone(), content, MailClass::Notice, None, now)?);
+                let to = Some(&wish.email);
+                mail = Some(self.mint_mail(to, language, &content, MailClass::Notice, None, now)?);
                 (verified, kind) = (false, EventKind::UserInvited);
             }
         }

@@ -86,7 +86,9 @@ impl InMemoryStore {
         });
         due.truncate(usize::try_from(limit).expect("a small number"));
         let claimed = due.into_iter().filter_map(|position| {
-            let code_is_living = state.mails[position].code_id.is_some_and(|id| state.code_is_living(id, now));
+            let code = state.mails[position].code_id;
+            let code_is_living = code.is_some_and(|id| state.code_is_living(id, now));
+            let on_record = code.and_then(|id| state.on_record(id)).cloned();
             let row = &mut state.mails[position];
             row.attempts += 1;
             row.leased_until = Some(lease_until);
@@ -97,6 +99,7 @@ impl InMemoryStore {
                 created_at: row.created_at,
                 attempt: row.attempts,
                 code_is_living,
+                on_record,
             })
         });
         Ok(claimed.collect())

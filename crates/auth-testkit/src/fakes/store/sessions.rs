@@ -1,13 +1,13 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Requested, Session, SessionId,
-    Sessions, StoreError, Timestamp, TokenDigest, UserId, Verified, rules::Asking,
+    Applied, Asked, CodeHash, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session,
+    SessionId, Sessions, StoreError, Timestamp, TokenDigest, UserId, Verified, rules::Asking,
 };
 
 use super::{
     InMemoryStore,
     accounts::paged,
-    state::{SessionRow, Standing},
+    state::{EmailRow, SessionRow, Standing},
 };
 
 #[async_trait]
@@ -33,28 +33,20 @@ impl Sessions for InMemoryStore {
         Ok(sessions)
     }
 
-    async fn open_session(&self, sign_in: &PendingSignIn) -> Result<Requested, StoreError> {
+    async fn open_session(&self, sign_in: &PendingSignIn, decoy: &CodeHash) -> Result<Asked, StoreError> {
         let mut state = self.transaction()?;
         let charges = match state.judge_asking(sign_in.restraint.as_ref(), Asking::SignIn, &sign_in.code) {
             Ok(charges) => charges,
-            Err(refusal) => return Ok(Requested::Throttled(refusal)),
+            Err(refusal) => return Ok(Asked::Throttled(refusal)),
         };
         state.remove_ended_registrations(&sign_in.code.address, sign_in.code.created_at);
-        if let Some(owner) = sign_in.session.owner {
-            let registering = state.standing(owner.user_id) == Some(Standing::Registration);
-            let still_theirs = state.emails.iter().any(|email| {
-                email.id == owner.email_id
-                    && email.user_id == owner.user_id
-                    && email.address.key() == sign_in.code.address
-                    && (email.verified || email.vouched || registering)
-            });
-            if !still_theirs {
-                return Ok(Requested::Stale);
-            }
-        }
+        let owner = state.whose(&sign_in.code.address, sign_in.code.created_at).map(EmailRow::leads_to);
         state.charge(charges);
-        state.store_sign_in(sign_in);
-        Ok(Requested::Yes)
+        match owner {
+            Some(_) => state.store_sign_in(sign_in, owner),
+            None => state.store_sign_in(&sign_in.clone().into_decoy(decoy.clone()), None),
+        }
+        Ok(Asked::Yes)
     }
 
     async fn extend_session(

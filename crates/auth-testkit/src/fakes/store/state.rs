@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use auth_domain::{
     AddressKey, CodeId, CodePurpose, CodeState, Email, EmailAddress, EmailId, Event, Failures, KeyPairId, LivingCode,
-    MailClass, MailId, Network, NewCode, NewKeyPair, NewSession, QueuedMail, SealedMail, SessionId, ThrottleKey,
-    Timestamp, User, UserId, rules,
+    MailClass, MailId, Network, NewCode, NewKeyPair, NewSession, PendingSignIn, QueuedMail, SealedMail, SessionId,
+    SessionOwner, ThrottleKey, Timestamp, User, UserId, rules,
 };
 
 #[derive(Debug, Default)]
@@ -117,6 +117,13 @@ impl CodeRow {
     }
 }
 
+impl EmailRow {
+    /// Where a sign-in to it leads.
+    pub(super) fn leads_to(&self) -> SessionOwner {
+        SessionOwner { user_id: self.user_id, email_id: self.id }
+    }
+}
+
 impl State {
     /// The sign-in codes alive for `address`.
     pub(super) fn living_codes(&self, address: &AddressKey, now: Timestamp) -> Vec<LivingCode> {
@@ -126,6 +133,12 @@ impl State {
             .filter(|code| code.state().is_living_at(now))
             .map(|code| LivingCode { id: code.new.id, network: code.new.network, created_at: code.new.created_at })
             .collect()
+    }
+
+    /// The address on record that a code is for.
+    pub(super) fn on_record(&self, code: CodeId) -> Option<&EmailAddress> {
+        let email = self.codes.iter().find(|row| row.new.id == code)?.email_id?;
+        self.emails.iter().find(|row| row.id == email).map(|row| &row.address)
     }
 
     pub(super) fn code_is_living(&self, id: CodeId, now: Timestamp) -> bool {
@@ -157,6 +170,20 @@ impl State {
                 preferred: row.preferred,
             })
             .collect()
+    }
+
+    /// Whom an address leads to: its owner, or else a registration that has not ended.
+    pub(super) fn whose(&self, address: &AddressKey, now: Timestamp) -> Option<&EmailRow> {
+        let registration_lives = !self.living_codes(address, now).is_empty();
+        let leads_somewhere = |email: &&EmailRow| {
+            email.address.key() == *address
+                && match self.standing(email.user_id) {
+                    Some(Standing::Account) => email.verified || email.vouched,
+                    Some(Standing::Registration) => registration_lives,
+                    Some(Standing::Decoy) | None => false,
+                }
+        };
+        self.emails.iter().filter(leads_somewhere).max_by_key(|email| email.verified || email.vouched)
     }
 
     /// Whether somebody has the address for good: an account other than `but`.
@@ -201,7 +228,7 @@ impl State {
         }
     }
 
-    pub(super) fn store_sign_in(&mut self, sign_in: &auth_domain::PendingSignIn) {
+    pub(super) fn store_sign_in(&mut self, sign_in: &PendingSignIn, owner: Option<SessionOwner>) {
         let code = &sign_in.code;
         let living = self.living_codes(&code.address, code.created_at);
         let superseded = rules::superseded(&living, code.network);
@@ -210,13 +237,12 @@ impl State {
         }
         self.sessions.push(SessionRow {
             new: sign_in.session.clone(),
-            user_id: sign_in.session.owner.map(|owner| owner.user_id),
+            user_id: owner.map(|owner| owner.user_id),
             verified_at: None,
             expires_at: sign_in.session.expires_at,
             last_used_at: None,
         });
-        let email_id = sign_in.session.owner.map(|owner| owner.email_id);
-        self.store_code(code, Opens::Session(sign_in.session.id), email_id);
+        self.store_code(code, Opens::Session(sign_in.session.id), owner.map(|owner| owner.email_id));
         self.store_mail(&sign_in.mail);
     }
 

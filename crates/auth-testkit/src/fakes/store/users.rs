@@ -19,18 +19,8 @@ impl Users for InMemoryStore {
 
     async fn find_address(&self, address: &AddressKey, now: Timestamp) -> Result<Option<KnownAddress>, StoreError> {
         let state = self.transaction()?;
-        let registration_lives = !state.living_codes(address, now).is_empty();
-        let leads_somewhere = |email: &&EmailRow| {
-            email.address.key() == *address
-                && match state.standing(email.user_id) {
-                    Some(Standing::Account) => email.verified || email.vouched,
-                    Some(Standing::Registration) => registration_lives,
-                    Some(Standing::Decoy) | None => false,
-                }
-        };
-        let known = state.emails.iter().filter(leads_somewhere).max_by_key(|email| email.verified || email.vouched);
-        Ok(known.map(|email| KnownAddress {
-            owner: SessionOwner { user_id: email.user_id, email_id: email.id },
+        Ok(state.whose(address, now).map(|email| KnownAddress {
+            owner: email.leads_to(),
             address: email.address.clone(),
             verified: email.verified,
             vouched: email.vouched,
@@ -63,7 +53,8 @@ impl Users for InMemoryStore {
         }
         state.charge(charges);
         store_user(&mut state, registration, now);
-        state.store_sign_in(&registration.sign_in);
+        let owner = SessionOwner { user_id: registration.user_id, email_id: registration.email_id };
+        state.store_sign_in(&registration.sign_in, Some(owner));
         Ok(Registered::Yes)
     }
 }
