@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use auth_domain::{Asked, Sessions, StoreError, TokenDigest};
+use auth_domain::{Sessions, SignInStored, StoreError, TokenDigest};
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_testkit::{
     postgres::{Cluster, execute},
@@ -124,7 +124,7 @@ async fn check(store: Arc<PostgresStore>, random: u64) -> Result<(), StoreError>
 async fn open(store: Arc<PostgresStore>, random: u64) -> Result<(), StoreError> {
     let n = random % USERS + 1;
     let pending = sign_in(&format!("user{n}@example.org"), 2, at(0));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await?, Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await?, SignInStored::Yes);
     Ok(())
 }
 

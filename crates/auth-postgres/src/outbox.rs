@@ -106,7 +106,7 @@ pub(crate) async fn insert(conn: &mut AsyncPgConnection, mail: &QueuedMail) -> R
     Ok(())
 }
 
-/// A mail as `claim_mails` returns it.
+/// A mail as `claim_due_mails` returns it.
 #[derive(Queryable)]
 struct MailRow {
     id: Uuid,
@@ -142,15 +142,16 @@ fn claimed_mail(mail: MailRow) -> Result<ClaimedMail, StoreError> {
         created_at: moment(mail.created_at),
         attempt: count("outbox", mail.id, mail.attempt)?,
         code_is_living: mail.code_is_living,
-        on_record: mail
-            .on_record
-            .map(|address| EmailAddress::from_stored(&address))
-            .transpose()
-            .map_err(|error| corrupt("outbox", mail.id, error))?,
+        on_record: mail.on_record.and_then(|address| {
+            // Only a sign-in's mail misses it.
+            let damaged =
+                |error: &_| error!(mail.id = %mail.id, %error, "the address that a mail's code is for is damaged");
+            EmailAddress::from_stored(&address).inspect_err(damaged).ok()
+        }),
     })
 }
 
-/// A call of `claim_mails`.
+/// A call of `claim_due_mails`.
 struct Claim {
     classes: Vec<&'static str>,
     at: PgTimestamp,
@@ -171,7 +172,7 @@ impl Query for Claim {
 
 impl QueryFragment<Pg> for Claim {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT * FROM claim_mails(");
+        out.push_sql("SELECT * FROM claim_due_mails(");
         bind_all!(
             out,
             Array<Text>: &self.classes,

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, Asked, CodeHash, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session,
-    SessionId, Sessions, StoreError, Timestamp, TokenDigest, UserId, Verified,
+    Applied, CodeHash, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId,
+    Sessions, SignInStored, StoreError, Timestamp, TokenDigest, UserId, Verified,
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, PgExpressionMethods,
@@ -36,9 +36,12 @@ impl Sessions for PostgresStore {
         self.read((user, now), |conn, (user, now)| Box::pin(list_sessions(conn, *user, *now))).await
     }
 
-    async fn open_session(&self, sign_in: &PendingSignIn, decoy: &CodeHash) -> Result<Asked, StoreError> {
-        let input = (sign_in.clone(), decoy.clone());
-        self.write_at_once(input, |conn, (sign_in, decoy)| Box::pin(sign_ins::open_session(conn, sign_in, decoy))).await
+    async fn open_session(&self, sign_in: &PendingSignIn, decoy_hash: &CodeHash) -> Result<SignInStored, StoreError> {
+        let input = (sign_in.clone(), decoy_hash.clone());
+        self.write_at_once(input, |conn, (sign_in, decoy_hash)| {
+            Box::pin(sign_ins::open_session(conn, sign_in, decoy_hash))
+        })
+        .await
     }
 
     async fn extend_session(

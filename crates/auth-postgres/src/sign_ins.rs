@@ -1,6 +1,6 @@
 //! Sign-ins: sessions that wait for their code. They are stored by functions of the database's, in one round trip.
 
-use auth_domain::{Asked, CodeHash, CodeId, CodeState, PendingSignIn, SessionOwner, rules::Asking};
+use auth_domain::{CodeHash, CodeId, CodeState, PendingSignIn, SessionOwner, SignInStored, rules::Asking};
 use diesel::{
     QueryResult,
     data_types::PgTimestamp,
@@ -28,19 +28,19 @@ const LIVING_PER_ADDRESS: i32 = CodeState::LIVING_PER_ADDRESS as i32;
 pub(crate) async fn open_session(
     conn: &mut AsyncPgConnection,
     sign_in: &PendingSignIn,
-    decoy: &CodeHash,
-) -> Result<Asked, Failure> {
+    decoy_hash: &CodeHash,
+) -> Result<SignInStored, Failure> {
     let Some(restraint) = &sign_in.restraint else {
         // What it returns is void: there is nothing to read.
-        let open = Call { decoy: Some(decoy), ..Call::of("SELECT open_session(", sign_in) };
+        let open = Call { decoy_hash: Some(decoy_hash), ..Call::of("SELECT open_session(", sign_in) };
         open.execute(conn).await?;
-        return Ok(Asked::Yes);
+        return Ok(SignInStored::Yes);
     };
     let measure = Measure::of_request(restraint, Asking::SignIn, &sign_in.code);
     let open = Call::of("SELECT refused_by, until, owner, was_told FROM open_limited_session(", sign_in);
-    let open = Call { decoy: Some(decoy), measure: Some(&measure), ..open };
+    let open = Call { decoy_hash: Some(decoy_hash), measure: Some(&measure), ..open };
     let row: RefusalRow = open.get_result(conn).await?;
-    Ok(limits::refusal_of(row)?.map_or(Asked::Yes, Asked::Throttled))
+    Ok(limits::refusal_of(row)?.map_or(SignInStored::Yes, SignInStored::Throttled))
 }
 
 /// Stores session, code and mail of somebody who registers, ends the codes that the new one supersedes, and charges for it, last
@@ -63,7 +63,7 @@ struct Call<'a> {
     /// Up to its arguments, of which it takes the decoy's hash and the restraint only if there are any.
     function: &'static str,
     sign_in: &'a PendingSignIn,
-    decoy: Option<&'a CodeHash>,
+    decoy_hash: Option<&'a CodeHash>,
     measure: Option<&'a Measure>,
     session: Uuid,
     /// Whom it leads to, as these two, if that is known.
@@ -90,7 +90,7 @@ impl<'a> Call<'a> {
         Self {
             function,
             sign_in,
-            decoy: None,
+            decoy_hash: None,
             measure: None,
             session: session.id.uuid(),
             user: None,
@@ -156,8 +156,8 @@ impl QueryFragment<Pg> for Call<'_> {
             Timestamptz: &self.mail_created_at,
         );
         out.push_sql(")::pending_sign_in, ");
-        if let Some(decoy) = self.decoy {
-            out.push_bind_param::<Binary, _>(decoy.as_bytes().as_slice())?;
+        if let Some(decoy_hash) = self.decoy_hash {
+            out.push_bind_param::<Binary, _>(decoy_hash.as_bytes().as_slice())?;
             out.push_sql(", ");
         }
         bind_all!(out, Integer: &TRIES, Integer: &LIVING_PER_ADDRESS);

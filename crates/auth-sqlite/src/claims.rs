@@ -1,6 +1,6 @@
 //! Whom an address leads to.
 
-use auth_domain::{AddressKey, Standing};
+use auth_domain::{AddressKey, Standing, rules::is_led_to};
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection, sqlite::Sqlite};
 
 use crate::{
@@ -16,9 +16,8 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Whether a sign-in leads there: to who owns the address, or to a registration for it if those `live`.
-    pub(crate) fn is_where_it_leads(&self, registrations_live: bool) -> bool {
-        self.email.verified || self.email.vouched || (self.standing == Standing::Pending && registrations_live)
+    pub(crate) fn is_led_to(&self, registrations_live: bool) -> bool {
+        is_led_to(self.email.verified || self.email.vouched, self.standing, registrations_live)
     }
 }
 

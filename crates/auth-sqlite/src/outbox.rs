@@ -181,10 +181,12 @@ fn claim(
             Some(code) => code.state()?.is_living_at(now),
             None => false,
         },
-        on_record: on_record
-            .map(EmailAddress::from_stored)
-            .transpose()
-            .map_err(|error| corrupt("outbox", printed(row), error))?,
+        on_record: on_record.and_then(|address| {
+            // Only a sign-in's mail misses it.
+            let damaged =
+                |error: &_| error!(mail.id = printed(row), %error, "the address that a mail's code is for is damaged");
+            EmailAddress::from_stored(address).inspect_err(damaged).ok()
+        }),
     })
 }
 

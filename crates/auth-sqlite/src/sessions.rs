@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, Asked, CodeHash, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session,
-    SessionId, Sessions, StoreError, Timestamp, TokenDigest, UserId, Verified,
+    Applied, CodeHash, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId,
+    Sessions, SignInStored, StoreError, Timestamp, TokenDigest, UserId, Verified,
 };
 use diesel::{
     BoolExpressionMethods, Connection, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
@@ -42,9 +42,9 @@ impl Sessions for SqliteStore {
         self.read(move |conn| conn.transaction(|conn| page_sessions(conn, user, now, page))).await
     }
 
-    async fn open_session(&self, sign_in: &PendingSignIn, decoy: &CodeHash) -> Result<Asked, StoreError> {
-        let (sign_in, decoy) = (sign_in.clone(), decoy.clone());
-        self.write(move |conn| signing_in::open_session(conn, sign_in, decoy)).await
+    async fn open_session(&self, sign_in: &PendingSignIn, decoy_hash: &CodeHash) -> Result<SignInStored, StoreError> {
+        let (sign_in, decoy_hash) = (sign_in.clone(), decoy_hash.clone());
+        self.write(move |conn| signing_in::open_session(conn, sign_in, decoy_hash)).await
     }
 
     async fn extend_session(

@@ -1,8 +1,8 @@
 //! How sessions come to be: waiting for their code, or live at once.
 
 use auth_domain::{
-    Applied, Asked, CodeHash, Event, NewSession, PendingSignIn, SessionId, SessionOwner, Standing, Timestamp, UserId,
-    Verified, rules::Asking,
+    Applied, CodeHash, Event, NewSession, PendingSignIn, SessionId, SessionOwner, SignInStored, Standing, Timestamp,
+    UserId, Verified, rules::Asking,
 };
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, SqliteConnection};
 
@@ -22,18 +22,18 @@ use crate::{
 pub(crate) fn open_session(
     conn: &mut SqliteConnection,
     sign_in: PendingSignIn,
-    decoy: CodeHash,
-) -> Result<Asked, Failure> {
+    decoy_hash: CodeHash,
+) -> Result<SignInStored, Failure> {
     let charges = match throttles::judge(conn, sign_in.restraint.as_ref(), Asking::SignIn, &sign_in.code)? {
         Ok(charges) => charges,
-        Err(refusal) => return Ok(Asked::Throttled(refusal)),
+        Err(refusal) => return Ok(SignInStored::Throttled(refusal)),
     };
     // The same statements, whoever has the address: what they cost tells nothing. They come to different things alone.
     let (address, now) = (&sign_in.code.address, sign_in.code.created_at);
     let mut claims = claims(conn, address)?;
     let living = codes::living(conn, address, now)?;
     let registrations_live = !living.is_empty();
-    let owner = match claims.iter().find(|claim| claim.is_where_it_leads(registrations_live)) {
+    let owner = match claims.iter().find(|claim| claim.is_led_to(registrations_live)) {
         Some(claim) => Some(claim.email.owner()?),
         None => None,
     };
@@ -44,9 +44,9 @@ pub(crate) fn open_session(
     }
     charges.settle(conn)?;
     codes::end_superseded(conn, &sign_in.code, &living)?;
-    let sign_in = if owner.is_some() { sign_in } else { sign_in.into_decoy(decoy) };
+    let sign_in = if owner.is_some() { sign_in } else { sign_in.into_decoy(decoy_hash) };
     insert_sign_in(conn, &sign_in, owner)?;
-    Ok(Asked::Yes)
+    Ok(SignInStored::Yes)
 }
 
 /// Stores session, code and mail of somebody who registers, and ends the codes that the new one supersedes.

@@ -58,7 +58,7 @@ fn find_address(
     let claims = claims(conn, address)?;
     // Asked of every address, although it only matters for a registration: what it costs tells nothing.
     let registrations_live = codes::any_living(conn, address, now)?;
-    let known = claims.into_iter().find(|claim| claim.is_where_it_leads(registrations_live));
+    let known = claims.into_iter().find(|claim| claim.is_led_to(registrations_live));
     Ok(known.map(|claim| claim.email.into_known()).transpose()?)
 }
 

@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Account, AccountFilter, Accounts, AddressKey, Applied, Asked, Audit, Backlog, Changed, ClaimedMail, CodeGuess,
-    CodeHash, Codes, Created, CredentialId, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, Event,
-    EventId, Hanging, KeyId, KeyPair, KeyPairId, KeyPairs, KnownAddress, LiveKeyPair, LiveSession, Lockout, Lockouts,
-    Mail, MailError, MailId, Mailer, NewAccount, NewKeyPair, NewSession, Outbox, Page, Paged, PendingKeyPair,
-    PendingSignIn, Purge, Redeemed, Registered, Registration, Requested, Session, SessionId, Sessions, Settlement,
+    Account, AccountFilter, Accounts, AddressKey, Applied, Audit, Backlog, Changed, ClaimedMail, CodeGuess, CodeHash,
+    Codes, Created, CredentialId, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, Event, EventId,
+    Hanging, KeyId, KeyPair, KeyPairId, KeyPairs, KnownAddress, LiveKeyPair, LiveSession, Lockout, Lockouts, Mail,
+    MailError, MailId, Mailer, NewAccount, NewKeyPair, NewSession, Outbox, Page, Paged, PendingKeyPair, PendingSignIn,
+    Purge, Redeemed, Registered, Registration, Requested, Session, SessionId, Sessions, Settlement, SignInStored,
     StoreError, Timestamp, TokenDigest, ToldLockout, Unlocked, Upkeep, User, UserChange, UserId, Users, Verified,
     Vouched, VouchedEmail,
 };
@@ -34,7 +34,7 @@ mockall::mock! {
     impl Sessions for Store {
         async fn find_session(&self, digest: &TokenDigest) -> Result<Option<LiveSession>, StoreError>;
         async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
-        async fn open_session(&self, sign_in: &PendingSignIn, decoy: &CodeHash) -> Result<Asked, StoreError>;
+        async fn open_session(&self, sign_in: &PendingSignIn, decoy_hash: &CodeHash) -> Result<SignInStored, StoreError>;
         async fn extend_session(&self, id: SessionId, expires_at: Timestamp, now: Timestamp) -> Result<Applied, StoreError>;
         async fn page_sessions(&self, user: Option<UserId>, now: Timestamp, page: Page) -> Result<Paged<Session>, StoreError>;
         async fn open_live_session(&self, user: UserId, session: &NewSession, event: &Event) -> Result<Applied, StoreError>;

@@ -1,6 +1,6 @@
 -- Mails that are owed without recipient are given up by whoever claims them after this: who asked for a code asks again.
 
-DROP FUNCTION claim_mails(text[], timestamptz, timestamptz, timestamptz, integer, integer);
+DROP FUNCTION claim_due_mails(text[], timestamptz, timestamptz, timestamptz, integer, integer);
 DROP FUNCTION open_limited_session(pending_sign_in, bytea, integer, integer, restraint);
 DROP FUNCTION open_session(pending_sign_in, bytea, integer, integer);
 

@@ -5,27 +5,30 @@
 DROP FUNCTION open_limited_session(pending_sign_in, integer, integer, restraint);
 DROP FUNCTION open_session(pending_sign_in, integer, integer);
 
--- Opens a session that waits for its code, for whoever has the address. If nobody does, it is a decoy, whose code hashes to
--- `decoy`.
-CREATE FUNCTION open_session(sign_in pending_sign_in, decoy bytea, tries integer, living_per_address integer) RETURNS void
+-- Opens a session that waits for its code, for whoever has the address: which user and which address of theirs, is written into
+-- `sign_in` here. If nobody has it, it is a decoy, whose code hashes to `decoy_hash`.
+CREATE FUNCTION open_session(
+    sign_in pending_sign_in, decoy_hash bytea, tries integer, living_per_address integer
+) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     registrations uuid[];
+    -- User and address, of the first of which it leads to.
+    led_to uuid[];
 BEGIN
     PERFORM lock_address(sign_in.address_key);
 
     -- Its owner comes first, of whom there is one at most. Two registrations replace each other, so the newest is the one. An
     -- account that is deleted after this is found out by a foreign key.
-    SELECT array_agg(user_id) FILTER (WHERE registration IS NOT NULL),
-        (array_agg(user_id) FILTER (WHERE is_owned OR registration = 'pending'))[1],
-        (array_agg(email_id) FILTER (WHERE is_owned OR registration = 'pending'))[1]
-    INTO registrations, sign_in.user_id, sign_in.email_id
-    FROM (
-        SELECT users.id AS user_id, emails.id AS email_id, users.registration, emails.verified OR emails.vouched AS is_owned
-        FROM emails JOIN users ON users.id = emails.user_id
-        WHERE emails.address_key = sign_in.address_key
-        ORDER BY is_owned DESC, emails.created_at DESC, emails.id DESC
-    ) AS claims;
+    SELECT array_agg(users.id) FILTER (WHERE users.registration IS NOT NULL),
+        array_agg(
+            ARRAY[users.id, emails.id] ORDER BY emails.verified OR emails.vouched DESC, emails.created_at DESC, emails.id DESC
+        ) FILTER (WHERE emails.verified OR emails.vouched OR users.registration = 'pending')
+    INTO registrations, led_to
+    FROM emails JOIN users ON users.id = emails.user_id
+    WHERE emails.address_key = sign_in.address_key;
+    sign_in.user_id := led_to[1][1];
+    sign_in.email_id := led_to[1][2];
 
     IF any_living(sign_in.address_key, tries, sign_in.code_created_at) THEN
         PERFORM supersede_codes(sign_in, tries, living_per_address);
@@ -39,7 +42,7 @@ BEGIN
         END IF;
     END IF;
     IF sign_in.user_id IS NULL THEN
-        sign_in.hash := decoy;
+        sign_in.hash := decoy_hash;
         sign_in.class := 'decoy';
     END IF;
     PERFORM insert_sign_in(sign_in);
@@ -48,7 +51,7 @@ $$;
 
 -- Opens a session within limits. When they hold it back, `refused_by` is not NULL, and nothing is stored.
 CREATE FUNCTION open_limited_session(
-    sign_in pending_sign_in, decoy bytea, tries integer, living_per_address integer, asked restraint,
+    sign_in pending_sign_in, decoy_hash bytea, tries integer, living_per_address integer, asked restraint,
     OUT refused_by text, OUT until timestamptz, OUT owner uuid, OUT was_told boolean
 )
 LANGUAGE plpgsql AS $$
@@ -58,7 +61,7 @@ BEGIN
     SELECT refusal.refused_by, refusal.until, refusal.owner, refusal.was_told, refusal.counted_as
     INTO refused_by, until, owner, was_told, counted_as FROM refuse(asked) AS refusal;
     IF refused_by IS NULL THEN
-        PERFORM open_session(sign_in, decoy, tries, living_per_address);
+        PERFORM open_session(sign_in, decoy_hash, tries, living_per_address);
         PERFORM charge(asked, counted_as);
     END IF;
 END
@@ -66,10 +69,13 @@ $$;
 
 DROP FUNCTION claim_mails(text[], timestamptz, timestamptz, timestamptz, integer, integer);
 
+-- Under another name than before: a process of the version before would not know where some of these mails go, and give them up.
+-- It fails now, and they wait.
+--
 -- Claims up to `room` mails that are due, class by class in the order given, each for one attempt. What another worker holds is
 -- passed over, not waited for. What is not due before `put_off_at_most` was put off under a clock that has been set back since,
 -- and is due now. When nothing is due, nothing is written. `on_record` is the address that the mail's code is for.
-CREATE FUNCTION claim_mails(
+CREATE FUNCTION claim_due_mails(
     classes text[], at timestamptz, put_off_at_most timestamptz, lease_until timestamptz, room integer, tries integer
 )
 RETURNS TABLE (

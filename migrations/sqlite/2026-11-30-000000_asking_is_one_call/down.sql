@@ -1,2 +1,2 @@
--- PostgreSQL's alone: a fact in an embedded database takes no round trips.
+-- Mails that are owed without recipient are given up by whoever claims them after this: who asked for a code asks again.
 SELECT 1;

@@ -122,7 +122,8 @@ impl SealedMail {
 }
 
 impl Mail {
-    /// The mail that was sealed, or `None` when its key is gone or it is not what we sealed.
+    /// The mail that was sealed, or `None` when its key is gone, it is not what we sealed, or it goes to an address on record and
+    /// there is none.
     pub(crate) fn open(claimed: &ClaimedMail, keys: &ServerKeys) -> Option<Self> {
         let plain = open(&claimed.sealed, claimed.id, keys)?;
         let mut fields = std::str::from_utf8(&plain).ok()?.split('\n');
@@ -136,5 +137,38 @@ impl Mail {
 impl fmt::Debug for SealedMail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SealedMail").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{Notice, system::SystemEntropy};
+
+    #[test]
+    fn a_mail_goes_to_its_own_recipient_or_else_to_the_address_on_record() {
+        let keys = ServerKeys::new([[1; 32]]).unwrap();
+        let (id, content) = (MailId::from(Uuid::from_u128(1)), MailContent::Notice(Notice::AddressAdded));
+        let [own, on_record] = ["own@example.org", "record@example.org"].map(|text| EmailAddress::parse(text).unwrap());
+        for (sealed_for, on_record, expected) in [
+            (Some(&own), None, Some(&own)),
+            (Some(&own), Some(&on_record), Some(&own)),
+            (None, Some(&on_record), Some(&on_record)),
+            (None, None, None),
+        ] {
+            let language = Language::default();
+            let claimed = ClaimedMail {
+                id,
+                class: MailClass::Code,
+                sealed: SealedMail::seal(id, sealed_for, &language, &content, &keys, &SystemEntropy).unwrap(),
+                created_at: Timestamp::from_unix_millis(0),
+                attempt: 1,
+                code_is_living: true,
+                on_record: on_record.cloned(),
+            };
+            assert_eq!(Mail::open(&claimed, &keys).map(|mail| mail.to).as_ref(), expected);
+        }
     }
 }

@@ -13,7 +13,7 @@ pub use entropy::{Entropy, EntropyError};
 pub use mailer::{MailError, Mailer};
 pub use revocations::{NoMemory, Revocations};
 pub use store::{
-    Accounts, Applied, Asked, Audit, Backlog, Changed, Codes, Created, Duplicate, Emails, KeyPairs, Lockouts, Opened,
-    Outbox, Purge, Redeemed, Registered, Requested, Sessions, Store, StoreError, Unlocked, Upkeep, Users, Verified,
-    Vouched,
+    Accounts, Applied, Audit, Backlog, Changed, Codes, Created, Duplicate, Emails, KeyPairs, Lockouts, Opened, Outbox,
+    Purge, Redeemed, Registered, Requested, Sessions, SignInStored, Store, StoreError, Unlocked, Upkeep, Users,
+    Verified, Vouched,
 };

@@ -1,4 +1,4 @@
-use crate::{AddressKey, AuthError, Email, EmailId};
+use crate::{AddressKey, AuthError, Email, EmailId, Standing};
 
 /// How many addresses of one account can wait for their verification.
 pub const UNVERIFIED_AT_MOST: usize = 10;
@@ -10,6 +10,14 @@ pub enum Addition {
     New,
     /// It stands there already, unverified: it gets a new code.
     Again(EmailId),
+}
+
+/// Whether a sign-in with an address can lead to somebody for whom it is stored: to who owns it, or to who registers with it and
+/// can still do so. Registrations `live` as long as a code for their address.
+///
+/// If there are several, an owner goes before a registration, and the newest registration before others.
+pub fn is_led_to(is_owned: bool, standing: Standing, registrations_live: bool) -> bool {
+    is_owned || (standing == Standing::Pending && registrations_live)
 }
 
 /// Judges whether `address` can be added to an account that has `own` addresses.
@@ -102,5 +110,21 @@ mod tests {
         assert_eq!(judge_removal(&own, id(4)), Err(AuthError::NotFound));
         let last = [email(1, false, true), email(2, true, false)];
         assert_eq!(judge_removal(&last, id(2)), Err(AuthError::AddressNeeded));
+    }
+
+    #[test]
+    fn whom_a_sign_in_leads_to_is_judged_by_the_table() {
+        for (is_owned, standing, registrations_live, expected) in [
+            (true, Standing::Account, false, true),
+            (true, Standing::Account, true, true),
+            (false, Standing::Account, true, false),
+            (false, Standing::Pending, true, true),
+            (false, Standing::Pending, false, false),
+            (false, Standing::Decoy, true, false),
+            (false, Standing::Decoy, false, false),
+        ] {
+            let judged = is_led_to(is_owned, standing, registrations_live);
+            assert_eq!(judged, expected, "{is_owned} {standing:?} {registrations_live}");
+        }
     }
 }

@@ -23,7 +23,7 @@ pub use audit::{
 };
 pub use codes::{Judgement, judge, superseded};
 pub use delivery::{GIVE_UP_NOTICES_AFTER, LEASE, PUT_OFF_AT_MOST, is_worth_sending, wait_before_retry};
-pub use emails::{Addition, UNVERIFIED_AT_MOST, judge_addition, judge_preference, judge_removal};
+pub use emails::{Addition, UNVERIFIED_AT_MOST, is_led_to, judge_addition, judge_preference, judge_removal};
 pub use guessing::{
     DAY, Guessing, REMEMBERED_FOR, WITHOUT_WAIT, after_failure, after_success, failures_are_over, is_to_be_told,
     judge_guessing, refused_guess_is_to_be_told,

@@ -75,7 +75,7 @@ impl Courier {
             return (Settlement::Delivered, String::new());
         }
         let Some(mail) = Mail::open(claimed, &self.keys) else {
-            error!(mail.id = %claimed.id, key.id = %claimed.sealed.key_id, "mail cannot be unsealed: its server key was removed, or its row is damaged");
+            error!(mail.id = %claimed.id, key.id = %claimed.sealed.key_id, "mail cannot be unsealed: its server key was removed, or its row or that of its address is damaged");
             return (Settlement::Abandoned, "cannot be unsealed".to_owned());
         };
         match self.mailer.deliver(&mail).instrument(debug_span!("hand_over")).await {

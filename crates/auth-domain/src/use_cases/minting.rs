@@ -73,7 +73,7 @@ impl Auth {
         let expires_at = now.plus(lifetimes.lifetime);
         let purpose = CodePurpose::SignIn;
         let (digits, code) = self.mint_code(CodeRequest { purpose, address, client, now, ends_with: expires_at })?;
-        let decoy = CodeHash::unreachable(self.entropy())?;
+        let decoy_hash = CodeHash::unreachable(self.entropy())?;
         let (to, class, content) = match addressee {
             Addressee::WhoeverHasIt => (None, MailClass::Code, MailContent::Code(CodeMail::SignIn, digits)),
             Addressee::Newcomer => (Some(address), MailClass::Code, MailContent::Code(CodeMail::SignUp, digits)),
@@ -102,7 +102,7 @@ impl Auth {
             client: client.clone(),
         };
         let restraint = self.restraint(&Actor::stranger(client), now)?;
-        Ok((opened, PendingSignIn { session, code, mail, restraint }, decoy))
+        Ok((opened, PendingSignIn { session, code, mail, restraint }, decoy_hash))
     }
 
     /// Makes a code, and what is stored of it.

@@ -5,7 +5,7 @@ use super::{
     limits::refused,
     minting::{Addressee, SignInRequest},
 };
-use crate::{Asked, AuthError, Client, CodeId, CodePurpose, EmailAddress, Language};
+use crate::{AuthError, Client, CodeId, CodePurpose, EmailAddress, Language, SignInStored};
 
 impl Auth {
     /// Opens a session that waits for the code, which is mailed to `email` in `language`.
@@ -29,14 +29,14 @@ impl Auth {
         // The code goes to the address on record, not to the one typed: the two only share a key.
         let (address, addressee) = (email, Addressee::WhoeverHasIt);
         let request = SignInRequest { address, addressee, kind, lifetimes, client, language, now };
-        let (opened, sign_in, decoy) = self.mint_sign_in(request)?;
-        match self.ports.store.open_session(&sign_in, &decoy).await? {
-            Asked::Yes => {
+        let (opened, sign_in, decoy_hash) = self.mint_sign_in(request)?;
+        match self.ports.store.open_session(&sign_in, &decoy_hash).await? {
+            SignInStored::Yes => {
                 self.ports.bell.ring();
                 info!(session.id = %opened.session_id, "sign-in stored");
                 Ok(opened)
             }
-            Asked::Throttled(refusal) => Err(refused(sign_in.restraint.as_ref(), refusal, now)),
+            SignInStored::Throttled(refusal) => Err(refused(sign_in.restraint.as_ref(), refusal, now)),
         }
     }
 

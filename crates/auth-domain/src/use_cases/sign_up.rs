@@ -87,9 +87,9 @@ impl Auth {
         let addressee = registered.as_ref().map_or(Addressee::Newcomer, |known| Addressee::Owner(&known.address));
         let (address, is_decoy) = (&sign_up.email, registered.is_some());
         let request = SignInRequest { address, addressee, kind, lifetimes, client, language, now };
-        let (opened, mut sign_in, decoy) = self.mint_sign_in(request)?;
+        let (opened, mut sign_in, decoy_hash) = self.mint_sign_in(request)?;
         if is_decoy {
-            sign_in.code.hash = decoy;
+            sign_in.code.hash = decoy_hash;
         }
         let registration = Registration {
             user_id: UserId::mint(now, self.entropy())?,

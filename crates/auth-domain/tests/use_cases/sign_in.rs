@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use auth_domain::{
-    Alias, Asked, AuthError, CodeState, EmailAddress, FullName, InvalidInput, Language, Lifetimes, Policy, Registered,
-    SessionKind, SessionKinds, SignUp,
+    Alias, AuthError, CodeState, EmailAddress, FullName, InvalidInput, Language, Lifetimes, Policy, Registered,
+    SessionKind, SessionKinds, SignInStored, SignUp,
 };
 use auth_testkit::{MockStore, World};
 
@@ -141,7 +141,7 @@ async fn asking_for_a_code_is_one_call_of_the_store_whoever_has_the_address() {
     // Whatever else it is asked, it panics.
     store.expect_open_session().once().returning(|sign_in, decoy| {
         assert_ne!(sign_in.code.hash, *decoy);
-        Ok(Asked::Yes)
+        Ok(SignInStored::Yes)
     });
     let world = World::new();
     let ports = auth_domain::Ports { store: std::sync::Arc::new(store), ..world.ports() };

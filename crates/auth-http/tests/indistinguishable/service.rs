@@ -9,7 +9,7 @@ use std::{
 use actix_web::{HttpResponse, HttpServer, dev::ServerHandle, web};
 use auth_cache::{CachedChecks, Hearing, Memory};
 use auth_domain::{
-    Asked, Auth, Client, EmailAddress, Language, Limits, NoBell, Policy, Ports, Store, system::SystemEntropy,
+    Auth, Client, EmailAddress, Language, Limits, NoBell, Policy, Ports, SignInStored, Store, system::SystemEntropy,
 };
 use auth_http::{
     Checked, ClientAddress, Metronome, RefusedChecks, RequestIds,
@@ -153,7 +153,7 @@ fn without_decoys(store: Arc<dyn Store>) -> MockStore {
         let (store, runtime) = &opens;
         let (address, now) = (&sign_in.code.address, sign_in.code.created_at);
         if waiting(|| runtime.block_on(store.find_address(address, now)))?.is_none() {
-            return Ok(Asked::Yes);
+            return Ok(SignInStored::Yes);
         }
         waiting(|| runtime.block_on(store.open_session(sign_in, decoy)))
     });

@@ -1,6 +1,6 @@
 use auth_domain::{
-    Accounts, Asked, Audit, Changed, Codes, Created, Duplicate, Emails, Event, EventKind, KeyPairs, Redeemed,
-    Requested, Sessions, Store, StoreError, UserChange, UserId,
+    Accounts, Audit, Changed, Codes, Created, Duplicate, Emails, Event, EventKind, KeyPairs, Redeemed, Requested,
+    Sessions, SignInStored, Store, StoreError, UserChange, UserId,
 };
 use auth_testkit::{
     postgres::execute,
@@ -46,7 +46,7 @@ async fn a_fact_whose_event_cannot_be_written_does_not_happen() {
     let added = email_addition(user, &seen, "second@example.org", at(1));
     assert_eq!(store.add_email(&added).await.unwrap(), Requested::Yes);
     let waiting = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
     assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth_domain::{Asked, Changed, KeyPairs, Registered, Requested, Sessions, StoreError, TokenDigest, Users};
+use auth_domain::{Changed, KeyPairs, Registered, Requested, Sessions, SignInStored, StoreError, TokenDigest, Users};
 use auth_testkit::{
     postgres::{Cluster, execute},
     samples::{address, at, decoy_hash, decoy_registration, key_pair, registration, sign_in},
@@ -25,7 +25,7 @@ async fn of_many_who_ask_at_once_each_gets_an_answer_of_their_own() {
     let (mut sessions, mut pairs) = (Vec::new(), Vec::new());
     for n in 0..40 {
         let pending = sign_in("ada@example.org", n, at(1));
-        assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
         sessions.push((pending.session.digest, pending.session.id));
         let pair = key_pair(owner(&ada), "ada@example.org", at(1));
         assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);

@@ -1,12 +1,15 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Accounts, Asked, CodeState, Codes, CredentialId, EventKind, MailId, Outbox, Redeemed, Registered, Sessions, Upkeep,
-    UserChange, Users,
+    Accounts, CodeState, Codes, CredentialId, EventKind, MailClass, MailId, Outbox, Redeemed, Registered, Sessions,
+    SignInStored, Upkeep, UserChange, Users,
 };
-use auth_testkit::samples::{at, decoy_hash, event, purge, registration, right_guess, sign_in, wrong_guess};
+use auth_testkit::{
+    postgres::execute,
+    samples::{at, decoy_hash, event, purge, registration, right_guess, sign_in, wrong_guess},
+};
 
-use crate::{account, delete_user, replicas};
+use crate::{account, administration::until_waiting, connect, database, delete_user, replicas};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_who_register_one_address_at_once_all_are_answered_and_one_remains() {
@@ -40,7 +43,7 @@ async fn guesses_at_one_code_share_one_budget_across_replicas() {
     account(&*replicas[0], "ada").await;
     for round in 0..5 {
         let pending = Arc::new(sign_in("ada@example.org", round, at(0)));
-        assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
         // Four wrong guesses and twenty right ones at once: right ones win once at most, and never after five failures.
         let tasks: Vec<_> = (0..24_usize)
             .map(|n| {
@@ -75,7 +78,7 @@ async fn sign_ins_for_one_address_at_once_leave_five_codes_alive() {
         })
         .collect();
     for task in tasks {
-        assert_eq!(task.await.unwrap(), Asked::Yes);
+        assert_eq!(task.await.unwrap(), SignInStored::Yes);
     }
     let claimed = replicas[0].claim_mails(at(2), at(30), 100).await.unwrap();
     // The registration's own code is used by now.
@@ -129,7 +132,7 @@ async fn workers_of_several_replicas_claim_each_mail_once() {
     let replicas = replicas().await;
     for n in 0..60 {
         let nobody = sign_in(&format!("nobody{n}@example.org"), 1, at(0));
-        assert_eq!(replicas[0].open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(replicas[0].open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     }
     let tasks: Vec<_> = (0..8_usize)
         .map(|n| {
@@ -161,7 +164,7 @@ async fn replicas_that_purge_at_once_share_the_work() {
     let replicas = replicas().await;
     for n in 0..40 {
         let nobody = sign_in(&format!("nobody{n}@example.org"), 1, at(0));
-        assert_eq!(replicas[0].open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(replicas[0].open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     }
     let after = at(2 * 24 * 60 * 60);
     let purging = replicas.clone().map(|store| {
@@ -181,4 +184,28 @@ async fn replicas_that_purge_at_once_share_the_work() {
     }
     assert!(gone >= 40, "{gone}");
     assert_eq!(replicas[0].purge(&purge(after, at(0), 10)).await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_of_whom_somebody_is_deleting_at_that_moment_is_a_decoy() {
+    for deletion in ["DELETE FROM users", "DELETE FROM emails"] {
+        let url = database().await;
+        let store = connect(&url, 2);
+        account(&*store, "ada").await;
+        let held = url.clone();
+        let deleting = tokio::spawn(async move {
+            execute(&held, &format!("BEGIN; {deletion}; SELECT pg_sleep(1); COMMIT")).await.unwrap();
+        });
+        until_waiting(&url, 1, "PgSleep").await;
+        // It still sees her, and waits for her row.
+        let pending = sign_in("ada@example.org", 2, at(1));
+        assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        deleting.await.unwrap();
+
+        let claimed = store.claim_mails(at(2), at(30), 10).await.unwrap();
+        let mail = claimed.iter().find(|mail| mail.id == pending.mail.id).unwrap();
+        assert!(mail.class == MailClass::Decoy && mail.on_record.is_none());
+        let redeemed = store.redeem_code(&right_guess(&pending.code, at(3))).await.unwrap();
+        assert_eq!(redeemed, Redeemed::Wrong { owner: None }, "{deletion}");
+    }
 }

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use auth_domain::{Asked, Changed, Codes, EventKind, Redeemed, Sessions, StoreError, Upkeep, Users};
+use auth_domain::{Changed, Codes, EventKind, Redeemed, Sessions, SignInStored, StoreError, Upkeep, Users};
 use auth_testkit::{
     postgres::{Cluster, execute},
     samples::{at, decoy_hash, event, right_guess, sign_in, wrong_guess},
@@ -54,7 +54,7 @@ async fn what_people_wait_for_when_they_sign_in_and_out_is_one_round_trip_each()
         for step in ["open", "guess wrong", "redeem", "close"] {
             let before = cluster.log().len();
             match step {
-                "open" => assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes),
+                "open" => assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes),
                 "guess wrong" => {
                     let redeemed = store.redeem_code(&wrong_guess(&pending.code, at(round))).await.unwrap();
                     assert_eq!(redeemed, Redeemed::Wrong { owner: Some(ada.user_id) });
@@ -85,7 +85,7 @@ async fn guesses_share_a_budget_whatever_isolation_the_server_has_as_its_default
     let store = connect(&url, 8);
     account(&*store, "ada").await;
     let pending = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let guesses: Vec<_> = (0..12).map(|_| wrong_guess(&pending.code, at(1))).collect();
     let judged = join_all(guesses.iter().map(|guess| store.redeem_code(guess))).await;
     let count = |wanted: fn(&Redeemed) -> bool| judged.iter().filter(|judged| wanted(judged.as_ref().unwrap())).count();

@@ -1,7 +1,7 @@
-use auth_domain::{Applied, Asked, Codes, Emails, Outbox, Requested, Sessions, StoreError, Users};
+use auth_domain::{Applied, Codes, Emails, Outbox, Registered, Requested, Sessions, SignInStored, StoreError, Users};
 use auth_testkit::{
     postgres::execute,
-    samples::{at, decoy_hash, email_addition, right_guess, sign_in},
+    samples::{at, decoy_hash, email_addition, registration, right_guess, sign_in},
 };
 
 use crate::{account, connect, database};
@@ -95,9 +95,20 @@ async fn a_damaged_mail_does_not_hold_up_the_others() {
     account(&*store, "ada").await;
     execute(&url, "UPDATE outbox SET key_id = 'no key'").await.unwrap();
     let sound = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&sound, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&sound, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let claimed = store.claim_mails(at(2), at(30), 10).await.unwrap();
     assert_eq!(claimed.iter().map(|mail| mail.id).collect::<Vec<_>>(), [sound.mail.id]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_address_holds_up_no_mail_that_has_a_recipient_of_its_own() {
+    let url = database().await;
+    let store = connect(&url, 2);
+    let ada = registration("ada", "ada@example.org", at(0));
+    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    execute(&url, "UPDATE emails SET address = 'no address'").await.unwrap();
+    let claimed = store.claim_mails(at(1), at(30), 10).await.unwrap().remove(0);
+    assert_eq!((claimed.id, claimed.on_record), (ada.sign_in.mail.id, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_domain::{
-    Asked, Codes, Emails, KeyPairs, Limit, Limits, PendingSignIn, Rate, Redeemed, Requested, Sessions, ThrottleKind,
+    Codes, Emails, KeyPairs, Limit, Limits, PendingSignIn, Rate, Redeemed, Requested, Sessions, SignInStored,
+    ThrottleKind,
 };
 use auth_postgres::PostgresStore;
 use auth_testkit::{
@@ -70,7 +71,7 @@ async fn guesses_at_several_codes_of_one_address_share_one_budget_across_replica
     let mut codes = Vec::new();
     for network in 2..7 {
         let pending = sign_in("ada@example.org", network, at(1));
-        assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
         codes.push(pending.code);
     }
     let few = Limits { failures_per_day: 4, ..limits() };
@@ -95,8 +96,8 @@ async fn as_many_requests_as_fit_are_let_through_across_replicas_and_the_others_
         async move { store.open_session(&asked, &decoy_hash()).await.unwrap() }
     })
     .await;
-    let through = outcomes.iter().filter(|outcome| **outcome == Asked::Yes).count();
-    let by = |limit| move |outcome: &&Asked| matches!(outcome, Asked::Throttled(refusal) if refusal.limit == limit);
+    let through = outcomes.iter().filter(|outcome| **outcome == SignInStored::Yes).count();
+    let by = |limit| move |outcome: &&SignInStored| matches!(outcome, SignInStored::Throttled(refusal) if refusal.limit == limit);
     let refused = outcomes.iter().filter(by(Limit::Throttle(ThrottleKind::Requests))).count();
     assert_eq!((through, refused), (7, 33));
     assert_rows(&url, "count(*) = 7 FROM sessions").await;
@@ -113,7 +114,7 @@ async fn as_many_mails_as_fit_go_to_an_address_across_replicas() {
         async move { store.open_session(&asked, &decoy_hash()).await.unwrap() }
     })
     .await;
-    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Asked::Yes).count(), 5);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == SignInStored::Yes).count(), 5);
     assert_rows(&url, "count(*) = 5 FROM outbox").await;
 }
 
@@ -138,7 +139,10 @@ async fn a_request_that_is_refused_waits_for_nobody() {
     let url = database().await;
     let store = connect(&url, 4);
     let none = Limits { requests_per_network: times(1), mails_per_address: times(1), ..limits() };
-    assert_eq!(store.open_session(&asked("nobody@example.org", none, 3), &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(
+        store.open_session(&asked("nobody@example.org", none, 3), &decoy_hash()).await.unwrap(),
+        SignInStored::Yes
+    );
     // Somebody holds everything that could be waited for.
     let holding = tokio::spawn({
         let url = url.clone();
@@ -150,7 +154,7 @@ async fn a_request_that_is_refused_waits_for_nobody() {
         let asked = asked("nobody@example.org", none, network);
         let refused =
             timeout(Duration::from_millis(500), store.open_session(&asked, &decoy_hash())).await.unwrap().unwrap();
-        assert!(matches!(refused, Asked::Throttled(refusal) if !refusal.told), "{refused:?}");
+        assert!(matches!(refused, SignInStored::Throttled(refusal) if !refusal.told), "{refused:?}");
     }
     let guess = limited(wrong_guess(&asked("nobody@example.org", none, 3).code, at(2)), none, 3);
     let refused = timeout(Duration::from_millis(500), store.redeem_code(&guess)).await.unwrap().unwrap();
@@ -164,7 +168,7 @@ async fn without_limits_nothing_is_remembered_but_the_network_of_a_sign_in() {
     let store = connect(&url, 2);
     let ada = account(&*store, "ada").await;
     let pending = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let _wrong = store.redeem_code(&wrong_guess(&pending.code, at(1))).await.unwrap();
     let _right = store.redeem_code(&right_guess(&pending.code, at(1))).await.unwrap();
     let seen = store.list_emails(ada.user_id).await.unwrap();

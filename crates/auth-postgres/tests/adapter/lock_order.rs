@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Accounts, Asked, Changed, Codes, Created, CredentialId, EmailAddition, Emails, EventKind, KeyPairs, Limits,
-    Lockout, Lockouts, Outbox, PendingKeyPair, Registered, Registration, Requested, Sessions, Settlement, ToldLockout,
-    Upkeep, UserChange, Users,
+    Accounts, Changed, Codes, Created, CredentialId, EmailAddition, Emails, EventKind, KeyPairs, Limits, Lockout,
+    Lockouts, Outbox, PendingKeyPair, Registered, Registration, Requested, Sessions, Settlement, SignInStored,
+    ToldLockout, Upkeep, UserChange, Users,
 };
 use auth_postgres::PostgresStore;
 use auth_testkit::{
@@ -70,7 +70,7 @@ async fn mails_are_settled_while_their_sessions_are_closed_and_nobody_waits_in_a
         let mut opened = Vec::new();
         for network in 2..7 {
             let pending = sign_in(ada.address.as_str(), network, at(1));
-            assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+            assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
             opened.push(pending.session.id);
         }
         let claimed = replicas[0].claim_codes(at(2), at(30), 100).await.unwrap();
@@ -132,7 +132,7 @@ async fn a_sign_in_takes_hold_of_its_owner_before_anything_of_theirs() {
     let decoy = decoy_hash();
     let (signed_in, made) =
         tokio::join!(replicas[0].open_session(&signing_in, &decoy), replicas[1].create_key_pair(&making_a_pair));
-    assert_eq!((signed_in.unwrap(), made.unwrap()), (Asked::Yes, Requested::Yes));
+    assert_eq!((signed_in.unwrap(), made.unwrap()), (SignInStored::Yes, Requested::Yes));
     holding.await.unwrap();
     assert_no_deadlock(&url, replicas).await;
 }
@@ -145,7 +145,7 @@ async fn people_sign_in_while_they_are_disabled_or_deleted_and_nobody_waits_in_a
         let mut opened = Vec::new();
         for network in 2..7 {
             let pending = sign_in(ada.address.as_str(), network, at(1));
-            assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+            assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
             opened.push((CredentialId::Session(pending.session.id), at(2)));
         }
         let (ada, opened) = (Arc::new(ada), Arc::new(opened));
@@ -195,7 +195,7 @@ async fn people_of_two_networks_ask_and_guess_within_limits_and_nobody_waits_in_
         for person in &*people {
             for network in 2..7 {
                 let pending = sign_in(person.address.as_str(), network, now);
-                assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+                assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
                 codes.push(pending.code);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_domain::{Applied, Asked, Outbox, PendingSignIn, Sessions, Settlement, Users};
+use auth_domain::{Applied, Outbox, PendingSignIn, Sessions, Settlement, SignInStored, Users};
 use auth_testkit::{
     postgres::execute,
     samples::{address, at, decoy_hash, restraint, sign_in},
@@ -22,8 +22,12 @@ const PLANNED_AT_ONCE: &str = "DO $$ BEGIN
     EXECUTE format('ALTER DATABASE %I SET plan_cache_mode = force_generic_plan', current_database());
 END $$";
 
-/// Many who wait for their codes, which end before those that are asked for.
+/// Many accounts, and many who wait for their codes, which end before those that are asked for.
 const FILL: &str = "
+    INSERT INTO users SELECT gen_random_uuid(), n, n, n, true, true, NULL, '{}', '{}', to_timestamp(1795478400)
+    FROM generate_series(1, 5000) AS n;
+    INSERT INTO emails SELECT gen_random_uuid(), id, alias || '@example.com', alias || '@example.com', true, true, created_at, false
+    FROM users WHERE full_name = alias;
     INSERT INTO sessions (id, digest, key_id, kind, created_at, expires_at, ip, user_agent)
     SELECT gen_random_uuid(), sha256(n::text::bytea), '0badcafe', 'standard', beginning, beginning + interval '10 minutes',
         '192.0.2.1', ''
@@ -34,7 +38,7 @@ const FILL: &str = "
     INSERT INTO outbox (id, class, code_id, key_id, sealed, created_at, due_at)
     SELECT gen_random_uuid(), 'code', id, '0badcafe', hash || hash, created_at, created_at FROM codes;
     INSERT INTO known_networks (email_id, network, last_signed_in_at)
-    SELECT id, n, created_at FROM emails, generate_series(1, 5000) AS n;
+    SELECT id, n, created_at FROM emails, generate_series(1, 5000) AS n WHERE address_key = 'ada@example.org';
     INSERT INTO throttles (kind, address_key, network, full_at)
     SELECT 'requests', '', n, to_timestamp(1795478400) FROM generate_series(1, 5000) AS n;
     INSERT INTO failures (address_key, network, day_began_at, of_day, in_a_row, last_at)
@@ -55,7 +59,7 @@ async fn what_was_planned_for_empty_tables_reads_no_full_ones_through() {
             let network = u8::try_from(round).unwrap();
             for restraint in [None, Some(restraint(limits(), network, at(1)))] {
                 let pending = PendingSignIn { restraint, ..sign_in(to, network, at(1)) };
-                assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+                assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
             }
         }
         store.claim_mails(at(1), at(30), 2).await.unwrap();
@@ -93,7 +97,7 @@ async fn what_was_planned_while_nothing_was_owed_reads_not_all_that_is_owed_to_s
         claimed.len()
     };
     let first = sign_in("nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&first, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&first, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     assert_eq!(settle_some().await, 1);
     execute(&url, "UPDATE outbox SET settled_at = NULL, outcome = NULL, sealed = 'x'").await.unwrap();
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use auth_domain::{
-    Accounts, Applied, Asked, Changed, Codes, CredentialId, EventKind, KeyPairs, Membership, Redeemed, Requested,
-    Revocations, RoleName, Sessions, StoreError, UserChange, UserId,
+    Accounts, Applied, Changed, Codes, CredentialId, EventKind, KeyPairs, Membership, Redeemed, Requested, Revocations,
+    RoleName, Sessions, SignInStored, StoreError, UserChange, UserId,
 };
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_testkit::{
@@ -90,7 +90,7 @@ async fn every_fact_that_revokes_or_changes_is_told_here_before_the_answer_and_t
     let mut opened = Vec::new();
     for n in 0..3 {
         let pending = sign_in("ada@example.org", n, at(1));
-        assert_eq!(here.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(here.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
         let redeemed = here.redeem_code(&right_guess(&pending.code, at(1))).await.unwrap();
         assert!(matches!(redeemed, Redeemed::Yes { .. }));
         opened.push(pending.session.id);
@@ -147,7 +147,7 @@ async fn a_sign_in_that_verifies_an_account_is_told_like_any_other_change_to_it(
     far.begin_anew();
     for (network, told) in [(1, true), (2, false)] {
         let pending = sign_in("ada@example.org", network, at(2));
-        assert_eq!(here.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(here.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
         assert!(matches!(here.redeem_code(&right_guess(&pending.code, at(2))).await, Ok(Redeemed::Yes { .. })));
         assert_eq!(near.forgot(ada.user_id), told);
         if told {

@@ -127,6 +127,16 @@ async fn a_damaged_mail_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
+async fn a_damaged_address_holds_up_no_mail_that_has_a_recipient_of_its_own() {
+    let (store, folder) = open();
+    let ada = registration("ada", "ada@example.org", at(0));
+    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    damage(&folder, "UPDATE emails SET address = 'no address'");
+    let claimed = store.claim_mails(at(1), at(30), 10).await.unwrap().remove(0);
+    assert_eq!((claimed.id, claimed.on_record), (ada.sign_in.mail.id, None));
+}
+
+#[tokio::test]
 async fn while_another_process_writes_reads_go_on_and_a_write_gives_up_in_time() {
     let (store, folder) = open();
     let ada = registration("ada", "ada@example.org", at(0));

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Account, AccountFilter, Asked, Changed, Created, Email, EmailAddress, EventKind, GroupName, Membership, NewAccount,
-    Opened, Page, Redeemed, Registered, Registration, Requested, RoleName, Store, User, UserChange, UserId,
+    Account, AccountFilter, Changed, Created, Email, EmailAddress, EventKind, GroupName, Membership, NewAccount,
+    Opened, Page, Redeemed, Registered, Registration, Requested, RoleName, SignInStored, Store, User, UserChange,
+    UserId,
 };
 
 use super::{Subject, account, deletes, found, live_session, owner};
@@ -97,7 +98,7 @@ pub async fn an_address_that_an_administrator_gave_signs_in_and_is_proved_by_tha
     assert!(known.is_owned() && !known.verified && known.owner.user_id == new.user_id);
 
     let pending = sign_in("grace@example.org", 1, at(2));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let redeemed = store.redeem_code(&right_guess(&pending.code, at(3))).await.unwrap();
     let opened = Opened::Session(pending.session.id);
     assert_eq!(redeemed, Redeemed::Yes { opened, user_id: new.user_id, registered: false });
@@ -211,7 +212,7 @@ pub async fn disabling_or_unverifying_ends_sessions_and_key_pairs_and_is_undone_
         let pair = key_pair(owner(&ada), ada.address.as_str(), at(1));
         assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
         let waiting = sign_in(ada.address.as_str(), 3, at(1));
-        assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
 
         assert_eq!(changes(&*store, ada.user_id, change.clone()).await, Changed::Yes);
         for _ in 0..2 {

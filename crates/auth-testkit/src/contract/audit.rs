@@ -1,6 +1,6 @@
 use auth_domain::{
-    Applied, Asked, Changed, Created, CredentialId, Event, EventKind, Outcome, Redeemed, Registered, Requested, Store,
-    UserChange, UserId, Verified, Vouched, VouchedEmail,
+    Applied, Changed, Created, CredentialId, Event, EventKind, Outcome, Redeemed, Registered, Requested, SignInStored,
+    Store, UserChange, UserId, Verified, Vouched, VouchedEmail,
 };
 
 use super::{Subject, account, closes, deletes, deletes_key, owner};
@@ -52,7 +52,7 @@ pub async fn verifying_or_giving_what_is_so_already_is_acknowledged_and_leaves_n
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let waiting = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
     assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
     let seen = store.list_emails(ada.user_id).await.unwrap();
@@ -125,7 +125,7 @@ pub async fn signing_in_and_failing_to_are_told_and_garbage_is_not(subject: &imp
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let pending = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let wrong = store.redeem_code(&wrong_guess(&pending.code, at(2))).await.unwrap();
     assert_eq!(wrong, Redeemed::Wrong { owner: Some(ada.user_id) });
     for _ in 0..2 {
@@ -146,7 +146,7 @@ pub async fn signing_in_and_failing_to_are_told_and_garbage_is_not(subject: &imp
     assert_eq!((events[1].actor, events[1].subject), (None, Some(ada.user_id)));
 
     let nobody = sign_in("nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let before = store.list_events(None, None, 100).await.unwrap().len();
     let wrong = store.redeem_code(&wrong_guess(&nobody.code, at(2))).await.unwrap();
     assert_eq!(wrong, Redeemed::Wrong { owner: None }, "a decoy's failure is told as any other");
@@ -171,7 +171,7 @@ pub async fn closing_all_sessions_is_told_exactly_if_one_of_them_was_live(subjec
     let ada = account(&*store, "ada", "ada@example.org").await;
     let keep = ada.sign_in.session.id;
     let pending = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let closing = |second| event(EventKind::OtherSessionsClosed, at(second)).about(ada.user_id);
     assert_eq!(store.close_sessions(ada.user_id, Some(keep), &closing(2)).await.unwrap(), 0);
     assert_eq!(kinds(&*store, ada.user_id).await, ["user.registered"], "one that waits for its code is not live");

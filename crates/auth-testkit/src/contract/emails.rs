@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Applied, Asked, Changed, Email, EmailAddition, EmailId, NewCode, Opened, Redeemed, Registered, Registration,
-    Requested, Store, UserId,
+    Applied, Changed, Email, EmailAddition, EmailId, NewCode, Opened, Redeemed, Registered, Registration, Requested,
+    SignInStored, Store, UserId,
 };
 
 use super::{Subject, account, deletes, found, live_session, owner};
@@ -65,7 +65,7 @@ pub async fn an_added_address_signs_in_once_its_code_is_redeemed(subject: &impl 
     let known = store.find_address(&second.address.key(), at(2)).await.unwrap().unwrap();
     assert!(known.verified && known.owner.user_id == ada.user_id && known.owner.email_id == second.email_id);
     let pending = sign_in("second@example.org", 2, at(3));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     assert!(opens(&*store, &pending.code, 3).await);
     assert!(found(&*store, &pending).await.unwrap().is_verified());
 }
@@ -74,7 +74,7 @@ pub async fn a_sign_in_leads_to_who_owns_an_address_before_who_registers_with_it
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     for (n, to) in [(1, "first@example.org"), (2, "second@example.org")] {
-        // The registration is there before the address has an owner, and after that.
+        // The registration is older than the address of the account, and newer.
         let registers = async || {
             let newcomer = registration(&format!("newcomer{n}"), to, at(0));
             assert_eq!(store.register_user(&newcomer).await.unwrap(), Registered::Yes);
@@ -88,9 +88,14 @@ pub async fn a_sign_in_leads_to_who_owns_an_address_before_who_registers_with_it
         }
         assert!(opens(&*store, &addition.code, 1).await);
         let pending = sign_in(to, 2, at(2));
-        assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
         assert_eq!(found(&*store, &pending).await.unwrap().user_id, ada.user_id);
         assert!(opens(&*store, &pending.code, 3).await);
+        // By now the registration has ended.
+        let later = sign_in(to, 2, at(4000));
+        assert_eq!(store.open_session(&later, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(found(&*store, &later).await.unwrap().user_id, ada.user_id);
+        assert!(opens(&*store, &later.code, 4001).await);
     }
 }
 
@@ -99,7 +104,7 @@ pub async fn a_sign_in_to_an_address_that_was_only_added_is_a_decoy(subject: &im
     let ada = account(&*store, "ada", "ada@example.org").await;
     added(&*store, &ada, "second@example.org", 1).await;
     let pending = sign_in("second@example.org", 1, at(2));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     assert!(found(&*store, &pending).await.is_none());
     assert!(!opens(&*store, &pending.code, 3).await);
 }
@@ -209,7 +214,7 @@ pub async fn a_new_code_for_an_address_ends_the_older_one_and_no_sign_in(subject
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let waiting = sign_in("ada@example.org", 1, at(1));
-    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let first = added(&*store, &ada, "second@example.org", 1).await;
     let pending = emails(&*store, ada.user_id).await.pop().unwrap();
     let renewal = email_renewal(ada.user_id, &pending, at(2));
@@ -264,7 +269,7 @@ pub async fn removing_an_address_takes_its_codes_along_and_leaves_sessions_alone
     let live = sign_in("second@example.org", 2, at(2));
     let waiting = sign_in("second@example.org", 3, at(2));
     for sign_in in [&live, &waiting] {
-        assert_eq!(store.open_session(sign_in, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(store.open_session(sign_in, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     }
     assert!(opens(&*store, &live.code, 2).await);
 

@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_domain::{
-    Asked, EventKind, Limit, Limits, NewCode, PendingSignIn, Rate, Redeemed, Refusal, Registration, Requested, Store,
-    ThrottleKind,
+    EventKind, Limit, Limits, NewCode, PendingSignIn, Rate, Redeemed, Refusal, Registration, Requested, SignInStored,
+    Store, ThrottleKind,
 };
 
 use super::{Subject, account, owner};
@@ -32,14 +32,14 @@ pub(super) fn limits(failures_per_day: u32, failures_in_a_row: u32) -> Limits {
 /// A code for `ada`, asked for without limits from `network`.
 pub(super) async fn code(store: &dyn Store, ada: &Registration, network: u8, second: u64) -> PendingSignIn {
     let pending = sign_in(ada.address.as_str(), network, at(second));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     pending
 }
 
 /// A code for an address that nobody has.
 async fn nobodys_code(store: &dyn Store, address: &str, network: u8, second: u64) -> PendingSignIn {
     let decoy = sign_in(address, network, at(second));
-    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     decoy
 }
 

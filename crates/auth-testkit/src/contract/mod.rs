@@ -30,8 +30,8 @@ mod users;
 use std::sync::Arc;
 
 use auth_domain::{
-    Asked, Changed, EventKind, KeyPairId, Redeemed, Registered, Registration, Session, SessionId, SessionOwner, Store,
-    Timestamp, UserId,
+    Changed, EventKind, KeyPairId, Redeemed, Registered, Registration, Session, SessionId, SessionOwner, SignInStored,
+    Store, Timestamp, UserId,
 };
 
 pub use accounts::*;
@@ -300,7 +300,7 @@ fn owner(registration: &Registration) -> SessionOwner {
 /// Opens a session for `to` from `network` and redeems its code at once.
 async fn live_session(store: &dyn Store, to: &Registration, network: u8, now: Timestamp) -> auth_domain::PendingSignIn {
     let sign_in = crate::samples::sign_in(to.address.as_str(), network, now);
-    assert_eq!(store.open_session(&sign_in, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&sign_in, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let redeemed = store.redeem_code(&right_guess(&sign_in.code, now)).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
     sign_in

@@ -1,12 +1,14 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use auth_domain::{
-    Applied, Asked, ClaimedMail, CodeState, EmailAddress, MailClass, PendingSignIn, Redeemed, Registered, Requested,
-    Settlement, Store,
+    Applied, ClaimedMail, CodeState, EmailAddress, MailClass, PendingSignIn, Redeemed, Registered, Requested,
+    Settlement, SignInStored, Store,
 };
 
 use super::{Subject, account};
-use crate::samples::{at, decoy_hash, decoy_registration, email_addition, registration, right_guess, sign_in};
+use crate::samples::{
+    at, decoy_hash, decoy_registration, email_addition, email_change, registration, right_guess, sign_in,
+};
 
 /// A store in which exactly one mail is owed.
 async fn one_mail(store: &dyn Store) -> PendingSignIn {
@@ -47,9 +49,9 @@ pub async fn codes_go_before_notices_and_decoys(subject: &impl Subject) {
     let notice = decoy_registration("new", "ada@example.org", at(1));
     assert_eq!(store.register_user(&notice).await.unwrap(), Registered::Yes);
     let decoy = sign_in("nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let code = sign_in("ada@example.org", 2, at(2));
-    assert_eq!(store.open_session(&code, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&code, &decoy_hash()).await.unwrap(), SignInStored::Yes);
 
     let classes: Vec<_> = claim(&*store, 3).await.iter().map(|mail| mail.class).collect();
     assert_eq!(classes[..2], [MailClass::Code, MailClass::Code]);
@@ -62,9 +64,9 @@ pub async fn codes_can_be_claimed_without_the_others(subject: &impl Subject) {
     let notice = decoy_registration("new", "ada@example.org", at(1));
     assert_eq!(store.register_user(&notice).await.unwrap(), Registered::Yes);
     let decoy = sign_in("nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let code = sign_in("ada@example.org", 2, at(2));
-    assert_eq!(store.open_session(&code, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&code, &decoy_hash()).await.unwrap(), SignInStored::Yes);
 
     let codes = store.claim_codes(at(3), at(33), 1).await.unwrap();
     assert_eq!(codes.iter().map(|mail| mail.class).collect::<Vec<_>>(), [MailClass::Code], "no more than asked for");
@@ -107,7 +109,7 @@ pub async fn no_more_is_claimed_than_asked_for_of_what_is_due_and_what_was_put_o
         assert_eq!(store.register_user(&registration).await.unwrap(), Registered::Yes);
     }
     let decoy = sign_in("nobody@example.org", 1, at(0));
-    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let mut claimed = Vec::new();
     for (limit, classes) in
         [(2, &[MailClass::Code, MailClass::Code][..]), (2, &[MailClass::Code, MailClass::Decoy]), (2, &[])]
@@ -168,7 +170,7 @@ pub async fn a_mail_whose_code_was_superseded_says_so(subject: &impl Subject) {
     let ada = registration("ada", "ada@example.org", at(0));
     assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
     let newer = sign_in("ada@example.org", 1, at(1));
-    assert_eq!(store.open_session(&newer, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&newer, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     for mail in claim(&*store, 2).await {
         assert_eq!(mail.code_is_living, mail.id == newer.mail.id);
     }
@@ -189,7 +191,7 @@ pub async fn two_workers_never_claim_one_mail(subject: &impl Subject) {
     let store = subject.store();
     for n in 0..30 {
         let decoy = sign_in(&format!("nobody{n}@example.org"), 1, at(0));
-        assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     }
     let workers: Vec<_> = (0..6)
         .map(|_| {
@@ -211,7 +213,7 @@ pub async fn a_mail_says_which_address_on_record_its_code_is_for(subject: &impl 
     let asked = sign_in("ADA@EXAMPLE.ORG", 2, at(1));
     let nobody = sign_in("nobody@example.org", 2, at(1));
     for sign_in in [&asked, &nobody] {
-        assert_eq!(store.open_session(sign_in, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(store.open_session(sign_in, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     }
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let addition = email_addition(ada.user_id, &seen, "Second@Example.org", at(1));
@@ -227,6 +229,11 @@ pub async fn a_mail_says_which_address_on_record_its_code_is_for(subject: &impl 
     assert_eq!(on_record(nobody.mail.id), None);
     assert_eq!(on_record(to_second.id), Some("Second@Example.org"));
     assert_eq!(on_record(notice.id), None);
+
+    let change = email_change(ada.user_id, &store.list_emails(ada.user_id).await.unwrap(), addition.email_id, at(3));
+    assert_eq!(store.remove_email(&change).await.unwrap(), Applied::Yes);
+    let gone = claim(&*store, 40).await.into_iter().find(|mail| mail.id == to_second.id);
+    assert!(gone.is_none_or(|mail| mail.on_record.is_none() && !mail.code_is_living));
 }
 
 pub async fn a_sealed_mail_comes_back_octet_for_octet(subject: &impl Subject) {

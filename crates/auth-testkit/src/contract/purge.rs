@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use auth_domain::{Applied, Asked, Backlog, Registered, Settlement};
+use auth_domain::{Applied, Backlog, Registered, Settlement, SignInStored};
 
 use super::{Subject, account, found};
 use crate::samples::{at, decoy_hash, decoy_registration, purge, registration, right_guess, sign_in};
@@ -12,7 +12,7 @@ pub async fn purging_leaves_what_is_alive(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let pending = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let bob = registration("bob", "bob@example.org", at(1));
     assert_eq!(store.register_user(&bob).await.unwrap(), Registered::Yes);
     let mails = store.claim_mails(at(1), at(1), 10).await.unwrap().len();
@@ -33,7 +33,7 @@ pub async fn purging_takes_what_has_ended(subject: &impl Subject) {
     let pending = sign_in("ada@example.org", 2, at(0));
     let nobody = sign_in("nobody@example.org", 1, at(0));
     for sign_in in [&pending, &nobody] {
-        assert_eq!(store.open_session(sign_in, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(store.open_session(sign_in, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     }
     let decoy = decoy_registration("decoy", "ada@example.org", at(0));
     assert_eq!(store.register_user(&decoy).await.unwrap(), Registered::Yes);
@@ -53,7 +53,7 @@ pub async fn purging_does_not_exceed_its_limit(subject: &impl Subject) {
     let store = subject.store();
     for n in 0..5 {
         let nobody = sign_in(&format!("nobody{n}@example.org"), 1, at(0));
-        assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     }
     let mut rounds = 0;
     while store.purge(&purge(at(DAY), at(0), 2)).await.unwrap() > 0 {
@@ -65,7 +65,7 @@ pub async fn purging_does_not_exceed_its_limit(subject: &impl Subject) {
 pub async fn purging_lets_a_settled_mail_go_after_a_week(subject: &impl Subject) {
     let store = subject.store();
     let nobody = sign_in("nobody@example.org", 1, at(0));
-    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let mail = store.claim_mails(at(0), at(30), 1).await.unwrap().remove(0);
     let settled = store.settle_mail(mail.id, mail.attempt, Settlement::Delivered, "250 ok", at(0)).await.unwrap();
     assert_eq!(settled, Applied::Yes);
@@ -81,7 +81,7 @@ pub async fn the_backlog_tells_what_is_owed_by_class_and_since_when(subject: &im
     let ada = registration("ada", "ada@example.org", at(1));
     assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
     let nobody = sign_in("nobody@example.org", 1, at(2));
-    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let backlog = store.backlog(at(3)).await.unwrap();
     assert_eq!((backlog.codes, backlog.notices, backlog.decoys), (1, 0, 1));
     assert_eq!((backlog.owed_since, backlog.ended_since), (Some(at(1)), None));

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use auth_domain::{Asked, CodeState, Opened, Redeemed, Registered, Store, Timestamp};
+use auth_domain::{CodeState, Opened, Redeemed, Registered, SignInStored, Store, Timestamp};
 
 use super::{Subject, account, owner};
 use crate::samples::{at, decoy_hash, decoy_registration, registration, right_guess, sign_in, wrong_guess};
@@ -178,5 +178,5 @@ pub async fn of_ten_who_want_one_alias_at_once_exactly_one_gets_it(subject: &imp
 
     // Whoever got it, a sign-in for another of the addresses leads nowhere.
     let decoy = sign_in("nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), SignInStored::Yes);
 }

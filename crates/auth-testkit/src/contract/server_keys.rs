@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use auth_domain::{Applied, Asked, Hanging, KeyId, Requested, Settlement, Store, Timestamp};
+use auth_domain::{Applied, Hanging, KeyId, Requested, Settlement, SignInStored, Store, Timestamp};
 
 use super::{Subject, account, owner};
 use crate::samples::{at, decoy_hash, decoy_registration, key_pair, right_guess, sign_in};
@@ -38,7 +38,7 @@ pub async fn what_is_alive_is_counted_under_the_key_that_it_hangs_on(subject: &i
     let mut waiting = sign_in("ada@example.org", 2, at(1));
     waiting.session.key_id = newer;
     waiting.code.key_id = newer;
-    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let mut pair = key_pair(owner(&ada), "ada@example.org", at(1));
     pair.key_pair.key_id = newer;
     pair.code.key_id = newer;
@@ -64,7 +64,7 @@ pub async fn what_has_ended_hangs_on_no_key(subject: &impl Subject) {
     deliver_everything(&*store, 1).await;
     // A mail that nobody is owed, and a code that opens nothing.
     let nobody = sign_in("nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let decoy = decoy_registration("decoy", "ada@example.org", at(1));
     let _stored = store.register_user(&decoy).await.unwrap();
     let key = ada.sign_in.session.key_id;

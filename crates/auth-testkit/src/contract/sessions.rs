@@ -1,4 +1,4 @@
-use auth_domain::{Applied, Asked, CredentialId, SessionId, Store, UserId};
+use auth_domain::{Applied, CredentialId, SessionId, SignInStored, Store, UserId};
 use uuid::Uuid;
 
 use super::{Subject, account, closes, closes_others, found, live_session};
@@ -17,7 +17,7 @@ pub async fn only_live_sessions_are_listed_newest_first(subject: &impl Subject) 
     let bob = account(&*store, "bob", "bob@example.org").await;
     let second = live_session(&*store, &ada, 2, at(1)).await;
     let pending = sign_in("ada@example.org", 3, at(2));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
 
     assert_eq!(listed(&*store, ada.user_id, 3).await, [second.session.id, ada.sign_in.session.id]);
     assert_eq!(listed(&*store, bob.user_id, 3).await, [bob.sign_in.session.id]);
@@ -39,7 +39,7 @@ pub async fn an_ended_session_cannot_be_extended(subject: &impl Subject) {
     let ada = account(&*store, "ada", "ada@example.org").await;
     let id = ada.sign_in.session.id;
     let pending = sign_in("ada@example.org", 3, at(2));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let until = at(2 * AFTER_THE_END);
     assert_eq!(store.extend_session(id, until, at(AFTER_THE_END)).await.unwrap(), Applied::Stale, "expired");
     assert_eq!(store.extend_session(pending.session.id, until, at(3)).await.unwrap(), Applied::Stale, "waiting");
@@ -73,7 +73,7 @@ pub async fn closing_the_others_counts_the_live_and_ends_the_pending(subject: &i
     live_session(&*store, &ada, 2, at(1)).await;
     live_session(&*store, &ada, 3, at(1)).await;
     let pending = sign_in("ada@example.org", 4, at(1));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
 
     let keep = ada.sign_in.session.id;
     assert_eq!(closes_others(&*store, ada.user_id, keep, 2).await, 2);

@@ -1,4 +1,4 @@
-use auth_domain::{Asked, Changed, CodeState, Opened, PendingSignIn, Redeemed, Registered, Store};
+use auth_domain::{Changed, CodeState, Opened, PendingSignIn, Redeemed, Registered, SignInStored, Store};
 
 use super::{Subject, account, deletes, found, live_session};
 use crate::samples::{at, decoy_hash, registration, right_guess, sign_in};
@@ -12,7 +12,7 @@ async fn opens(store: &dyn Store, sign_in: &PendingSignIn, second: u64) -> bool 
 }
 
 async fn stored(store: &dyn Store, sign_in: PendingSignIn) -> PendingSignIn {
-    assert_eq!(store.open_session(&sign_in, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&sign_in, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     sign_in
 }
 
@@ -55,7 +55,7 @@ pub async fn a_sign_in_to_an_address_its_owner_no_longer_has_is_a_decoy(subject:
     let ada = account(&*store, "ada", "ada@example.org").await;
     assert_eq!(deletes(&*store, ada.user_id).await, Changed::Yes);
     let late = sign_in("ada@example.org", 1, at(1));
-    assert_eq!(store.open_session(&late, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&late, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     assert!(found(&*store, &late).await.is_none());
     assert!(!opens(&*store, &late, 2).await);
 }

@@ -1,6 +1,6 @@
 use auth_domain::{
-    Applied, Asked, Changed, CredentialId, EventKind, KeyPairId, Page, Redeemed, Registered, Requested, SessionId,
-    Store, UserChange, Verified, Vouched,
+    Applied, Changed, CredentialId, EventKind, KeyPairId, Page, Redeemed, Registered, Requested, SessionId,
+    SignInStored, Store, UserChange, Verified, Vouched,
 };
 use uuid::Uuid;
 
@@ -27,9 +27,9 @@ pub async fn sessions_of_accounts_are_listed_in_pages_newest_first_and_decoys_ne
     let ada = account(&*store, "ada", "ada@example.org").await;
     let bob = account(&*store, "bob", "bob@example.org").await;
     let waiting = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let nobody = sign_in("nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     for unfinished in [registration("x", "x@example.org", at(1)), decoy_registration("y", "ada@example.org", at(1))] {
         assert_eq!(store.register_user(&unfinished).await.unwrap(), Registered::Yes);
     }
@@ -74,7 +74,7 @@ pub async fn a_waiting_session_is_verified_and_any_session_closed_whosever_it_is
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let waiting = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let id = waiting.session.id;
     for (second, expected) in [(2, Verified::Yes(ada.user_id)), (3, Verified::Already)] {
         let verifying = event(EventKind::SessionVerified, at(second));
@@ -90,7 +90,7 @@ pub async fn a_waiting_session_is_verified_and_any_session_closed_whosever_it_is
     assert_eq!(store.close_session(ada.sign_in.session.id, None, &closing(AFTER_THE_END)).await.unwrap(), None);
 
     let nobody = sign_in("nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let unfinished = registration("x", "x@example.org", at(1));
     assert_eq!(store.register_user(&unfinished).await.unwrap(), Registered::Yes);
     let unknown = SessionId::from(Uuid::from_u128(u128::MAX));

@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_domain::{
-    Asked, EventKind, Limit, Limits, PendingSignIn, Purge, Rate, Refusal, Registered, Registration, Requested, Store,
-    ThrottleKind,
+    EventKind, Limit, Limits, PendingSignIn, Purge, Rate, Refusal, Registered, Registration, Requested, SignInStored,
+    Store, ThrottleKind,
 };
 
 use super::{
@@ -36,10 +36,10 @@ async fn asks(store: &dyn Store, to: &str, limits: Limits, network: u8, second: 
     refusal_of(store.open_session(&asked(to, limits, network, second), &decoy_hash()).await.unwrap())
 }
 
-fn refusal_of(asked: Asked) -> Option<Refusal> {
+fn refusal_of(asked: SignInStored) -> Option<Refusal> {
     match asked {
-        Asked::Yes => None,
-        Asked::Throttled(refusal) => Some(refusal),
+        SignInStored::Yes => None,
+        SignInStored::Throttled(refusal) => Some(refusal),
     }
 }
 
@@ -64,7 +64,7 @@ pub async fn mails_to_an_address_are_limited_whoever_asks(subject: &impl Subject
     for (to, whose) in [("ada@example.org", Some(owner(&ada))), ("nobody@example.org", None)] {
         for network in 5..7 {
             let let_through = asked(to, limits, network, 10);
-            assert_eq!(store.open_session(&let_through, &decoy_hash()).await.unwrap(), Asked::Yes);
+            assert_eq!(store.open_session(&let_through, &decoy_hash()).await.unwrap(), SignInStored::Yes);
         }
         let before = store.backlog(at(10)).await.unwrap();
         let held_back = asked(to, limits, 7, 10);
@@ -74,12 +74,12 @@ pub async fn mails_to_an_address_are_limited_whoever_asks(subject: &impl Subject
             owner: whose.map(|owner| owner.user_id),
             told: true,
         };
-        assert_eq!(store.open_session(&held_back, &decoy_hash()).await.unwrap(), Asked::Throttled(refusal));
+        assert_eq!(store.open_session(&held_back, &decoy_hash()).await.unwrap(), SignInStored::Throttled(refusal));
         assert!(found(&*store, &held_back).await.is_none());
         assert_eq!(store.backlog(at(10)).await.unwrap(), before, "nothing is mailed");
         let early = store.open_session(&asked(to, limits, 7, 1809), &decoy_hash()).await.unwrap();
         assert_eq!(refusal_of(early).map(|refusal| refusal.until), Some(at(1810)));
-        assert_eq!(store.open_session(&asked(to, limits, 7, 1810), &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(store.open_session(&asked(to, limits, 7, 1810), &decoy_hash()).await.unwrap(), SignInStored::Yes);
     }
 }
 
@@ -88,10 +88,10 @@ pub async fn a_network_that_is_known_has_an_allowance_of_mails_of_its_own(subjec
     account(&*store, "ada", "ada@example.org").await;
     let limits = Limits { mails_per_address: an_hour(1), ..plenty() };
     let ask = |network| asked("ada@example.org", limits, network, 10);
-    assert_eq!(store.open_session(&ask(5), &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&ask(5), &decoy_hash()).await.unwrap(), SignInStored::Yes);
     assert!(refusal_of(store.open_session(&ask(6), &decoy_hash()).await.unwrap()).is_some());
     let owners = ask(1);
-    assert_eq!(store.open_session(&owners, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&owners, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     assert!(refusal_of(store.open_session(&ask(1), &decoy_hash()).await.unwrap()).is_some());
     assert_eq!(right(&*store, &owners.code, limits, 1, 11).await, "yes");
 }
@@ -278,7 +278,7 @@ pub async fn no_code_is_mailed_to_an_address_whose_guesses_are_used_up(subject: 
     let ada = account(&*store, "ada", "ada@example.org").await;
     let limits = limits(2, 4);
     let nobody = sign_in("nobody@example.org", 5, at(1));
-    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let hers = code(&*store, &ada, 5, 1).await;
     for code in [&hers.code, &nobody.code, &hers.code, &nobody.code] {
         assert_eq!(wrong(&*store, code, limits, 5, 1).await, "wrong");
@@ -287,13 +287,16 @@ pub async fn no_code_is_mailed_to_an_address_whose_guesses_are_used_up(subject: 
         let owner = whose.map(|owner| owner.user_id);
         let until_tomorrow = Refusal { limit: Limit::Guesses, until: at(DAY + 1), owner, told: true };
         let asked_today = asked(to, limits, 6, 10);
-        assert_eq!(store.open_session(&asked_today, &decoy_hash()).await.unwrap(), Asked::Throttled(until_tomorrow));
+        assert_eq!(
+            store.open_session(&asked_today, &decoy_hash()).await.unwrap(),
+            SignInStored::Throttled(until_tomorrow)
+        );
     }
     let at_home = asked("ada@example.org", limits, 1, 10);
-    assert_eq!(store.open_session(&at_home, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&at_home, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     for to in ["ada@example.org", "nobody@example.org"] {
         let tomorrow = asked(to, limits, 6, DAY + 1);
-        assert_eq!(store.open_session(&tomorrow, &decoy_hash()).await.unwrap(), Asked::Yes);
+        assert_eq!(store.open_session(&tomorrow, &decoy_hash()).await.unwrap(), SignInStored::Yes);
         for _ in 0..2 {
             assert_eq!(wrong(&*store, &tomorrow.code, limits, 6, DAY + 1).await, "wrong");
         }

@@ -1,4 +1,4 @@
-use auth_domain::{Asked, Changed, Redeemed};
+use auth_domain::{Changed, Redeemed, SignInStored};
 
 use super::{Subject, account, deletes, found, live_session};
 use crate::samples::{at, decoy_hash, right_guess, sign_in};
@@ -9,7 +9,7 @@ pub async fn deleting_a_user_takes_everything_along(subject: &impl Subject) {
     let bob = account(&*store, "bob", "bob@example.org").await;
     let second = live_session(&*store, &ada, 2, at(1)).await;
     let pending = sign_in("ada@example.org", 3, at(1));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Asked::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
 
     assert_eq!(deletes(&*store, ada.user_id).await, Changed::Yes);
 

@@ -20,7 +20,7 @@ pub use emails::{Emails, Vouched};
 pub use key_pairs::KeyPairs;
 pub use lockouts::{Lockouts, Unlocked};
 pub use outbox::Outbox;
-pub use sessions::{Asked, Sessions};
+pub use sessions::{Sessions, SignInStored};
 pub use upkeep::{Backlog, Purge, Upkeep};
 pub use users::{Registered, Users};
 
@@ -95,7 +95,7 @@ pub enum Applied {
     Stale,
 }
 
-/// What became of a request for a code.
+/// What became of a request for the code of an address or a key pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Requested {

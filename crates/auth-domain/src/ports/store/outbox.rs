@@ -10,6 +10,9 @@ pub trait Outbox: Send + Sync {
     /// one attempt each. Until `lease_until` nobody else gets them. One that is not due for longer than anything is
     /// [put off](crate::rules::PUT_OFF_AT_MOST) is due: the clock was set back. A damaged mail is logged and passed over, so that it
     /// does not hold up the others.
+    ///
+    /// With each come whether its code is alive and the [address on record](ClaimedMail::on_record) that this is for, as they are
+    /// at one moment: a sign-in's mail goes there, and is given up without it.
     async fn claim_mails(
         &self,
         now: Timestamp,

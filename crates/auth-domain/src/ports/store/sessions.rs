@@ -6,11 +6,11 @@ use crate::{
     Timestamp, TokenDigest, UserId,
 };
 
-/// What became of a sign-in that somebody asked for.
+/// Whether a sign-in that somebody asked for could be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Asked {
-    /// It is stored: for whoever has the address, or as a decoy.
+pub enum SignInStored {
+    /// It is: for whoever has the address, or as a decoy.
     Yes,
     /// It is not: a limit holds it back. Nothing was charged for it.
     Throttled(Refusal),
@@ -42,12 +42,12 @@ pub trait Sessions: Send + Sync {
     ///    gets [`event_of_refusal`](crate::rules::event_of_refusal), but of each row that refuses only [once in a
     ///    while](crate::rules::is_to_be_told): once a day of wrong guesses, once in its span of a throttle.
     /// 2. Registrations for the address that have ended go, so that the new code does not revive them.
-    /// 3. It leads to whoever has the address: verified, vouched for, or as that of a registration. An owner goes before a
-    ///    registration.
+    /// 3. Whom it leads to, [`is_led_to`](crate::rules::is_led_to) says: the owner if there is one, else the newest registration.
+    ///    One that is deleted meanwhile, or loses the address, is led to no longer.
     /// 4. Of the sign-in codes alive for the address, those that [`superseded`](crate::rules::superseded) names end.
     /// 5. It is charged for. Session, code and mail are stored. If it leads to nobody, they are a decoy: a session of nobody's, a
-    ///    code that hashes to `decoy`, and a mail of the class [`Decoy`](crate::MailClass::Decoy).
-    async fn open_session(&self, sign_in: &PendingSignIn, decoy: &CodeHash) -> Result<Asked, StoreError>;
+    ///    code that hashes to `decoy_hash`, and a mail of the class [`Decoy`](crate::MailClass::Decoy).
+    async fn open_session(&self, sign_in: &PendingSignIn, decoy_hash: &CodeHash) -> Result<SignInStored, StoreError>;
 
     /// Moves the end of a session that is verified and ends after `now` to `expires_at`, never backwards; stale when it
     /// is not.

@@ -1,13 +1,13 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Account, AccountFilter, Accounts, Changed, Created, Event, Membership, NewAccount, Page, Paged, StoreError, User,
-    UserChange, UserId,
+    Account, AccountFilter, Accounts, Changed, Created, Event, Membership, NewAccount, Page, Paged, Standing,
+    StoreError, User, UserChange, UserId,
     rules::{AliasVerdict, ChangeVerdict, holds, is_administrator, judge_alias, judge_change},
 };
 
 use super::{
     InMemoryStore,
-    state::{EmailRow, KeyPairRow, Standing, State, UserRow},
+    state::{EmailRow, KeyPairRow, State, UserRow},
     users::alias_holder,
 };
 

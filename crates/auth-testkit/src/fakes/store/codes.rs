@@ -1,12 +1,12 @@
 use async_trait::async_trait;
 use auth_domain::{
-    CodeGuess, Codes, EmailId, Opened, Redeemed, StoreError, Timestamp, UserId,
+    CodeGuess, Codes, EmailId, Opened, Redeemed, Standing, StoreError, Timestamp, UserId,
     rules::{Judgement, event_of_disabled_account, event_of_redeeming, event_of_wrong_guess, judge},
 };
 
 use super::{
     InMemoryStore,
-    state::{KeyPairRow, Opens, SessionRow, Standing, State},
+    state::{KeyPairRow, Opens, SessionRow, State},
 };
 
 #[async_trait]
@@ -126,7 +126,7 @@ impl State {
         if !matches!(opened, Opened::KeyPair(_)) {
             self.emails[email].verified = true;
         }
-        Redeemed::Yes { opened, user_id, registered: standing == Standing::Registration && opened_session(opened) }
+        Redeemed::Yes { opened, user_id, registered: standing == Standing::Pending && opened_session(opened) }
     }
 }
 

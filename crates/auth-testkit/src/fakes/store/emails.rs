@@ -1,12 +1,12 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CodePurpose, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, Event, Requested,
+    Applied, CodePurpose, Email, EmailAddition, EmailChange, EmailId, EmailRenewal, Emails, Event, Requested, Standing,
     StoreError, UserId, Vouched, VouchedEmail, rules::Asking,
 };
 
 use super::{
     InMemoryStore,
-    state::{EmailRow, Opens, Standing, State},
+    state::{EmailRow, Opens, State},
 };
 
 #[async_trait]

@@ -1,13 +1,13 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, Asked, CodeHash, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session,
-    SessionId, Sessions, StoreError, Timestamp, TokenDigest, UserId, Verified, rules::Asking,
+    Applied, CodeHash, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId,
+    Sessions, SignInStored, Standing, StoreError, Timestamp, TokenDigest, UserId, Verified, rules::Asking,
 };
 
 use super::{
     InMemoryStore,
     accounts::paged,
-    state::{EmailRow, SessionRow, Standing},
+    state::{EmailRow, SessionRow},
 };
 
 #[async_trait]
@@ -33,20 +33,20 @@ impl Sessions for InMemoryStore {
         Ok(sessions)
     }
 
-    async fn open_session(&self, sign_in: &PendingSignIn, decoy: &CodeHash) -> Result<Asked, StoreError> {
+    async fn open_session(&self, sign_in: &PendingSignIn, decoy_hash: &CodeHash) -> Result<SignInStored, StoreError> {
         let mut state = self.transaction()?;
         let charges = match state.judge_asking(sign_in.restraint.as_ref(), Asking::SignIn, &sign_in.code) {
             Ok(charges) => charges,
-            Err(refusal) => return Ok(Asked::Throttled(refusal)),
+            Err(refusal) => return Ok(SignInStored::Throttled(refusal)),
         };
         state.remove_ended_registrations(&sign_in.code.address, sign_in.code.created_at);
         let owner = state.whose(&sign_in.code.address, sign_in.code.created_at).map(EmailRow::leads_to);
         state.charge(charges);
         match owner {
             Some(_) => state.store_sign_in(sign_in, owner),
-            None => state.store_sign_in(&sign_in.clone().into_decoy(decoy.clone()), None),
+            None => state.store_sign_in(&sign_in.clone().into_decoy(decoy_hash.clone()), None),
         }
-        Ok(Asked::Yes)
+        Ok(SignInStored::Yes)
     }
 
     async fn extend_session(

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use auth_domain::{
     AddressKey, CodeId, CodePurpose, CodeState, Email, EmailAddress, EmailId, Event, Failures, KeyPairId, LivingCode,
     MailClass, MailId, Network, NewCode, NewKeyPair, NewSession, PendingSignIn, QueuedMail, SealedMail, SessionId,
-    SessionOwner, ThrottleKey, Timestamp, User, UserId, rules,
+    SessionOwner, Standing, ThrottleKey, Timestamp, User, UserId, rules,
 };
 
 #[derive(Debug, Default)]
@@ -25,13 +25,6 @@ pub(super) struct State {
 pub(super) struct UserRow {
     pub user: User,
     pub standing: Standing,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    Account,
-    Registration,
-    Decoy,
 }
 
 #[derive(Debug)]
@@ -174,16 +167,15 @@ impl State {
 
     /// Whom an address leads to: its owner, or else a registration that has not ended.
     pub(super) fn whose(&self, address: &AddressKey, now: Timestamp) -> Option<&EmailRow> {
-        let registration_lives = !self.living_codes(address, now).is_empty();
-        let leads_somewhere = |email: &&EmailRow| {
-            email.address.key() == *address
-                && match self.standing(email.user_id) {
-                    Some(Standing::Account) => email.verified || email.vouched,
-                    Some(Standing::Registration) => registration_lives,
-                    Some(Standing::Decoy) | None => false,
-                }
+        let registrations_live = !self.living_codes(address, now).is_empty();
+        let is_owned = |email: &EmailRow| email.verified || email.vouched;
+        let is_led_to = |email: &&EmailRow| {
+            let standing = self.standing(email.user_id);
+            standing.is_some_and(|standing| rules::is_led_to(is_owned(email), standing, registrations_live))
         };
-        self.emails.iter().filter(leads_somewhere).max_by_key(|email| email.verified || email.vouched)
+        // Those that were stored last come last.
+        let claims = self.emails.iter().filter(|email| email.address.key() == *address);
+        claims.filter(is_led_to).max_by_key(|email| is_owned(email))
     }
 
     /// Whether somebody has the address for good: an account other than `but`.

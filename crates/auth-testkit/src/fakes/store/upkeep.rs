@@ -1,11 +1,13 @@
 use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
-use auth_domain::{Backlog, Hanging, KeyId, MailClass, Purge, StoreError, Timestamp, Upkeep, rules::failures_are_over};
+use auth_domain::{
+    Backlog, Hanging, KeyId, MailClass, Purge, Standing, StoreError, Timestamp, Upkeep, rules::failures_are_over,
+};
 
 use super::{
     InMemoryStore,
-    state::{Opens, Standing, State},
+    state::{Opens, State},
 };
 
 #[async_trait]

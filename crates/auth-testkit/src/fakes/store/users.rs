@@ -1,12 +1,13 @@
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, KnownAddress, Registered, Registration, SessionOwner, StoreError, Timestamp, User, UserId, Users,
+    AddressKey, KnownAddress, Registered, Registration, SessionOwner, Standing, StoreError, Timestamp, User, UserId,
+    Users,
     rules::{AliasHolder, AliasVerdict, Asking, judge_alias},
 };
 
 use super::{
     InMemoryStore,
-    state::{EmailRow, Standing, State, UserRow},
+    state::{EmailRow, State, UserRow},
 };
 
 #[async_trait]
@@ -63,7 +64,7 @@ pub(super) fn alias_holder(state: &State, alias_key: &str, now: Timestamp) -> Op
     let row = state.users.iter().find(|row| row.user.alias.key() == alias_key)?;
     let email = state.emails.iter().find(|email| email.user_id == row.user.id);
     let holder = match (row.standing, email) {
-        (Standing::Registration | Standing::Decoy, Some(email)) => {
+        (Standing::Pending | Standing::Decoy, Some(email)) => {
             let address = email.address.key();
             let has_living_code = !state.living_codes(&address, now).is_empty();
             AliasHolder::Registration { address, has_living_code }
@@ -85,7 +86,7 @@ fn store_user(state: &mut State, registration: &Registration, now: Timestamp) {
             groups: registration.groups.clone(),
             created_at: now,
         },
-        standing: if registration.decoy { Standing::Decoy } else { Standing::Registration },
+        standing: if registration.decoy { Standing::Decoy } else { Standing::Pending },
     });
     state.emails.push(EmailRow {
         id: registration.email_id,
