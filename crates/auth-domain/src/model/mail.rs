@@ -103,6 +103,16 @@ pub enum Settlement {
     Abandoned,
 }
 
+/// Why a claimed mail cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unopened {
+    /// Its server key was removed, or it is not what was sealed: nothing will change that.
+    Unreadable,
+    /// It goes to an address on record, and its store knows none that makes sense. With the address its code would have gone: the
+    /// row is damaged, and somebody may mend it.
+    Nowhere,
+}
+
 impl SealedMail {
     /// The mail `id` as the outbox keeps it. Without recipient, it goes to the address on record that its code is for: whose that
     /// is, its store finds out.
@@ -122,16 +132,21 @@ impl SealedMail {
 }
 
 impl Mail {
-    /// The mail that was sealed, or `None` when its key is gone, it is not what we sealed, or it goes to an address on record and
-    /// there is none.
-    pub(crate) fn open(claimed: &ClaimedMail, keys: &ServerKeys) -> Option<Self> {
-        let plain = open(&claimed.sealed, claimed.id, keys)?;
-        let mut fields = std::str::from_utf8(&plain).ok()?.split('\n');
-        let (template, language, to, particulars) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-        let content = MailContent::from_sealed(template, particulars)?;
-        let to = if to.is_empty() { claimed.on_record.clone()? } else { EmailAddress::from_stored(to).ok()? };
-        Some(Self { id: claimed.id, to, language: Language::parse(language)?, content, created_at: claimed.created_at })
+    /// The mail that was sealed.
+    pub(crate) fn open(claimed: &ClaimedMail, keys: &ServerKeys) -> Result<Self, Unopened> {
+        let (to, language, content) = unseal(claimed, keys).ok_or(Unopened::Unreadable)?;
+        let to = to.or_else(|| claimed.on_record.clone()).ok_or(Unopened::Nowhere)?;
+        Ok(Self { id: claimed.id, to, language, content, created_at: claimed.created_at })
     }
+}
+
+/// What was sealed, with the recipient if that was sealed too; `None` when the key is gone, or it is not what we sealed.
+fn unseal(claimed: &ClaimedMail, keys: &ServerKeys) -> Option<(Option<EmailAddress>, Language, MailContent)> {
+    let plain = open(&claimed.sealed, claimed.id, keys)?;
+    let mut fields = std::str::from_utf8(&plain).ok()?.split('\n');
+    let (template, language, to, particulars) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    let to = if to.is_empty() { None } else { Some(EmailAddress::from_stored(to).ok()?) };
+    Some((to, Language::parse(language)?, MailContent::from_sealed(template, particulars)?))
 }
 
 impl fmt::Debug for SealedMail {
@@ -153,10 +168,10 @@ mod tests {
         let (id, content) = (MailId::from(Uuid::from_u128(1)), MailContent::Notice(Notice::AddressAdded));
         let [own, on_record] = ["own@example.org", "record@example.org"].map(|text| EmailAddress::parse(text).unwrap());
         for (sealed_for, on_record, expected) in [
-            (Some(&own), None, Some(&own)),
-            (Some(&own), Some(&on_record), Some(&own)),
-            (None, Some(&on_record), Some(&on_record)),
-            (None, None, None),
+            (Some(&own), None, Ok(&own)),
+            (Some(&own), Some(&on_record), Ok(&own)),
+            (None, Some(&on_record), Ok(&on_record)),
+            (None, None, Err(Unopened::Nowhere)),
         ] {
             let language = Language::default();
             let claimed = ClaimedMail {
@@ -168,7 +183,7 @@ mod tests {
                 code_is_living: true,
                 on_record: on_record.cloned(),
             };
-            assert_eq!(Mail::open(&claimed, &keys).map(|mail| mail.to).as_ref(), expected);
+            assert_eq!(Mail::open(&claimed, &keys).map(|mail| mail.to).as_ref(), expected.as_ref().copied());
         }
     }
 }

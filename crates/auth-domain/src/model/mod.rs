@@ -36,6 +36,7 @@ pub use ids::{CodeId, CredentialId, EmailId, EventId, KeyPairId, MailId, Session
 pub use key_pair::{KeyLife, KeyName, KeyPair, LiveKeyPair, NewKeyPair, PendingKeyPair};
 pub use language::Language;
 pub use limits::{ImpossibleRate, Limits, Rate};
+pub(crate) use mail::Unopened;
 pub use mail::{ClaimedMail, Mail, MailClass, QueuedMail, SealedMail, Settlement};
 pub use mail_content::{CodeMail, INVITATION, MailContent, Notice};
 pub use membership::{GroupName, Membership, RoleName};

@@ -1,10 +1,11 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tracing::{Instrument, debug_span, error, info, instrument, warn};
 
 use crate::{
     Applied, ClaimedMail, Clock, Entropy, Mail, MailClass, MailError, Mailer, ServerKeys, Settlement, Store,
     StoreError,
+    model::Unopened,
     rules::{LEASE, is_worth_sending, wait_before_retry},
 };
 
@@ -74,9 +75,17 @@ impl Courier {
         if claimed.class == MailClass::Decoy {
             return (Settlement::Delivered, String::new());
         }
-        let Some(mail) = Mail::open(claimed, &self.keys) else {
-            error!(mail.id = %claimed.id, key.id = %claimed.sealed.key_id, "mail cannot be unsealed: its server key was removed, or its row or that of its address is damaged");
-            return (Settlement::Abandoned, "cannot be unsealed".to_owned());
+        let mail = match Mail::open(claimed, &self.keys) {
+            Ok(mail) => mail,
+            Err(Unopened::Unreadable) => {
+                error!(mail.id = %claimed.id, key.id = %claimed.sealed.key_id, "mail cannot be unsealed: its server key was removed, or its row is damaged");
+                return (Settlement::Abandoned, "cannot be unsealed".to_owned());
+            }
+            Err(Unopened::Nowhere) => {
+                error!(mail.id = %claimed.id, "mail has nowhere to go: the row of the address that its code is for is damaged");
+                let wait = self.wait_after(claimed);
+                return (Settlement::Deferred(self.clock.now().plus(wait)), "no address on record".to_owned());
+            }
         };
         match self.mailer.deliver(&mail).instrument(debug_span!("hand_over")).await {
             Ok(reply) => {
@@ -88,11 +97,15 @@ impl Courier {
                 (Settlement::Abandoned, refused.to_string())
             }
             Err(failed @ MailError::Transient(_)) => {
-                let wait = wait_before_retry(claimed.attempt, self.spread());
+                let wait = self.wait_after(claimed);
                 warn!(mail.id = %claimed.id, attempt = claimed.attempt, reason = %failed, wait_ms = wait.as_millis(), "mail to be tried again");
                 (Settlement::Deferred(self.clock.now().plus(wait)), failed.to_string())
             }
         }
+    }
+
+    fn wait_after(&self, failed: &ClaimedMail) -> Duration {
+        wait_before_retry(failed.attempt, self.spread())
     }
 
     /// A random octet; without one, retries are merely not spread.

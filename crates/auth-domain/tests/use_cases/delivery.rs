@@ -74,6 +74,19 @@ async fn a_courier_that_died_is_replaced_after_thirty_seconds() {
 }
 
 #[tokio::test]
+async fn a_sign_ins_mail_whose_address_is_damaged_waits_until_somebody_mends_it() {
+    let service = Service::new();
+    service.registered("ada", "ada@example.org").await;
+    service.sign_in("ada@example.org", 2).await;
+    let courier = service.world.courier();
+    let mut damaged = courier.claim(10).await.unwrap().remove(0);
+    damaged.on_record = None;
+    assert_eq!(courier.deliver(&damaged).await.unwrap(), Delivered::Deferred);
+    service.world.clock.advance(Duration::from_secs(5));
+    assert_eq!(service.only_mail().await.to, "ada@example.org");
+}
+
+#[tokio::test]
 async fn a_mail_whose_key_was_removed_is_given_up_without_stopping_the_others() {
     let service = Service::new();
     service.register("ada", "ada@example.org").await.unwrap();

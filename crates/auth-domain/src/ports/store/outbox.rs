@@ -12,7 +12,7 @@ pub trait Outbox: Send + Sync {
     /// does not hold up the others.
     ///
     /// With each come whether its code is alive and the [address on record](ClaimedMail::on_record) that this is for, as they are
-    /// at one moment: a sign-in's mail goes there, and is given up without it.
+    /// at one moment: a sign-in's mail goes there, and waits without it.
     async fn claim_mails(
         &self,
         now: Timestamp,
