@@ -173,11 +173,12 @@ pub(crate) async fn charge(conn: &mut AsyncPgConnection, measure: Option<&Measur
 /// told.
 pub(crate) type RefusalRow = (Option<String>, Option<PgTimestamp>, Option<Uuid>, bool);
 
-/// The same of a request that may have been let through.
+/// What held a request back, if anything did.
 pub(crate) fn refusal_of(row: RefusalRow) -> Result<Option<Refusal>, StoreError> {
     if row.0.is_none() { Ok(None) } else { refusal(row).map(Some) }
 }
 
+/// What held a request back that was refused.
 pub(crate) fn refusal((refused_by, until, owner, told): RefusalRow) -> Result<Refusal, StoreError> {
     let (Some(refused_by), Some(until)) = (refused_by, until) else {
         return Err(corrupt("throttles", "unknown", "refused by nothing, or for ever"));

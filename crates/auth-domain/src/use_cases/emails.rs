@@ -306,11 +306,11 @@ impl Auth {
             ends_with: now.plus(CodeState::LIFE_AT_MOST),
         })?;
         // Made in any case: a decoy is the same work.
-        let decoy = CodeHash::unreachable(self.entropy())?;
+        let decoy_hash = CodeHash::unreachable(self.entropy())?;
         let (to, class, content) = match owner {
             None => (address, MailClass::Code, MailContent::Code(CodeMail::Email, digits)),
             Some(known) => {
-                code.hash = decoy;
+                code.hash = decoy_hash;
                 (&known.address, MailClass::Notice, MailContent::Notice(Notice::AddressClaimedElsewhere))
             }
         };
