@@ -1,16 +1,25 @@
 use std::{
     cell::Cell,
     io,
-    mem::MaybeUninit,
+    mem::{self, MaybeUninit},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use actix_web::web::Bytes;
+use memchr::memchr_iter;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::spawn_local,
+};
 
-/// The most that is read at once, in octets, and how much may be read before it is seen what became of it.
+/// The most that is read at once, in bytes, and how much may be read before it is seen what became of it.
 const HELPING: usize = 2 * 1024;
+/// Heads that are handed on at once: each takes six kilobytes once taken apart.
+const HEADS_AT_ONCE: usize = 16;
+/// Heads are not looked for in what is shorter: those that a client sends one after the other cost nothing.
+const SHORT: usize = 512;
 /// Heads that may be read while a request is handled.
 const HEADS_AHEAD: usize = 64;
 
@@ -18,8 +27,8 @@ const HEADS_AHEAD: usize = 64;
 ///
 /// Of requests that are sent in one go, the HTTP library takes apart as many as it has the octets of. It has up to 128 KiB of
 /// them, which are five thousand small requests and twenty megabytes once taken apart: kept while one of them is handled or
-/// an answer is not taken, for each connection. Here it gets no more as long as it has something to do, except what can be the
-/// body of the request that is handled.
+/// an answer is not taken, for each connection. Here it gets a few at a time, and no more as long as it has something to do,
+/// except what can be the body of the request that is handled.
 pub(super) struct Helpings<Io> {
     io: Io,
     handling: Handling,
@@ -28,6 +37,8 @@ pub(super) struct Helpings<Io> {
     /// Ends of heads in those of them that were read while a request was handled.
     heads: usize,
     is_at_start_of_line: bool,
+    /// What was read and is not handed on yet.
+    held: Bytes,
     /// The library has looked at what was read, and has perhaps written something.
     turn: Turn,
 }
@@ -38,13 +49,60 @@ enum Turn {
     Reading { octets: usize, wrote: bool },
 }
 
-/// Whether a request on a connection is being handled.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Handling(Rc<Cell<bool>>);
+/// What a connection and whoever handles its requests tell each other.
+#[derive(Clone, Default)]
+pub(super) struct Handling(Rc<State>);
+
+#[derive(Default)]
+struct State {
+    /// A request is being handled.
+    is_handled: Cell<bool>,
+    /// A request has been handled since the runtime last turned to this connection.
+    had_its_turn: Cell<bool>,
+    /// A request waits for others to have their turn.
+    lets_others_go_first: Cell<bool>,
+    /// Whoever is to read on once the request is handled.
+    reader: Cell<Option<Waker>>,
+}
 
 impl Handling {
-    pub(super) fn set(&self, is_handled: bool) {
-        self.0.set(is_handled);
+    /// Handles a request by `handle`, after every other connection that has something to do if this one has just had its turn.
+    ///
+    /// The HTTP library handles all requests that it has read without giving way: ninety small ones that were sent in one go,
+    /// for each of many connections, would keep a client that sends one waiting for all of them.
+    ///
+    /// # Panics
+    /// Outside of a `LocalSet`, which the HTTP library's workers are.
+    pub(super) async fn fairly<T>(self, handle: impl Future<Output = T>) -> T {
+        self.0.is_handled.set(true);
+        if self.0.had_its_turn.replace(true) {
+            // A task that is queued behind all that are ready now. To yield would not do: that ends when this connection is
+            // woken, and it is for other reasons as well.
+            self.0.lets_others_go_first.set(true);
+            let _ended = spawn_local(async {}).await;
+            self.0.lets_others_go_first.set(false);
+            self.0.had_its_turn.set(true);
+        }
+        let handled = handle.await;
+        self.0.is_handled.set(false);
+        if let Some(reader) = self.0.reader.take() {
+            reader.wake();
+        }
+        handled
+    }
+
+    /// Wakes whoever reads once the request is handled.
+    fn wakes_when_handled(&self, reader: &Waker) {
+        self.0.reader.set(Some(reader.clone()));
+    }
+
+    fn is_handled(&self) -> bool {
+        self.0.is_handled.get()
+    }
+
+    /// The library reads before it handles anything.
+    fn begin_turn(&self) {
+        self.0.had_its_turn.set(false);
     }
 }
 
@@ -52,10 +110,10 @@ impl<Io> Helpings<Io> {
     /// From `io`, by what `handling` says.
     pub(super) fn of(io: Io, handling: Handling) -> Self {
         let turn = Turn::Over { wrote: false };
-        Self { io, handling, ahead: 0, heads: 0, is_at_start_of_line: false, turn }
+        Self { io, handling, ahead: 0, heads: 0, is_at_start_of_line: false, held: Bytes::new(), turn }
     }
 
-    /// Whether a request is being handled, to be kept up to date by whoever handles it.
+    /// For whoever handles its requests.
     pub(super) fn handling(&self) -> &Handling {
         &self.handling
     }
@@ -65,7 +123,7 @@ impl<Io> Helpings<Io> {
         match self.turn {
             Turn::Reading { octets, .. } => octets,
             Turn::Over { wrote } => {
-                if !wrote && !self.handling.0.get() {
+                if !wrote && !self.handling.is_handled() {
                     // It had the opportunity to write and did not: it waits for more.
                     (self.ahead, self.heads) = (0, 0);
                 }
@@ -88,6 +146,25 @@ impl<Io> Helpings<Io> {
         }
     }
 
+    /// Takes note of what the library gets.
+    fn handed_on(&mut self, bytes: &[u8]) {
+        if self.ahead >= HELPING {
+            self.count_heads(bytes);
+        }
+        self.ahead += bytes.len();
+        if let Turn::Reading { octets, .. } = &mut self.turn {
+            *octets += bytes.len();
+        }
+    }
+
+    /// Keeps what the library gets once it has nothing else to do.
+    fn hold(&mut self, later: Bytes) {
+        if !later.is_empty() {
+            self.ahead = self.ahead.max(HELPING);
+        }
+        self.held = later;
+    }
+
     fn count_heads(&mut self, octets: &[u8]) {
         for octet in octets {
             match octet {
@@ -102,6 +179,23 @@ impl<Io> Helpings<Io> {
     }
 }
 
+/// The first heads in `bytes`, as many as are handed on at once, and what follows them.
+fn first_heads(bytes: &[u8]) -> (&[u8], &[u8]) {
+    if bytes.len() <= SHORT {
+        return (bytes, &[]);
+    }
+    let (mut heads, mut line) = (0, 0);
+    for end in memchr_iter(b'\n', bytes) {
+        let is_blank = matches!(bytes.get(line..end), Some([] | [b'\r'])) && line > 0;
+        line = end + 1;
+        heads += usize::from(is_blank);
+        if heads == HEADS_AT_ONCE {
+            return bytes.split_at_checked(line).unwrap_or((bytes, &[]));
+        }
+    }
+    (bytes, &[])
+}
+
 impl<Io: AsyncRead + Unpin> AsyncRead for Helpings<Io> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -109,8 +203,9 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Helpings<Io> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.handling.begin_turn();
         let octets = this.begin_or_go_on();
-        let is_handled = this.handling.0.get();
+        let is_handled = this.handling.is_handled();
         if this.ahead >= HELPING {
             if octets > 0 || !is_handled {
                 // The library shall look first, or write what it still has.
@@ -118,27 +213,31 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Helpings<Io> {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if this.heads >= HEADS_AHEAD {
-                // Whoever handles the request wakes the library.
+            if this.heads >= HEADS_AHEAD || this.handling.0.lets_others_go_first.get() {
+                this.handling.wakes_when_handled(context.waker());
                 this.end();
                 return Poll::Pending;
             }
         }
-        let mut helping = [const { MaybeUninit::uninit() }; HELPING];
-        let mut helping = ReadBuf::uninit(helping.get_mut(..buffer.remaining().min(HELPING)).unwrap_or_default());
-        let read = Pin::new(&mut this.io).poll_read(context, &mut helping);
-        if read.is_pending() {
-            this.end();
-        }
-        ready!(read)?;
-        let read = helping.filled();
-        buffer.put_slice(read);
-        if this.ahead >= HELPING {
-            this.count_heads(read);
-        }
-        this.ahead += read.len();
-        if let Turn::Reading { octets, .. } = &mut this.turn {
-            *octets += read.len();
+        if this.held.is_empty() {
+            let mut helping = [const { MaybeUninit::uninit() }; HELPING];
+            let mut helping = ReadBuf::uninit(helping.get_mut(..buffer.remaining().min(HELPING)).unwrap_or_default());
+            let read = Pin::new(&mut this.io).poll_read(context, &mut helping);
+            if read.is_pending() {
+                this.end();
+            }
+            ready!(read)?;
+            let (now, later) = first_heads(helping.filled());
+            buffer.put_slice(now);
+            this.handed_on(now);
+            this.hold(Bytes::copy_from_slice(later));
+        } else {
+            let mut held = mem::take(&mut this.held);
+            let (now, _later) = first_heads(&held);
+            let now = held.split_to(now.len().min(buffer.remaining()));
+            buffer.put_slice(&now);
+            this.handed_on(&now);
+            this.hold(held);
         }
         Poll::Ready(Ok(()))
     }
@@ -161,9 +260,18 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Helpings<Io> {
 
 #[cfg(test)]
 mod tests {
-    use std::task::Waker;
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Wake,
+    };
 
-    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+    use tokio::{
+        io::{AsyncWriteExt, DuplexStream, duplex},
+        task::LocalSet,
+    };
 
     use super::*;
 
@@ -210,6 +318,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_many_requests_that_are_sent_at_once_a_few_are_handed_on_at_a_time_and_all_in_the_end() {
+        let sending: String = (0..200).map(|number| format!("GET /{number:03} HTTP/1.1\r\n\r\n")).collect();
+        let (mut helpings, client) = sent(sending.as_bytes()).await;
+        drop(client);
+        let (mut received, mut context) = (Vec::new(), Context::from_waker(Waker::noop()));
+        loop {
+            tokio::task::yield_now().await;
+            let mut octets = [0; 8192];
+            let mut buffer = ReadBuf::new(&mut octets);
+            if Pin::new(&mut helpings).poll_read(&mut context, &mut buffer).is_ready() {
+                if buffer.filled().is_empty() {
+                    break;
+                }
+                assert!(buffer.filled().len() <= SHORT, "{}", buffer.filled().len());
+                received.extend_from_slice(buffer.filled());
+            }
+        }
+        assert_eq!(received, sending.as_bytes());
+    }
+
+    #[tokio::test]
     async fn as_long_as_there_is_something_to_write_nothing_is_read() {
         let (mut helpings, _client) = sent(&[b'x'; 5_000]).await;
         assert_eq!(read(&mut helpings).await, 2048);
@@ -223,17 +352,66 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_is_handled_gets_its_body_and_not_many_requests_behind_it() {
         let (mut helpings, _client) = sent(&b" ".repeat(60_000)).await;
-        helpings.handling().set(true);
+        helpings.handling().0.is_handled.set(true);
         let body: usize = reads(&mut helpings, 100).await.iter().sum();
         assert_eq!(body, 60_000);
 
         let (mut helpings, _client) = sent(&b"GET / HTTP/1.1\nHost:\n\n".repeat(5_000)).await;
-        helpings.handling().set(true);
+        helpings.handling().0.is_handled.set(true);
         let ahead: usize = reads(&mut helpings, 100).await.iter().sum();
-        assert_eq!(ahead, 2 * HELPING);
-        helpings.handling().set(false);
+        assert_eq!(ahead, (HEADS_AT_ONCE + HEADS_AHEAD) * 22);
+        helpings.handling().0.is_handled.set(false);
         write(&mut helpings);
-        assert_eq!(reads(&mut helpings, 2).await, [0, 2048]);
+        let next = reads(&mut helpings, 2).await;
+        assert!(next[0] == 0 && (1..SHORT + HEADS_AT_ONCE * 22).contains(&next[1]), "{next:?}");
+    }
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_stops_reading_ahead_reads_on_once_the_request_is_handled() {
+        let (mut helpings, _client) = sent(&b"GET / HTTP/1.1\nHost:\n\n".repeat(5_000)).await;
+        let handling = helpings.handling().clone();
+        let library = Arc::new(Woken::default());
+        let woken = || library.0.load(Ordering::Relaxed);
+        let reads_ahead = async {
+            while read(&mut helpings).await > 0 {}
+            let (waker, mut bytes) = (Waker::from(Arc::clone(&library)), [0; 100]);
+            let mut context = Context::from_waker(&waker);
+            assert!(Pin::new(&mut helpings).poll_read(&mut context, &mut ReadBuf::new(&mut bytes)).is_pending());
+            woken()
+        };
+        assert_eq!((handling.fairly(reads_ahead).await, woken()), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn of_requests_that_were_read_at_once_each_lets_others_go_first_but_the_first_one() {
+        let (mut helpings, _client) = sent(b"many requests").await;
+        let handling = helpings.handling().clone();
+        let requests = async {
+            assert_eq!(read(&mut helpings).await, 13);
+            let others = Rc::new(Cell::new(0));
+            let another_one_is_ready = || {
+                let others = Rc::clone(&others);
+                spawn_local(async move { others.set(others.get() + 1) });
+            };
+            for expected in 0..3 {
+                assert_eq!(handling.clone().fairly(async { others.get() }).await, expected);
+                another_one_is_ready();
+            }
+            assert_eq!(read(&mut helpings).await, 0);
+            another_one_is_ready();
+            assert_eq!(handling.fairly(async { others.get() }).await, 3, "this is the first one of another turn");
+        };
+        LocalSet::new().run_until(requests).await;
     }
 
     #[tokio::test]

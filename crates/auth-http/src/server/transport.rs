@@ -60,13 +60,7 @@ pub(super) fn listen(
         let app = map_config(app(service, &cors_origins).into_factory(), |()| AppConfig::default());
         let app = apply_fn_factory(app, |request: Request, app| {
             let handling = request.conn_data::<Handling>().cloned().unwrap_or_default();
-            handling.set(true);
-            let handled = app.call(request);
-            async move {
-                let response = handled.await;
-                handling.set(false);
-                response
-            }
+            handling.fairly(app.call(request))
         });
         let http = HttpService::build()
             .client_request_timeout(HEAD_WITHIN)

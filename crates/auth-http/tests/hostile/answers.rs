@@ -1,13 +1,10 @@
 //! Answers that nobody reads.
 
 use std::{
-    io::{Read, Write},
-    net::Shutdown,
+    io::{ErrorKind, Read, Write},
     thread,
     time::Duration,
 };
-
-use tokio::time::Instant;
 
 use crate::service::Service;
 
@@ -17,31 +14,33 @@ const SLOW: &str = "POST /api/auth/v2/session HTTP/1.1\r\nHost: x\r\nContent-Typ
                     Content-Length: 27\r\n\r\n{\"email\":\"ada@example.org\"}";
 
 #[test]
-fn who_asks_and_does_not_read_costs_little_and_is_cut_off_within_about_a_minute() {
+fn who_asks_and_does_not_read_costs_little_is_cut_off_and_keeps_nobody_from_being_served() {
     thread::scope(|scope| {
         let asked =
             [LARGE, SMALLEST, SLOW].map(|request| (request, scope.spawn(move || asks_and_does_not_read(request))));
         for (request, asking) in asked {
             let each = asking.join().unwrap();
-            println!("{each} octets for each connection that asks {:?} and does not read", &request[..16]);
+            println!("{each} bytes for each connection that asks {:?} and does not read", &request[..16]);
         }
     });
 }
 
-/// Returns what each connection that does so costs, in octets.
+/// Returns what each connection that does so costs, in bytes.
 fn asks_and_does_not_read(request: &str) -> u64 {
     let service = Service::start();
     service.serves();
     let before = service.memory();
     let requests = request.repeat(1000);
-    let begun = Instant::now();
     let asking: Vec<_> = (0..20)
         .map(|_| {
             let (mut stream, requests) = (service.connect(), requests.clone());
             thread::spawn(move || {
                 // Until nobody takes them any more; then it ends with the connection.
-                while stream.write_all(requests.as_bytes()).is_ok() {}
-                let _closed_already = stream.shutdown(Shutdown::Both);
+                loop {
+                    if let Err(error) = stream.write_all(requests.as_bytes()) {
+                        break error.kind();
+                    }
+                }
             })
         })
         .collect();
@@ -49,14 +48,14 @@ fn asks_and_does_not_read(request: &str) -> u64 {
     for _ in 0..10 {
         thread::sleep(Duration::from_secs(1));
         each = each.max(service.memory().saturating_sub(before) / 20);
-        assert!(service.serves() < Duration::from_secs(2));
+        service.serves();
     }
-    assert!(each < 1024 * 1024, "{each} octets for each connection");
+    assert!(each < 1024 * 1024, "{each} bytes for each connection");
     for one in asking {
-        one.join().unwrap();
+        let ended = one.join().unwrap();
+        assert!(matches!(ended, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "the service ends it: {ended:?}");
     }
-    assert!(begun.elapsed() < Duration::from_secs(95), "{:?}", begun.elapsed());
-    assert!(service.serves() < Duration::from_secs(1));
+    service.serves();
     each
 }
 
@@ -70,5 +69,5 @@ fn who_goes_away_with_requests_under_way_harms_nobody() {
         let mut first = [0];
         stream.read_exact(&mut first).unwrap();
     }
-    assert!(service.serves() < Duration::from_secs(2));
+    service.serves();
 }

@@ -29,20 +29,27 @@ fn can_hold(connections: u64) {
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
 }
 
+/// What the service computes for 1000 honest clients: how long they wait besides is up to what else the machine does.
+fn cpu_time_of_many(service: &Service) -> Duration {
+    let before = service.cpu_time();
+    (0..1000).for_each(|_| service.serves());
+    service.cpu_time() - before
+}
+
 #[test]
 fn ten_thousand_idle_connections_cost_little_memory_and_honest_clients_are_served() {
     const MANY: u32 = 10_000;
     can_hold(MANY.into());
     let service = Service::start();
-    service.serves();
+    let alone = cpu_time_of_many(&service);
     let before = service.memory();
     let held: Vec<_> = (0..MANY).map(|_| idle(&service)).collect();
     let each = service.memory().saturating_sub(before) / u64::from(MANY);
-    println!("an idle connection takes {each} octets");
-    assert!(each < 32 * 1024, "{each} octets for each connection");
-    let slowest = (0..200).map(|_| service.serves()).max().unwrap();
-    println!("beside {MANY} of them, the slowest of 200 answers takes {slowest:?}");
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    println!("an idle connection takes {each} bytes");
+    assert!(each < 32 * 1024, "{each} bytes for each connection");
+    let beside = cpu_time_of_many(&service);
+    println!("1000 answers take {alone:?} of a processor, and {beside:?} beside {MANY} of them");
+    assert!(beside <= alone * 3, "{alone:?} alone, {beside:?} beside {MANY} of them");
     // They are still there, and good.
     for mut stream in held.into_iter().step_by(500) {
         stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -56,7 +63,6 @@ fn when_most_connections_are_taken_idle_ones_make_room() {
     let mut held: Vec<_> = (0..38).map(|_| idle(&service)).collect();
     // More than there is room for: they wait to be accepted, and are.
     let waiting: Vec<_> = (0..20).map(|_| service.connect()).collect();
-    let begun = tokio::time::Instant::now();
     let served: Vec<_> = waiting
         .into_iter()
         .map(|mut stream| {
@@ -67,7 +73,6 @@ fn when_most_connections_are_taken_idle_ones_make_room() {
         })
         .collect();
     assert!(served.into_iter().all(|one| one.join().unwrap() == 200));
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     assert_eq!(held[0].read(&mut [0]).unwrap(), 0, "it was closed without a word");
 }
 

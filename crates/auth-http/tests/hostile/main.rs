@@ -9,6 +9,8 @@
 mod answers;
 mod bodies;
 mod connections;
+#[cfg(target_os = "linux")]
+mod fairness;
 mod framing;
 mod heads;
 mod pipelines;
