@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::{
-    Checked, ClientAddress, Metronome, RefusedChecks, RequestIds,
+    Checked, ClientAddress, MIN_PACING_INTERVAL, RefusedChecks, RequestIds, ResponsePacer,
     jobs::{Bell, Heartbeat, Kept, Work},
     key_file::{self, KeyFile, KeyFileError},
     metrics::{Metrics, PoolState, Probe, RevocationLag, StoreState},
@@ -169,7 +169,7 @@ pub fn compose(settings: Settings) -> Result<Parts, ComposeError> {
         },
         languages,
         mail_worker: Heartbeat::start(),
-        metronome: Metronome::start().map_err(ComposeError::Thread)?,
+        pacer: ResponsePacer::start(MIN_PACING_INTERVAL).map_err(ComposeError::Thread)?,
         refused_checks: RefusedChecks::default(),
         metrics: Arc::new(Metrics::new(probe)),
     });

@@ -42,7 +42,7 @@ pub mod service;
 pub mod settings;
 pub mod traces;
 
-pub use answer::{Metronome, RefusedChecks};
+pub use answer::{MIN_PACING_INTERVAL, RefusedChecks, ResponsePacer};
 pub use extract::{ClientAddress, ForwardedHeader, language};
 pub use request_ids::RequestIds;
 pub use routes::{BASE, Checked, app, served};

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     RequestIds,
-    answer::{Metronome, RefusedChecks},
+    answer::{RefusedChecks, ResponsePacer},
     error_chain::chain,
     extract::ClientAddress,
     jobs::Heartbeat,
@@ -42,8 +42,8 @@ pub struct Service {
     pub languages: Vec<Language>,
     /// Whether the mail worker is alive.
     pub mail_worker: Heartbeat,
-    /// Who keeps the beat that answers about addresses leave on.
-    pub metronome: Metronome,
+    /// Hides how long the work of answers about addresses took.
+    pub pacer: ResponsePacer,
     /// Which refused checks are logged one by one.
     pub refused_checks: RefusedChecks,
     /// What is counted.

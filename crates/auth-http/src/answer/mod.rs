@@ -3,16 +3,19 @@
 //! An outcome becomes a status in one table ([`problem`]); one middleware ([`contract`]) sees every response on its way
 //! out, whoever made it, and holds it to the common rules of the wire contract.
 
-pub(crate) mod beat;
 mod browsers;
 mod contract;
+mod pacer;
+mod pacing_interval;
 mod problem;
 mod refused_checks;
 mod slices;
 mod unheard;
 
-pub use beat::Metronome;
 pub(crate) use contract::contract;
+pub(crate) use pacer::PacedRequest;
+pub use pacer::ResponsePacer;
+pub use pacing_interval::MIN_PACING_INTERVAL;
 pub(crate) use problem::{ApiError, ApiResult, ProblemDetails};
 pub use refused_checks::RefusedChecks;
 pub(crate) use slices::Slices;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use auth_domain::{Backlog, Timestamp};
-use prometheus::{Gauge, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Gauge, GaugeVec, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::{Metrics, seconds, sound};
 use crate::service::Service;
@@ -49,6 +49,7 @@ impl Metrics {
         moment.number("auth_store_up", "Whether the store answers: 1 or 0.", u64::from(backlog.is_some()));
         moment.cache(service);
         moment.store(&(self.probe)(), service);
+        moment.pacing(service);
         if let Some(backlog) = backlog {
             moment.backlog(&backlog, now);
         }
@@ -101,6 +102,15 @@ impl Moment {
             );
             self.number("auth_pool_waiting", "Calls that wait for a connection.", count(pool.waiting));
         }
+    }
+
+    fn pacing(&self, service: &Service) {
+        let intervals = Opts::new("auth_response_pacing_seconds", "Interval at which answers leave, by what is paced.");
+        let intervals = sound(GaugeVec::new(intervals, &["request"]));
+        for (request, interval) in service.pacer.intervals() {
+            intervals.with_label_values(&[request]).set(seconds(interval));
+        }
+        sound(self.0.register(Box::new(intervals)));
     }
 
     fn backlog(&self, backlog: &Backlog, now: Timestamp) {

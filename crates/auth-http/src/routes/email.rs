@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{endpoint::Endpoint, session::Verification};
 use crate::{
-    answer::{Acknowledged, ApiResult, accepted, acknowledged},
+    answer::{Acknowledged, ApiResult, PacedRequest, accepted, acknowledged},
     extract::{Body, Id, Sender, Signed},
     openapi::EmailAddressText,
     service::Service,
@@ -55,7 +55,8 @@ pub(super) async fn add(
 ) -> ApiResult {
     let Body(body) = signed.input;
     let address = EmailAddress::parse(&body.address)?;
-    let AddedEmail { email_id, code_id } = service.auth.add_email(&signed.caller, &address, &client, &language).await?;
+    let adding = service.auth.add_email(&signed.caller, &address, &client, &language);
+    let AddedEmail { email_id, code_id } = service.pacer.pace(PacedRequest::Address, adding).await?;
     Ok(accepted(&Added { verification_code_id: code_id.uuid(), email_id: email_id.uuid() }))
 }
 
@@ -80,7 +81,8 @@ pub(super) async fn renew(
 ) -> ApiResult {
     let Body(body) = signed.input;
     let address = EmailAddress::parse(&body.address)?;
-    let code_id = service.auth.renew_email_code(&signed.caller, &address, &client, &language).await?;
+    let renewing = service.auth.renew_email_code(&signed.caller, &address, &client, &language);
+    let code_id = service.pacer.pace(PacedRequest::Address, renewing).await?;
     Ok(accepted(&Renewed { verification_code_id: code_id.uuid() }))
 }
 
@@ -98,7 +100,8 @@ pub(super) async fn verify(
 ) -> ApiResult {
     let Body(body) = signed.input;
     let id = body.verification_code_id.0.into();
-    service.auth.redeem_email_code(signed.caller.as_ref(), id, &body.code, &client).await?;
+    let redeeming = service.auth.redeem_email_code(signed.caller.as_ref(), id, &body.code, &client);
+    service.pacer.pace(PacedRequest::Redemption, redeeming).await?;
     Ok(acknowledged())
 }
 

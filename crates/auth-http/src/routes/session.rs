@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::endpoint::Endpoint;
 use crate::{
-    answer::{Acknowledged, ApiResult, accepted, acknowledged, beat},
+    answer::{Acknowledged, ApiResult, PacedRequest, accepted, acknowledged},
     extract::{Body, CheckedSession, Id, Sender, Signed},
     openapi::EmailAddressText,
     service::Service,
@@ -182,7 +182,7 @@ pub(super) async fn open(
 ) -> ApiResult {
     let email = EmailAddress::parse(&body.email)?;
     let signing_in = service.auth.sign_in(&email, body.kind.as_deref(), &client, &language);
-    let opened = service.metronome.on_the_beat(beat::OF_SIGN_INS, signing_in).await?;
+    let opened = service.pacer.pace(PacedRequest::SignIn, signing_in).await?;
     Ok(accepted(&NewSession::from(&opened)))
 }
 
@@ -212,7 +212,8 @@ pub(super) async fn verify(
     Sender { client, .. }: Sender,
     Body(body): Body<Verification>,
 ) -> ApiResult {
-    service.auth.redeem_sign_in_code(body.verification_code_id.0.into(), &body.code, &client).await?;
+    let redeeming = service.auth.redeem_sign_in_code(body.verification_code_id.0.into(), &body.code, &client);
+    service.pacer.pace(PacedRequest::Redemption, redeeming).await?;
     Ok(acknowledged())
 }
 

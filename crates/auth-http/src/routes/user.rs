@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{endpoint::Endpoint, session::NewSession};
 use crate::{
-    answer::{Acknowledged, ApiResult, accepted, acknowledged, beat},
+    answer::{Acknowledged, ApiResult, PacedRequest, accepted, acknowledged},
     extract::{Body, Id, Query, Registering, Sender, Signed},
     openapi::EmailAddressText,
     service::Service,
@@ -57,7 +57,7 @@ pub(super) async fn register(
         alias: Alias::parse(&body.alias)?,
     };
     let signing_up = service.auth.sign_up(sign_up, &client, &language);
-    let opened = service.metronome.on_the_beat(beat::OF_SIGN_UPS, signing_up).await?;
+    let opened = service.pacer.pace(PacedRequest::SignUp, signing_up).await?;
     Ok(accepted(&NewSession::from(&opened)))
 }
 

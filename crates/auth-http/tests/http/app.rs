@@ -14,7 +14,7 @@ use actix_web::{
 use auth_cache::{CachedChecks, Hearing, Memory};
 use auth_domain::{Auth, Courier, NoBell, Policy, Ports, Revocations, Store, UserId};
 use auth_http::{
-    Checked, ClientAddress, Metronome, RefusedChecks, RequestIds,
+    Checked, ClientAddress, RefusedChecks, RequestIds, ResponsePacer,
     jobs::Heartbeat,
     metrics::{Metrics, StoreState},
     service::Service,
@@ -31,6 +31,9 @@ pub(crate) const STEP_UP: &str = "this takes a recent sign-in: sign in again";
 
 /// Where requests come from that come from nowhere in particular.
 pub(crate) const HERE: &str = "192.0.2.1";
+
+/// Of answers about addresses: journeys have nothing to hide.
+const PACING_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What a journey runs on.
 #[derive(Debug, Clone, Copy)]
@@ -129,7 +132,7 @@ impl TestApp {
             client_address: setup.client_address,
             languages: vec![auth_domain::Language::default()],
             mail_worker: Heartbeat::start(),
-            metronome: Metronome::start().unwrap(),
+            pacer: ResponsePacer::start(PACING_INTERVAL).unwrap(),
             refused_checks: RefusedChecks::default(),
             metrics: Arc::new(Metrics::new(Box::new(StoreState::default))),
         });

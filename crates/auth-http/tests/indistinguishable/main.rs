@@ -8,6 +8,7 @@
 )]
 
 mod client;
+mod distance;
 mod kolmogorov_smirnov;
 mod people;
 mod service;
@@ -20,7 +21,7 @@ use client::{Client, Shape};
 use people::{Kind, Series};
 use service::{Backend, Decoys, Serving};
 use tokio::{sync::Mutex, task::spawn_blocking};
-use trial::{Findings, REQUESTS, Route, guess_wrong, interleave, prepare};
+use trial::{Findings, Route, interleave, is_refused, prepare, requests, wrong_guess};
 
 /// What is measured is not to be disturbed by what else is.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -59,14 +60,12 @@ impl State {
         }
     }
 
-    /// Over so many connections at a time it is asked: few enough that they hardly wait for each other.
-    fn connections(self, route: Route) -> usize {
+    /// What every request to `route` is answered.
+    fn answer(self, route: Route) -> u16 {
         match route {
-            Route::SessionAtOnce => 1,
-            Route::Session if self.refuses() => 6,
-            Route::Session => 3,
-            Route::User if self.refuses() => 14,
-            Route::User => 8,
+            Route::Verification | Route::VerificationAtOnce => 401,
+            _ if self.refuses() => 429,
+            _ => 202,
         }
     }
 
@@ -75,19 +74,36 @@ impl State {
     }
 }
 
+/// So many connections at a time ask for what is paced. The pace keeps the machine from having more to do than it can.
+const CONNECTIONS: usize = 12;
+
 /// Brings the addresses of a series into the state, and asks about them.
 async fn try_it(serving: &Serving, state: State, route: Route, name: char) -> Findings {
-    // A registration leaves something behind: where it is let through, each of them is about another address.
-    let size = if route == Route::User && !state.refuses() { REQUESTS } else { REQUESTS / 20 };
+    let signs_up = matches!(route, Route::User | Route::UserAtOnce);
+    let guesses_at_codes = matches!(route, Route::Verification | Route::VerificationAtOnce);
+    let size = if signs_up && !state.refuses() {
+        // A registration leaves something behind: where it is let through, each of them is about another address.
+        requests()
+    } else if guesses_at_codes {
+        // A code has five tries. One may have been spent before.
+        requests() / 4
+    } else {
+        requests() / 20
+    };
     let series = Series { name, size };
     serving.settle(series).await;
     let address = serving.address;
     spawn_blocking(move || {
         let wrong_guesses = usize::from(state == State::GuessesSpent);
-        prepare(address, series, route != Route::User || state.refuses(), wrong_guesses);
-        interleave(address, route, state.connections(route), |kind, number| match route {
+        let guesses = prepare(address, series, !signs_up || state.refuses(), wrong_guesses);
+        let connections = match route {
+            Route::SessionAtOnce | Route::UserAtOnce | Route::VerificationAtOnce => 1,
+            Route::Session | Route::User | Route::Verification => CONNECTIONS,
+        };
+        interleave(address, route, connections, |kind, number| match route {
             Route::Session | Route::SessionAtOnce => series.sign_in(kind, number),
-            Route::User => series.sign_up(kind, number, "s"),
+            Route::User | Route::UserAtOnce => series.sign_up(kind, number, "s"),
+            Route::Verification | Route::VerificationAtOnce => guesses[kind as usize][number % size].clone(),
         })
     })
     .await
@@ -99,14 +115,15 @@ async fn nothing_tells_addresses_apart(backend: Backend, state: State) {
     let _alone = ONE_AT_A_TIME.lock().await;
     let serving = Serving::on(backend, state.limits(), Decoys::Stored).await;
     let mut separated = Vec::new();
-    for (route, names) in [(Route::Session, ['a', 'b']), (Route::User, ['c', 'd'])] {
+    for (route, names) in [(Route::Session, ['a', 'b']), (Route::User, ['c', 'd']), (Route::Verification, ['e', 'f'])] {
         for name in names {
             let found = try_it(&serving, state, route, name).await;
             println!("{backend:?}, {state:?}, {route:?}, series {name}:\n{found}");
+            println!("  paced by {:?}", serving.pacing_intervals());
             for (kind, seen) in Kind::ALL.iter().zip(&found.seen) {
                 assert_eq!(seen.shapes, found.seen[0].shapes, "{kind:?}");
                 assert_eq!(seen.shapes.len(), 1, "{:?}", seen.shapes);
-                assert!(seen.shapes.keys().all(|shape| shape.is_refusal() == state.refuses()), "{:?}", seen.shapes);
+                assert!(seen.shapes.keys().all(|shape| shape.status() == state.answer(route)), "{:?}", seen.shapes);
             }
             if !found.separate() {
                 break;
@@ -138,17 +155,18 @@ nothing_tells_addresses_apart! {
     nothing_tells_addresses_apart_on_postgres_while_limits_leave_room: Postgres, Open;
     nothing_tells_addresses_apart_on_postgres_once_their_mails_are_spent: Postgres, MailsSpent;
     nothing_tells_addresses_apart_on_postgres_once_guesses_are_spent: Postgres, GuessesSpent;
+    nothing_tells_addresses_apart_on_postgres_that_is_far_away: PostgresFarAway, Open;
 }
 
-/// The trial can fail. Without the beat, a store that skips decoys is found out, and one that keeps them leaves less than half
-/// as much to tell: if decoys lose their work, this fails, however well the beat hides it.
-async fn decoys_that_are_not_stored_are_told_apart(backend: Backend) {
+/// The trial can fail. Without pacing, a store that skips decoys is found out, and one that keeps them leaves less than half
+/// as much to tell: if decoys lose their work, this fails, however well the pace hides it.
+async fn decoys_that_are_not_stored_are_told_apart(backend: Backend, route: Route) {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut distances = Vec::new();
     for decoys in [Decoys::Stored, Decoys::Skipped] {
         let serving = Serving::on(backend, None, decoys).await;
-        let found = try_it(&serving, State::Off, Route::SessionAtOnce, 'a').await;
-        println!("{backend:?}, at once, decoys {decoys:?}:\n{found}");
+        let found = try_it(&serving, State::Off, route, 'a').await;
+        println!("{backend:?}, {route:?}, decoys {decoys:?}:\n{found}");
         serving.stop().await;
         distances.push(found.distance_of_unknown());
         assert!(decoys == Decoys::Stored || found.separate());
@@ -156,14 +174,22 @@ async fn decoys_that_are_not_stored_are_told_apart(backend: Backend) {
     assert!(distances[0] < distances[1] / 2.0, "{distances:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn decoys_that_are_not_stored_are_told_apart_on_sqlite() {
-    decoys_that_are_not_stored_are_told_apart(Backend::Sqlite).await;
+macro_rules! decoys_that_are_not_stored_are_told_apart {
+    ($($name:ident: $backend:ident, $route:ident;)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            decoys_that_are_not_stored_are_told_apart(Backend::$backend, Route::$route).await;
+        }
+    )*};
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn decoys_that_are_not_stored_are_told_apart_on_postgres() {
-    decoys_that_are_not_stored_are_told_apart(Backend::Postgres).await;
+decoys_that_are_not_stored_are_told_apart! {
+    decoys_that_are_not_stored_are_told_apart_on_sqlite: Sqlite, SessionAtOnce;
+    decoys_that_are_not_stored_are_told_apart_on_postgres: Postgres, SessionAtOnce;
+    decoys_of_registrations_that_are_not_stored_are_told_apart_on_sqlite: Sqlite, UserAtOnce;
+    decoys_of_registrations_that_are_not_stored_are_told_apart_on_postgres: Postgres, UserAtOnce;
+    guesses_at_decoys_that_are_not_stored_are_told_apart_on_sqlite: Sqlite, VerificationAtOnce;
+    guesses_at_decoys_that_are_not_stored_are_told_apart_on_postgres: Postgres, VerificationAtOnce;
 }
 
 /// All are asked about until nothing is let through any more, and guessed at in between.
@@ -190,7 +216,7 @@ async fn all_are_refused_from_the_same_request_on(backend: Backend) {
     for (kind, seen) in Kind::ALL.iter().zip(&all) {
         assert_eq!(seen, &all[0], "{kind:?}");
         for seen in seen {
-            assert!(seen.iter().filter(|shape| shape.is_refusal()).count() >= 4, "{seen:?}");
+            assert!(seen.iter().filter(|shape| shape.status() == 429).count() >= 4, "{seen:?}");
         }
     }
 }
@@ -198,12 +224,12 @@ async fn all_are_refused_from_the_same_request_on(backend: Backend) {
 fn until_refused(client: &mut Client, series: Series, kind: Kind, number: usize) -> Vec<Shape> {
     let mut seen = Vec::new();
     for turn in 0..5 {
-        let (_, asked) = client.send("POST", Route::Session.path(), &series.sign_in(kind, number));
+        let (_, asked) = Route::Session.ask(client, &series.sign_in(kind, number));
         if number == 1 && asked.status() == 202 {
-            (0..5).for_each(|_| guess_wrong(client, &asked));
+            (0..5).for_each(|_| is_refused(client, &wrong_guess(&asked)));
         }
-        let (_, registered) =
-            client.send("POST", Route::User.path(), &series.sign_up(kind, number, ["s", "t", "u", "v", "w"][turn]));
+        let sign_up = series.sign_up(kind, number, ["s", "t", "u", "v", "w"][turn]);
+        let (_, registered) = Route::User.ask(client, &sign_up);
         seen.extend([asked.shape(), registered.shape()]);
     }
     seen

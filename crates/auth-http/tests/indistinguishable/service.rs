@@ -4,15 +4,17 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use actix_web::{HttpResponse, HttpServer, dev::ServerHandle, web};
 use auth_cache::{CachedChecks, Hearing, Memory};
 use auth_domain::{
-    Auth, Client, EmailAddress, Language, Limits, NoBell, Policy, Ports, SignInStored, Store, system::SystemEntropy,
+    Alias, Auth, AuthError, Client, EmailAddress, FullName, Language, Limits, NoBell, Policy, Ports, Registered,
+    SignInStored, SignUp, Store, system::SystemEntropy,
 };
 use auth_http::{
-    Checked, ClientAddress, Metronome, RefusedChecks, RequestIds,
+    Checked, ClientAddress, MIN_PACING_INTERVAL, RefusedChecks, RequestIds, ResponsePacer,
     jobs::Heartbeat,
     metrics::{Metrics, StoreState},
     service::Service,
@@ -24,16 +26,22 @@ use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
+use uuid::Uuid;
 
-use crate::people::{Dialect, Series};
+use crate::{
+    distance::far_away,
+    people::{Dialect, Series},
+};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Backend {
     Sqlite,
     Postgres,
+    /// A server that is 5 ms away, there and back each.
+    PostgresFarAway,
 }
 
-/// Whether a sign-in for an address that nobody has does the work of the others.
+/// Whether what is asked for that leads nowhere does the work of what leads somewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decoys {
     Stored,
@@ -43,6 +51,7 @@ pub(crate) enum Decoys {
 
 pub(crate) struct Serving {
     pub(crate) address: SocketAddr,
+    service: web::Data<Service>,
     database: Database,
     server: ServerHandle,
 }
@@ -62,13 +71,14 @@ impl Serving {
                 let folder = tempfile::tempdir().unwrap();
                 (Arc::new(SqliteStore::open(&folder.path().join("auth.db")).unwrap()), Database::Sqlite(folder))
             }
-            Backend::Postgres => {
+            Backend::Postgres | Backend::PostgresFarAway => {
                 let open = |url: &str| PostgresStore::new(url.parse().unwrap(), PoolOptions::default()).unwrap();
                 let url = postgres::database(async |url| {
                     open(&url).migrate().await.unwrap();
                 })
                 .await;
-                (Arc::new(open(&url)), Database::Postgres(url))
+                let way = if matches!(backend, Backend::PostgresFarAway) { far_away(&url) } else { url.clone() };
+                (Arc::new(open(&way)), Database::Postgres(url))
             }
         };
         let store = match decoys {
@@ -89,13 +99,16 @@ impl Serving {
             client_address: ClientAddress::default(),
             languages: vec![Language::default()],
             mail_worker: Heartbeat::start(),
-            metronome: Metronome::start().unwrap(),
+            pacer: ResponsePacer::start(MIN_PACING_INTERVAL).unwrap(),
             refused_checks: RefusedChecks::default(),
             metrics: Arc::new(Metrics::new(Box::new(StoreState::default))),
         });
+        let served = service.clone();
         let http = HttpServer::new(move || {
-            let at_once = web::resource(AT_ONCE).route(web::post().to(sign_in_at_once));
-            auth_http::app(service.clone(), &[]).service(at_once)
+            auth_http::app(served.clone(), &[])
+                .route(SESSION_AT_ONCE, web::post().to(sign_in_at_once))
+                .route(USER_AT_ONCE, web::post().to(sign_up_at_once))
+                .route(VERIFICATION_AT_ONCE, web::put().to(verify_at_once))
         })
         .workers(2)
         .disable_signals();
@@ -104,7 +117,7 @@ impl Serving {
         let running = http.run();
         let server = running.handle();
         tokio::spawn(running);
-        Self { address, database, server }
+        Self { address, service, database, server }
     }
 
     /// Puts the accounts of a series into the database, behind the service's back.
@@ -119,27 +132,57 @@ impl Serving {
         }
     }
 
+    /// At which intervals it answers, by what is asked for.
+    pub(crate) fn pacing_intervals(&self) -> Vec<(&'static str, Duration)> {
+        self.service.pacer.intervals().collect()
+    }
+
     pub(crate) async fn stop(self) {
         self.server.stop(false).await;
     }
 }
 
-/// Where a sign-in is answered as soon as it is stored: to see what the work alone tells.
-pub(crate) const AT_ONCE: &str = "/sign-in-at-once";
+/// Where requests are answered as soon as they are done: to see what the work alone tells.
+pub(crate) const SESSION_AT_ONCE: &str = "/at-once/session";
+pub(crate) const USER_AT_ONCE: &str = "/at-once/user";
+pub(crate) const VERIFICATION_AT_ONCE: &str = "/at-once/verification";
 
 async fn sign_in_at_once(service: web::Data<Service>, web::Json(body): web::Json<Value>) -> HttpResponse {
-    let email = EmailAddress::parse(body["email"].as_str().unwrap()).unwrap();
-    let client = Client { ip: Ipv4Addr::LOCALHOST.into(), user_agent: "watch".to_owned() };
-    match service.auth.sign_in(&email, None, &client, &Language::default()).await {
-        Ok(opened) => HttpResponse::Accepted().json(json!({"session": opened.session_id.to_string()})),
-        Err(error) => panic!("{error}"),
-    }
+    let email = EmailAddress::parse(text(&body, "email")).unwrap();
+    let opened = service.auth.sign_in(&email, None, &client(), &Language::default()).await.unwrap();
+    HttpResponse::Accepted().json(json!({"session": opened.session_id.to_string()}))
 }
 
-/// `store`, but for a sign-in that leads nowhere: that is said to be stored, and is not.
+async fn sign_up_at_once(service: web::Data<Service>, web::Json(body): web::Json<Value>) -> HttpResponse {
+    let sign_up = SignUp {
+        email: EmailAddress::parse(text(&body, "email")).unwrap(),
+        full_name: FullName::parse(text(&body, "fullName")).unwrap(),
+        alias: Alias::parse(text(&body, "alias")).unwrap(),
+    };
+    let opened = service.auth.sign_up(sign_up, &client(), &Language::default()).await.unwrap();
+    HttpResponse::Accepted().json(json!({"session": opened.session_id.to_string()}))
+}
+
+async fn verify_at_once(service: web::Data<Service>, web::Json(body): web::Json<Value>) -> HttpResponse {
+    let id: Uuid = text(&body, "verificationCodeID").parse().unwrap();
+    let refused = service.auth.redeem_sign_in_code(id.into(), text(&body, "code"), &client()).await;
+    assert!(matches!(refused, Err(AuthError::CodeRefused)), "{refused:?}");
+    HttpResponse::Unauthorized().json(json!({}))
+}
+
+fn text<'a>(body: &'a Value, field: &str) -> &'a str {
+    body[field].as_str().unwrap()
+}
+
+fn client() -> Client {
+    Client { ip: Ipv4Addr::LOCALHOST.into(), user_agent: "watch".to_owned() }
+}
+
+/// `store`, but for what leads nowhere: that is said to be stored, and is not.
 fn without_decoys(store: Arc<dyn Store>) -> MockStore {
     let (mut hasty, runtime) = (MockStore::new(), Handle::current());
     let (finds, registers) = ((Arc::clone(&store), runtime.clone()), (Arc::clone(&store), runtime.clone()));
+    let redeems = (Arc::clone(&store), runtime.clone());
     let opens = (store, runtime);
     hasty.expect_find_address().returning(move |address, now| {
         let (store, runtime) = &finds;
@@ -147,6 +190,11 @@ fn without_decoys(store: Arc<dyn Store>) -> MockStore {
     });
     hasty.expect_register_user().returning(move |registration| {
         let (store, runtime) = &registers;
+        let (address, now) = (registration.address.key(), registration.sign_in.code.created_at);
+        let known = waiting(|| runtime.block_on(store.find_address(&address, now)))?;
+        if known.is_some_and(|known| known.is_owned()) {
+            return Ok(Registered::Yes);
+        }
         waiting(|| runtime.block_on(store.register_user(registration)))
     });
     hasty.expect_open_session().returning(move |sign_in, decoy| {
@@ -156,6 +204,10 @@ fn without_decoys(store: Arc<dyn Store>) -> MockStore {
             return Ok(SignInStored::Yes);
         }
         waiting(|| runtime.block_on(store.open_session(sign_in, decoy)))
+    });
+    hasty.expect_redeem_code().returning(move |guess| {
+        let (store, runtime) = &redeems;
+        waiting(|| runtime.block_on(store.redeem_code(guess)))
     });
     hasty
 }

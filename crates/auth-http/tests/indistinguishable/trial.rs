@@ -8,11 +8,16 @@ use crate::{
     client::{Answer, Client, Shape},
     kolmogorov_smirnov::{distance, probability},
     people::{Kind, Series},
-    service::AT_ONCE,
+    service::{SESSION_AT_ONCE, USER_AT_ONCE, VERIFICATION_AT_ONCE},
 };
 
-/// How many requests of each kind are timed.
-pub(crate) const REQUESTS: usize = 2000;
+/// How many requests of each kind are timed: fewer in every run of the tests, and all in those that may take long.
+pub(crate) fn requests() -> usize {
+    #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says how long they may take")]
+    let is_long = std::env::var_os("AUTH_TEST_LONG").is_some();
+    if is_long { 2000 } else { 300 }
+}
+
 /// Samples that are that improbable to come from one distribution are separated.
 const SIGNIFICANCE: f64 = 0.001;
 
@@ -24,6 +29,12 @@ pub(crate) enum Route {
     SessionAtOnce,
     /// For an account.
     User,
+    /// The same, answered as soon as it is stored.
+    UserAtOnce,
+    /// For a session to be let in, with a wrong code.
+    Verification,
+    /// The same, answered as soon as it is judged.
+    VerificationAtOnce,
 }
 
 /// What was seen of each kind.
@@ -46,12 +57,24 @@ pub(crate) struct Findings {
 }
 
 impl Route {
-    pub(crate) fn path(self) -> &'static str {
+    fn method(self) -> &'static str {
+        if matches!(self, Self::Verification | Self::VerificationAtOnce) { "PUT" } else { "POST" }
+    }
+
+    fn path(self) -> &'static str {
         match self {
             Self::Session => "/api/auth/v2/session",
-            Self::SessionAtOnce => AT_ONCE,
+            Self::SessionAtOnce => SESSION_AT_ONCE,
             Self::User => "/api/auth/v2/user",
+            Self::UserAtOnce => USER_AT_ONCE,
+            Self::Verification => "/api/auth/v2/session/verification",
+            Self::VerificationAtOnce => VERIFICATION_AT_ONCE,
         }
+    }
+
+    /// Asks for it, with this body.
+    pub(crate) fn ask(self, client: &mut Client, body: &Value) -> (Duration, Answer) {
+        client.send(self.method(), self.path(), body)
     }
 }
 
@@ -66,9 +89,9 @@ pub(crate) fn interleave(
     let seen = Mutex::new(<[Seen; 4]>::default());
     on_each_connection(address, connections, |client, connection| {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ u64::try_from(connection).unwrap());
-        for turn in (connection..REQUESTS).step_by(connections) {
+        for turn in (connection..requests()).step_by(connections) {
             for place in dice.order() {
-                let (took, answer) = client.send("POST", route.path(), &request(Kind::ALL[place], turn));
+                let (took, answer) = route.ask(client, &request(Kind::ALL[place], turn));
                 seen.lock().unwrap()[place].record(took, answer.shape());
             }
         }
@@ -80,22 +103,29 @@ pub(crate) fn interleave(
     Findings { seen }
 }
 
+/// What to guess with at the code for each address of each kind.
+pub(crate) type Guesses = [Vec<Value>; 4];
+
 /// Brings all addresses to where everybody can bring them: the kind that registers has done so, and of the others a code was
 /// asked for, if `all` are to have been asked about. Then guesses wrong at each code so often.
-pub(crate) fn prepare(address: SocketAddr, series: Series, all: bool, wrong_guesses: usize) {
-    let connections = 8;
+pub(crate) fn prepare(address: SocketAddr, series: Series, all: bool, wrong_guesses: usize) -> Guesses {
+    let guesses = Mutex::new([(); 4].map(|()| vec![Value::Null; series.size]));
+    let connections = 24;
     on_each_connection(address, connections, |client, connection| {
         for number in (connection..series.size).step_by(connections) {
-            for kind in Kind::ALL {
+            for (place, kind) in Kind::ALL.into_iter().enumerate() {
                 let asked = match kind {
                     Kind::Unverified => accepted(client, Route::User, &series.sign_up(kind, number, "r")),
                     _ if all => accepted(client, Route::Session, &series.sign_in(kind, number)),
                     _ => continue,
                 };
-                (0..wrong_guesses).for_each(|_| guess_wrong(client, &asked));
+                let guess = wrong_guess(&asked);
+                (0..wrong_guesses).for_each(|_| is_refused(client, &guess));
+                guesses.lock().unwrap()[place][number] = guess;
             }
         }
     });
+    guesses.into_inner().unwrap()
 }
 
 fn on_each_connection(address: SocketAddr, connections: usize, work: impl Fn(&mut Client, usize) + Sync) {
@@ -108,15 +138,19 @@ fn on_each_connection(address: SocketAddr, connections: usize, work: impl Fn(&mu
 }
 
 fn accepted(client: &mut Client, route: Route, request: &Value) -> Answer {
-    let (_, answer) = client.send("POST", route.path(), request);
+    let (_, answer) = route.ask(client, request);
     assert_eq!(answer.status(), 202, "{}", answer.body);
     answer
 }
 
-/// Guesses wrong.
-pub(crate) fn guess_wrong(client: &mut Client, asked: &Answer) {
-    let guess = json!({"verificationCodeID": asked.body["verificationCodeID"], "code": "wrong"});
-    let (_, answer) = client.send("PUT", "/api/auth/v2/session/verification", &guess);
+/// A wrong guess at the code that was asked for.
+pub(crate) fn wrong_guess(asked: &Answer) -> Value {
+    json!({"verificationCodeID": asked.body["verificationCodeID"], "code": "wrong"})
+}
+
+/// Sends in a wrong guess.
+pub(crate) fn is_refused(client: &mut Client, guess: &Value) {
+    let (_, answer) = Route::Verification.ask(client, guess);
     assert_eq!(answer.status(), 401, "{}", answer.body);
 }
 
@@ -126,10 +160,10 @@ impl Findings {
         self.pairs().any(|(.., probability)| probability < SIGNIFICANCE)
     }
 
-    /// How far apart addresses are that somebody has and that nobody has.
+    /// How far apart addresses are that an account has and that nobody has.
     pub(crate) fn distance_of_unknown(&self) -> f64 {
-        let unknown = self.pairs().filter(|(one, other, ..)| [one, other].contains(&&Kind::Unknown));
-        unknown.map(|(.., distance, _)| distance).fold(0.0, f64::max)
+        let is_it = |one: &Kind, other: &Kind| (*one, *other) == (Kind::Known, Kind::Unknown);
+        self.pairs().find_map(|(one, other, distance, _)| is_it(&one, &other).then_some(distance)).unwrap()
     }
 
     /// Distance and probability of each pair of kinds.
