@@ -12,6 +12,7 @@ use crate::{
     fleet::{BACK_WITHIN, Fleet},
     network::Network,
     random::Random,
+    running::Reference,
 };
 
 /// Longer than any time limit on the way to the database.
@@ -32,7 +33,7 @@ fn start() -> (Fleet, Vec<Network>) {
 #[test]
 fn a_replica_whose_network_swallows_everything_says_that_it_cannot_tell_and_comes_back_with_it() {
     let test = "network cut";
-    let mut random = Random::for_test(test);
+    let (mut random, reference) = (Random::for_test(test), Reference::start());
     let (fleet, networks) = start();
     let doors = &fleet.doors;
     let mut crowd = Crowd::new(12, &mut random);
@@ -54,7 +55,7 @@ fn a_replica_whose_network_swallows_everything_says_that_it_cannot_tell_and_come
                 let has_failed = failures(&after[door]) > failures(&before[door]);
                 assert_eq!(has_failed, is_cut_off, "replica {door}: {before:?} {after:?}");
             }
-            sleep(BACK_WITHIN + Duration::from_secs(3));
+            sleep(reference.allows(BACK_WITHIN) + Duration::from_secs(3));
             let unavailable = doors.unavailable_after(mended);
             println!(
                 "{test}: the last request that was answered 503 was sent {} ms after it was mended",
@@ -64,7 +65,7 @@ fn a_replica_whose_network_swallows_everything_says_that_it_cannot_tell_and_come
         }
     });
     doors.report(test);
-    assert!(latest < BACK_WITHIN, "{latest:?}");
+    assert!(latest < reference.allows(BACK_WITHIN), "{latest:?}");
     assert!(doors.counted().iter().all(|counts| counts.unknown_checks > 0 && counts.unanswered == 0));
     crowd.has_what_was_acknowledged(doors, test);
     println!("{test}: {} mails came twice", doors.postbox.copied().len());
@@ -73,7 +74,7 @@ fn a_replica_whose_network_swallows_everything_says_that_it_cannot_tell_and_come
 #[test]
 fn a_network_that_was_cut_while_nobody_asked_costs_nobody_an_answer_once_it_is_mended() {
     let test = "network cut while idle";
-    let mut random = Random::for_test(test);
+    let (mut random, reference) = (Random::for_test(test), Reference::start());
     let (fleet, networks) = start();
     let doors = &fleet.doors;
     let mut crowd = Crowd::new(20, &mut random);
@@ -84,9 +85,9 @@ fn a_network_that_was_cut_while_nobody_asked_costs_nobody_an_answer_once_it_is_m
             sleep(Duration::from_secs(1));
         });
         networks.iter().for_each(Network::cut);
-        sleep(BACK_WITHIN);
+        sleep(reference.allows(BACK_WITHIN));
         networks.iter().for_each(Network::mend);
-        sleep(BACK_WITHIN);
+        sleep(reference.allows(BACK_WITHIN));
         for door in 0..doors.count() {
             for number in 0..15 {
                 let wish = json!({"email": format!("nobody{number}@example.org")});

@@ -9,13 +9,11 @@ use crate::{
     client::{Answer, Request},
     doors::{Asked, Doors},
     random::Random,
-    running::{within, within_patience},
+    running::within_patience,
 };
 
 /// By when a replica has heard what another one has revoked.
 const HEARD_WITHIN: Duration = Duration::from_secs(1);
-/// By when every mail is there once the mail server and whoever serves it are back.
-const DELIVERED_WITHIN: Duration = Duration::from_mins(1);
 /// Credentials that one person asks for at most.
 const ENOUGH: usize = 5;
 
@@ -90,7 +88,7 @@ impl Person {
         // Sessions come before the key pairs that were made with them.
         for number in 0..self.credentials.len() {
             if matches!(self.credentials[number].standing, Standing::Waiting) {
-                within(DELIVERED_WITHIN, || self.code(number, doors));
+                within_patience(|| self.code(number, doors));
             }
             within_patience(|| {
                 match self.credentials[number].standing {

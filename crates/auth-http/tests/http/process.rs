@@ -6,14 +6,12 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     thread,
-    time::Duration,
 };
 
-use auth_domain::rules::LEASE;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub(crate) use crate::running::{Running, command, within, within_patience};
+pub(crate) use crate::running::{Reference, Running, command, within_patience};
 
 impl Running {
     pub(crate) fn start(folder: &Path) -> Self {
@@ -231,11 +229,14 @@ fn a_signal_lets_what_runs_finish_and_ends_well() {
         let body = json!({"email": "ada@example.org", "fullName": "Ada", "alias": "ada"}).to_string();
         let head = "POST /api/auth/v2/user HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
         let mut stream = running.connect();
-        stream.write_all(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes()).unwrap();
-        thread::sleep(Duration::from_millis(300));
+        let waits = format!("{head}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all(waits.as_bytes()).unwrap();
+        let mut goes_on = [0; 25];
+        stream.read_exact(&mut goes_on).unwrap();
+        assert_eq!(&goes_on, b"HTTP/1.1 100 Continue\r\n\r\n");
 
         running.signal(signal);
-        thread::sleep(Duration::from_millis(300));
+        within_patience(|| running.log().contains("\"stopping\"").then_some(()));
         stream.write_all(body.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -263,7 +264,7 @@ fn what_was_acknowledged_survives_a_kill() {
     assert_eq!(running.check(&verified), 200);
     for (alias, session) in pending {
         // Mails that a dead worker held come with the end of its lease; these were queued, most of them unsent.
-        let code = within(2 * LEASE, || mailed_code(folder.path(), &alias));
+        let code = within_patience(|| mailed_code(folder.path(), &alias));
         assert_eq!(running.verify(&session, &code), 202, "{alias}");
         assert_eq!(running.check(&session), 200);
     }

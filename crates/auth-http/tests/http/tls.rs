@@ -7,7 +7,6 @@ use std::{
     path::Path,
     process::Command,
     sync::Arc,
-    time::Duration,
 };
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -18,7 +17,6 @@ use rustls::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::time::Instant;
 
 use crate::process::{Running, command, fails_to_start_in, within_patience};
 
@@ -99,7 +97,6 @@ fn what_is_refused_before_it_is_a_request_is_refused_over_tls_in_the_same_way() 
     let identity = Identity::new();
     let (_folder, service) = started(&identity);
     let large = format!("GET / HTTP/1.1\r\nHost: x\r\nx: {}\r\n\r\n", "y".repeat(300_000));
-    let begun = Instant::now();
     for (octets, expected) in
         [("GARBAGE\r\n\r\n", "400"), (large.as_str(), "431"), ("GET /healthz HTTP/1.1\r\nHos", "408")]
     {
@@ -110,7 +107,6 @@ fn what_is_refused_before_it_is_a_request_is_refused_over_tls_in_the_same_way() 
         let problem: Value = serde_json::from_str(body).unwrap();
         assert_eq!(problem["status"].to_string(), expected);
     }
-    assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
 #[test]
@@ -150,9 +146,8 @@ fn plain_http_and_silence_are_closed_and_harm_nobody() {
     // An alert, as TLS has it, and nothing that is HTTP.
     assert!(answer.len() == 7 && answer[0] == 21, "{answer:?}");
 
-    let (mut silent, begun) = (service.connect(), Instant::now());
+    let mut silent = service.connect();
     assert_eq!(silent.read(&mut [0; 16]).unwrap(), 0, "a client that does not begin is closed");
-    assert!(begun.elapsed() < Duration::from_secs(15));
     let aborted = service.connect();
     drop(aborted);
     assert!(exchange(identity.connect(&service, &TLS13), HEALTH).unwrap().starts_with("HTTP/1.1 200 OK\r\n"));

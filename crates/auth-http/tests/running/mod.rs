@@ -1,5 +1,7 @@
 //! The binary, running: what the tests of several targets share.
 
+mod reference;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
@@ -12,8 +14,10 @@ use std::{
 
 use serde_json::Value;
 
-/// How long anything here may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) use reference::Reference;
+
+/// How long anything here may take before the test fails, on any machine.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The binary, running in a folder of its own.
 pub(crate) struct Running {
@@ -111,17 +115,12 @@ impl Drop for Running {
 }
 
 /// What `poll` finds, once it does, or else a failure of the test.
-pub(crate) fn within_patience<T>(poll: impl FnMut() -> Option<T>) -> T {
-    within(PATIENCE, poll)
-}
-
-/// The same, within another time.
-pub(crate) fn within<T>(patience: Duration, mut poll: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..patience.as_millis() / 20 {
+pub(crate) fn within_patience<T>(mut poll: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..PATIENCE.as_millis() / 20 {
         if let Some(found) = poll() {
             return found;
         }
         thread::sleep(Duration::from_millis(20));
     }
-    panic!("nothing within {patience:?}");
+    panic!("nothing within {PATIENCE:?}");
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::process::{Running, read_code, within_patience};
 
 /// How long a request may take, whatever fails.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(8);
+const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
 
 /// Everything that a request meets.
 pub(super) struct Guarded {
