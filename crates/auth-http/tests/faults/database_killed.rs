@@ -12,9 +12,11 @@ use crate::{
     fleet::{BACK_WITHIN, Fleet, run},
     random::Random,
     running::{Reference, within_patience},
+    trials::short_or_long,
 };
 
-const KILLS: usize = 6;
+/// How often it is killed, and how often in trials that may take long.
+const KILLS: [usize; 2] = [2, 6];
 
 #[test]
 fn a_database_that_is_killed_and_comes_back_signs_nobody_out_and_brings_nothing_back() {
@@ -25,7 +27,7 @@ fn a_database_that_is_killed_and_comes_back_signs_nobody_out_and_brings_nothing_
     let mut crowd = Crowd::new(4, &mut random);
     let mut latest = Duration::ZERO;
     crowd.goes_on(doors, |let_in| {
-        for kill in 0..KILLS {
+        for kill in 0..short_or_long(KILLS) {
             let_in(4);
             sleep(Duration::from_millis(800));
             if kill % 2 == 0 {

@@ -19,6 +19,7 @@ use crate::{
     postbox::Postbox,
     random::Random,
     running::{Reference, Running, command, within_patience},
+    trials::short_or_long,
 };
 
 /// A service whose data lies on a file system of eight megabytes, which nobody else sees and which ends with it.
@@ -66,7 +67,7 @@ fn a_full_disk_is_503_to_whoever_writes_and_nothing_to_whoever_is_checked() {
     let doors = Doors::at(vec![service.address], postbox);
     let mut crowd = Crowd::new(4, &mut random);
     crowd.goes_on(&doors, |let_in| {
-        for _ in 0..3 {
+        for _ in 0..short_or_long([1, 3]) {
             let_in(5);
             sleep(Duration::from_secs(1));
             let before = &doors.counted()[0];

@@ -27,3 +27,5 @@ mod random;
 #[path = "../running/mod.rs"]
 mod running;
 mod service_killed;
+#[path = "../trials/mod.rs"]
+mod trials;

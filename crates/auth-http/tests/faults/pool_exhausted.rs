@@ -12,6 +12,7 @@ use crate::{
     fleet::{Fleet, run},
     random::Random,
     running::Reference,
+    trials::short_or_long,
 };
 
 /// How long the lock is held, in seconds.
@@ -27,7 +28,7 @@ fn while_every_connection_waits_for_a_lock_checks_are_answered_and_the_rest_is_t
     let (cluster, doors) = (&fleet.cluster, &fleet.doors);
     let mut crowd = Crowd::new(10, &mut random);
     crowd.goes_on(doors, |let_in| {
-        for _ in 0..3 {
+        for _ in 0..short_or_long([1, 3]) {
             let_in(3);
             sleep(Duration::from_secs(1));
             let before = doors.counted();

@@ -16,9 +16,11 @@ use crate::{
     fleet::{Fleet, Replica, run},
     postbox::{Copied, Postbox},
     random::Random,
+    trials::short_or_long,
 };
 
-const KILLS: usize = 20;
+/// How often it is killed, and how often in trials that may take long.
+const KILLS: [usize; 2] = [6, 20];
 
 /// Kills some of the replicas and starts them again, time after time. Returns how many mails had been taken after each time.
 fn kill_time_after_time(
@@ -47,7 +49,7 @@ fn kill_time_after_time(
         }
         doors.postbox.count()
     };
-    (0..KILLS).map(&mut kill).collect()
+    (0..short_or_long(KILLS)).map(&mut kill).collect()
 }
 
 /// Fails unless each mail that came twice was delivered by somebody who was killed before they had stored that: the copies are
@@ -115,5 +117,5 @@ fn unsettled(cluster: &Cluster, mail: Uuid) -> usize {
         );
         run(cluster, &format!("DO $$ BEGIN ASSERT ({condition}); END $$"))
     };
-    (0..=KILLS).find(is).expect("no more attempts than kills are left without an end")
+    (0..=short_or_long(KILLS)).find(is).expect("no more attempts than kills are left without an end")
 }

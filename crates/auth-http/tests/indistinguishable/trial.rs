@@ -9,13 +9,12 @@ use crate::{
     kolmogorov_smirnov::{distance, probability},
     people::{Kind, Series},
     service::{SESSION_AT_ONCE, USER_AT_ONCE, VERIFICATION_AT_ONCE},
+    trials::short_or_long,
 };
 
-/// How many requests of each kind are timed: fewer in every run of the tests, and all in those that may take long.
+/// How many requests of each kind are timed.
 pub(crate) fn requests() -> usize {
-    #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says how long they may take")]
-    let is_long = std::env::var_os("AUTH_TEST_LONG").is_some();
-    if is_long { 2000 } else { 300 }
+    short_or_long([300, 2000])
 }
 
 /// Samples that are that improbable to come from one distribution are separated.
