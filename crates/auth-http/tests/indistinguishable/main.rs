@@ -77,7 +77,7 @@ impl State {
 }
 
 /// So many connections at a time ask for what is paced. The pace keeps the machine from having more to do than it can.
-const CONNECTIONS: usize = 12;
+const CONNECTIONS: usize = 8;
 
 /// Brings the addresses of a series into the state, and asks about them.
 async fn try_it(serving: &Serving, state: State, route: Route, name: char) -> Findings {

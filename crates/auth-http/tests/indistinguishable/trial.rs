@@ -14,7 +14,7 @@ use crate::{
 
 /// How many requests of each kind are timed.
 pub(crate) fn requests() -> usize {
-    short_or_long([300, 2000])
+    short_or_long([200, 2000])
 }
 
 /// Samples that are that improbable to come from one distribution are separated.
