@@ -13,6 +13,7 @@
 //! | `smtp` | a mail server that misbehaves as it is told, with the feature of that name |
 //! | [`samples`] | registrations and sign-ins to store |
 //! | [`records`] | everything that an installation can hold, with every field of every table |
+//! | [`waiting`] | waiting for what happens on a machine of any speed, and time that stands still |
 //! | [`contract`] | sentences about stores; [`store_contract!`] turns them into the tests of an adapter |
 //!
 //! ```
@@ -45,6 +46,7 @@ pub mod records;
 pub mod samples;
 #[cfg(feature = "smtp")]
 pub mod smtp;
+pub mod waiting;
 mod world;
 
 pub use fakes::{CountingEntropy, InMemoryArchive, InMemoryStore, ManualClock, RecordingMailer, SentMail};

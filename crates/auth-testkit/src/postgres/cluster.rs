@@ -4,11 +4,11 @@ use std::{
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread,
-    time::Duration,
 };
 
 use tempfile::TempDir;
+
+use crate::waiting::{PATIENCE, Patience};
 
 /// What to do when there is no PostgreSQL on this machine.
 const MISSING: &str = "no PostgreSQL server binaries found: install them (Debian, Ubuntu: apt install postgresql; macOS: \
@@ -98,13 +98,11 @@ impl Cluster {
     /// Starts it again.
     pub fn resume(&self) {
         // Processes of one that crashed may take a moment to be gone, and until then it does not start.
-        for _ in 0..20 {
-            if self.try_run("pg_ctl", &["-D", "data", "-l", "log", "-w", "-t", "30", "start"]) {
-                return;
-            }
-            thread::sleep(Duration::from_millis(50));
+        let seconds = PATIENCE.as_secs().to_string();
+        let mut patience = None;
+        while !self.try_run("pg_ctl", &["-D", "data", "-l", "log", "-w", "-t", &seconds, "start"]) {
+            patience.get_or_insert_with(|| Patience::with(self.told("pg_ctl"))).block_for_a_moment();
         }
-        panic!("{}", self.told("pg_ctl"));
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {

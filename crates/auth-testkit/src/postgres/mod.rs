@@ -5,14 +5,12 @@
 
 mod cluster;
 
-use std::{
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use tokio::{sync::OnceCell, time::sleep};
+use tokio::sync::OnceCell;
 use tokio_postgres::NoTls;
 
+use crate::waiting::Patience;
 pub use cluster::Cluster;
 
 static SHARED: OnceCell<Server> = OnceCell::const_new();
@@ -34,16 +32,14 @@ pub async fn database(migrate: impl AsyncFnOnce(String)) -> String {
     // Cloned file by file: for a database as small as this, the fastest way there is.
     let clone = format!("CREATE DATABASE {name} TEMPLATE {} STRATEGY file_copy", server.template);
     // The connection that migrated the template takes a moment to be gone.
-    for _ in 0..100 {
+    let patience = Patience::with("a template that nobody uses");
+    loop {
         match execute(&at(&server.url, "postgres"), &clone).await {
             Ok(()) => return at(&server.url, &name),
-            Err(error) if error.code().is_some_and(|code| code.code() == "55006") => {
-                sleep(Duration::from_millis(50)).await;
-            }
+            Err(error) if error.code().is_some_and(|code| code.code() == "55006") => patience.moment().await,
             Err(error) => panic!("a database cannot be cloned: {error:?}"),
         }
     }
-    panic!("the template is in use and does not come free");
 }
 
 /// Runs statements on the database at `url`, behind the back of whoever else uses it.

@@ -1,6 +1,6 @@
 use std::{io, net::TcpStream, ops::ControlFlow, thread};
 
-use super::{Encryption, Shared, Step, TakenMail, Whim, base64::encoded, stream::Stream};
+use super::{Encryption, Step, TakenMail, Whim, base64::encoded, shared::Shared, stream::Stream};
 
 /// Talks with one client until it has gone.
 pub(super) fn hold(shared: &Shared, socket: TcpStream, number: usize) {
@@ -130,7 +130,7 @@ impl Conversation<'_> {
             connection: self.number,
         });
         let whim = self.shared.whim(Step::Sender);
-        if !matches!(whim, None | Some(Whim::Delay(_))) {
+        if !matches!(whim, None | Some(Whim::Delay(_) | Whim::Withhold)) {
             self.mail = None;
         }
         self.answer_with(whim, "250 2.1.0 from you")
@@ -153,6 +153,10 @@ impl Conversation<'_> {
             None => self.stream.say("354 go on")?,
             Some(Whim::Delay(span)) => {
                 thread::sleep(span);
+                self.stream.say("354 go on")?;
+            }
+            Some(Whim::Withhold) => {
+                self.shared.wait_until_told();
                 self.stream.say("354 go on")?;
             }
             Some(whim) => return self.indulge(whim),
@@ -181,6 +185,10 @@ impl Conversation<'_> {
                 thread::sleep(span);
                 self.say(text)
             }
+            Some(Whim::Withhold) => {
+                self.shared.wait_until_told();
+                self.say(text)
+            }
             Some(whim) => self.indulge(whim),
         }
     }
@@ -193,10 +201,11 @@ impl Conversation<'_> {
                 Ok(if text.starts_with("421") { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             }
             Whim::Hang => {
-                self.stream.wait_for_the_end()?;
+                let shared = self.shared;
+                shared.withhold(|| self.stream.wait_for_the_end())?;
                 Ok(ControlFlow::Break(()))
             }
-            Whim::Delay(_) | Whim::Drop => Ok(ControlFlow::Break(())),
+            Whim::Delay(_) | Whim::Withhold | Whim::Drop => Ok(ControlFlow::Break(())),
         }
     }
 

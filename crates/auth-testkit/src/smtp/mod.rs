@@ -12,12 +12,12 @@
 mod authority;
 mod base64;
 mod conversation;
+mod shared;
 mod stream;
 
 use std::{
-    collections::{HashMap, VecDeque},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -25,6 +25,7 @@ use std::{
 use rustls::ServerConfig;
 
 pub use authority::Authority;
+use shared::{Shared, State};
 
 /// A running mail server. It ends when it is dropped.
 pub struct SmtpServer {
@@ -85,6 +86,8 @@ pub enum Whim {
     Reply(String),
     /// It answers as it should, but only after a while.
     Delay(Duration),
+    /// It answers as it should, but not before it is [told to](SmtpServer::answer).
+    Withhold,
     /// It never answers, and keeps the connection open.
     Hang,
     /// It closes the connection instead of answering. A message that it was given is kept all the same.
@@ -110,23 +113,6 @@ pub struct TakenMail {
     pub connection: usize,
 }
 
-struct Shared {
-    offer: Offer,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    is_stopping: bool,
-    once: VecDeque<(Step, Whim)>,
-    always: Vec<(Step, Whim)>,
-    mails: Vec<TakenMail>,
-    commands: Vec<String>,
-    connections: usize,
-    open: HashMap<usize, TcpStream>,
-    most_open: usize,
-}
-
 impl Default for Offer {
     fn default() -> Self {
         Self { encryption: Encryption::Never, login: None, mechanisms: "PLAIN LOGIN", smtputf8: true }
@@ -148,7 +134,7 @@ impl SmtpServer {
 
     /// A server with this offer.
     pub fn start_with(offer: Offer) -> Self {
-        let shared = Arc::new(Shared { offer, state: Mutex::default() });
+        let shared = Arc::new(Shared::new(offer));
         let mut server = Self { shared, address: (Ipv4Addr::LOCALHOST, 0).into(), accepting: None };
         server.resume();
         server
@@ -206,6 +192,16 @@ impl SmtpServer {
         self.state().most_open
     }
 
+    /// On how many connections somebody waits just now for an answer that it withholds, for ever or until it is told.
+    pub fn withheld(&self) -> usize {
+        self.state().withheld
+    }
+
+    /// Gives the answers that it withholds.
+    pub fn answer(&self) {
+        self.shared.tell_to_answer();
+    }
+
     /// Closes all connections without a word.
     pub fn hang_up(&self) {
         for connection in self.state().open.values() {
@@ -221,6 +217,7 @@ impl SmtpServer {
         let _refused_already = TcpStream::connect(self.address);
         accepting.join().expect("the server ends well");
         self.hang_up();
+        self.answer();
     }
 
     /// Comes back where it was.
@@ -241,44 +238,5 @@ impl SmtpServer {
 impl Drop for SmtpServer {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-impl Shared {
-    fn accept(self: &Arc<Self>, listener: &TcpListener) {
-        for socket in listener.incoming() {
-            if self.state().is_stopping {
-                return;
-            }
-            let Ok(socket) = socket else { continue };
-            let shared = Arc::clone(self);
-            let number = self.opened(&socket);
-            thread::spawn(move || {
-                conversation::hold(&shared, socket, number);
-                shared.state().open.remove(&number);
-            });
-        }
-    }
-
-    fn opened(&self, socket: &TcpStream) -> usize {
-        let mut state = self.state();
-        state.connections += 1;
-        let number = state.connections;
-        state.open.insert(number, socket.try_clone().expect("a socket can be shared"));
-        state.most_open = state.most_open.max(state.open.len());
-        number
-    }
-
-    /// How it misbehaves at `step` this time, if it does.
-    fn whim(&self, step: Step) -> Option<Whim> {
-        let mut state = self.state();
-        if let Some(at) = state.once.iter().position(|(when, _)| *when == step) {
-            return state.once.remove(at).map(|(_, whim)| whim);
-        }
-        state.always.iter().find(|(when, _)| *when == step).map(|(_, whim)| whim.clone())
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
