@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
-use std::{num::NonZero, time::Duration};
+use std::num::NonZero;
 
 use auth_domain::{
     Clock, CodeMail, EmailAddress, Language, Mail, MailContent, MailError, MailId, Mailer, Notice, VerificationCode,
@@ -10,7 +10,6 @@ use auth_domain::{
 };
 use auth_smtp::SmtpMailer;
 use auth_testkit::smtp::{Offer, SmtpServer};
-use tokio::time::{Instant, sleep};
 
 /// A mailer for what `url` names, with up to four connections.
 pub(crate) fn mailer(url: &str) -> SmtpMailer {
@@ -54,15 +53,6 @@ pub(crate) async fn given_up(mailer: &SmtpMailer, mail: &Mail) -> String {
     match mailer.deliver(mail).await {
         Err(MailError::Permanent(reason)) => reason,
         other => panic!("{other:?}"),
-    }
-}
-
-/// Waits until something is so.
-pub(crate) async fn until(mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "it never becomes so");
-        sleep(Duration::from_millis(5)).await;
     }
 }
 

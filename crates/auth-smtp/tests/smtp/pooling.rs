@@ -1,9 +1,13 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_domain::Mailer;
-use auth_testkit::smtp::{SmtpServer, Step, Whim};
+use auth_testkit::{
+    smtp::{SmtpServer, Step, Whim},
+    waiting::{StoppedTime, until},
+};
+use tokio::{task::yield_now, time::advance};
 
-use crate::mailing::{deferred, notice, plain, until};
+use crate::mailing::{deferred, notice, plain};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_mails_go_over_few_connections() {
@@ -30,7 +34,7 @@ async fn a_connection_that_the_server_closed_meanwhile_costs_no_attempt() {
     let mailer = plain(&server);
     mailer.deliver(&notice()).await.unwrap();
     server.hang_up();
-    until(|| server.open_connections() == 0).await;
+    until("the end of the connection", || server.open_connections() == 0).await;
     mailer.deliver(&notice()).await.unwrap();
     assert_eq!((server.mails().len(), server.connections()), (2, 2));
 }
@@ -68,15 +72,16 @@ async fn one_fresh_connection_is_tried_and_no_more() {
     assert_eq!(server.connections(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_is_not_needed_is_closed_politely() {
+    let _time = StoppedTime::begin();
     let server = SmtpServer::start();
     let mailer = plain(&server);
     mailer.deliver(&notice()).await.unwrap();
     assert_eq!(server.open_connections(), 1);
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(31)).await;
-    tokio::time::resume();
-    until(|| server.open_connections() == 0).await;
+    // Whoever closes it begins to wait.
+    yield_now().await;
+    advance(Duration::from_secs(31)).await;
+    until("the end of the connection", || server.open_connections() == 0).await;
     assert_eq!(server.commands().last().map(String::as_str), Some("QUIT"));
 }
