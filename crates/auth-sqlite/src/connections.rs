@@ -114,6 +114,7 @@ mod tests {
     use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
 
     use super::*;
+    use crate::writer::ANSWERED_WITHIN;
 
     #[derive(QueryableByName)]
     struct Setting {
@@ -122,8 +123,12 @@ mod tests {
     }
 
     fn setting(connection: &mut SqliteConnection, name: &str) -> i64 {
-        let query = format!("SELECT {name} AS value FROM pragma_{name}");
-        sql_query(query).get_result::<Setting>(connection).unwrap().value
+        // The one of `busy_timeout` has a name of its own.
+        let column = if name == "busy_timeout" { "timeout" } else { name };
+        sql_query(format!("SELECT {column} AS value FROM pragma_{name}"))
+            .get_result::<Setting>(connection)
+            .unwrap()
+            .value
     }
 
     fn database(folder: &tempfile::TempDir) -> Database {
@@ -139,6 +144,13 @@ mod tests {
         assert_eq!(setting(&mut connection, "synchronous"), 2, "FULL");
         assert_eq!(setting(&mut connection, "foreign_keys"), 1);
         assert_eq!(setting(&mut connection, "query_only"), 0);
+    }
+
+    #[test]
+    fn a_connection_gives_up_on_the_lock_before_the_caller_gives_up_on_the_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let waits = setting(&mut database(&folder).connect().unwrap(), "busy_timeout");
+        assert!(u128::try_from(waits).unwrap() < ANSWERED_WITHIN.as_millis(), "{waits} ms");
     }
 
     #[test]

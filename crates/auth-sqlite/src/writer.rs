@@ -25,7 +25,7 @@ use crate::{connections::Database, error::Failure};
 /// Writes that can wait for their turn.
 const QUEUED_AT_MOST: usize = 1024;
 /// How long a caller waits for the answer, the time in the queue included.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 
 /// What the thread does with the connection, or with the reason why there is none. Says whether the connection is
 /// still good.
@@ -171,8 +171,9 @@ impl Drop for Joined {
 
 #[cfg(test)]
 mod tests {
-    use std::{pin::pin, task::Poll, thread::sleep};
+    use std::{pin::pin, sync::mpsc::channel, task::Poll};
 
+    use auth_testkit::waiting::PATIENCE;
     use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
 
     use super::*;
@@ -233,8 +234,9 @@ mod tests {
     async fn a_write_that_nobody_waits_for_any_more_is_not_begun() {
         let (store, _folder) = open();
         run(&store, "CREATE TABLE t (x)").await.unwrap();
-        let mut slow = pin!(store.write(|_| {
-            sleep(Duration::from_millis(100));
+        let (end, ended) = channel();
+        let mut slow = pin!(store.write(move |_| {
+            ended.recv_timeout(PATIENCE).unwrap();
             Ok(())
         }));
         {
@@ -246,6 +248,7 @@ mod tests {
             })
             .await;
         }
+        end.send(()).unwrap();
         slow.await.unwrap();
         run(&store, "INSERT INTO t VALUES (2)").await.unwrap();
         assert_eq!(count(&store).await, 1);
@@ -254,13 +257,25 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_takes_too_long_is_unavailable_in_time() {
         let (store, _folder) = open();
-        let begun = tokio::time::Instant::now();
-        let slow = store.write(|_| {
-            sleep(ANSWERED_WITHIN + Duration::from_millis(300));
+        let ((say, begun), (end, ended)) = (channel(), channel());
+        let mut slow = pin!(store.write(move |_| {
+            say.send(()).unwrap();
+            ended.recv_timeout(PATIENCE).unwrap();
             Ok(())
-        });
+        }));
+        std::future::poll_fn(|context| {
+            assert!(slow.as_mut().poll(context).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        begun.recv_timeout(PATIENCE).unwrap();
+        // From here on time leaps to where the caller gives up.
+        tokio::time::pause();
+        let asked = tokio::time::Instant::now();
         assert!(matches!(slow.await, Err(StoreError::Unavailable(_))));
-        assert!(begun.elapsed() < ANSWERED_WITHIN + Duration::from_millis(250));
+        assert!(asked.elapsed() <= ANSWERED_WITHIN + Duration::from_millis(1));
+        tokio::time::resume();
+        end.send(()).unwrap();
         run(&store, "CREATE TABLE t (x)").await.unwrap();
     }
 }
