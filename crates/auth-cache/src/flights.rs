@@ -56,6 +56,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use auth_domain::StoreError;
+    use auth_testkit::waiting::until;
     use tokio::sync::Notify;
 
     use super::*;
@@ -105,10 +106,12 @@ mod tests {
             let look_up = || async move { Err(land.notified().map(|()| AuthError::InvalidCredential).await) }.boxed();
             flights.join(digest(), look_up).await
         };
+        let holders = || flights.under_way().get(&digest()).and_then(Flight::strong_count).unwrap_or(0);
         let first = tokio::spawn(join(Arc::clone(&flights), Arc::clone(&land)));
-        tokio::task::yield_now().await;
+        until("the first", || holders() > 1).await;
+        let with_one = holders();
         let second = tokio::spawn(join(Arc::clone(&flights), Arc::clone(&land)));
-        tokio::task::yield_now().await;
+        until("the second", || holders() > with_one).await;
         first.abort();
         assert!(first.await.is_err());
         land.notify_one();

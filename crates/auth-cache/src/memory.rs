@@ -113,8 +113,12 @@ impl<V: Send + Sync + 'static> Memory<V> {
 
     /// How long ago the moment is up to which everything was heard; `None` if nothing was, or nothing needs to be.
     pub fn heard_ago(&self) -> Option<Duration> {
+        self.heard_ago_at(monotonic_now())
+    }
+
+    fn heard_ago_at(&self, moment: Instant) -> Option<Duration> {
         let heard_until = self.heard_until.load(Ordering::SeqCst);
-        let now = self.since_beginning(monotonic_now());
+        let now = self.since_beginning(moment);
         (heard_until > 0).then(|| Duration::from_millis(now.saturating_sub(heard_until)))
     }
 
@@ -162,12 +166,16 @@ impl<V: Send + Sync + 'static> Memory<V> {
 
     /// Whether everything has been heard up to a moment that is recent enough.
     pub(crate) fn hears(&self) -> bool {
+        self.hears_at(monotonic_now())
+    }
+
+    fn hears_at(&self, moment: Instant) -> bool {
         match self.hearing {
             Hearing::InProcess => true,
             Hearing::Never => false,
             Hearing::Proven => {
                 let heard_until = self.heard_until.load(Ordering::SeqCst);
-                heard_until > 0 && self.since_beginning(monotonic_now()) < heard_until + as_millis(DEAF_AFTER)
+                heard_until > 0 && self.since_beginning(moment) < heard_until + as_millis(DEAF_AFTER)
             }
         }
     }
@@ -213,6 +221,7 @@ fn monotonic_now() -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use auth_testkit::waiting::PATIENCE;
     use futures_util::FutureExt;
     use uuid::Uuid;
 
@@ -287,25 +296,39 @@ mod tests {
         assert_eq!(recall(&memory, NOON, &asked).await, 0);
     }
 
+    #[test]
+    fn a_memory_hears_for_less_than_a_second_after_the_last_proof() {
+        let memory = Memory::<u32>::new(100, Hearing::Proven);
+        let proof = memory.began + Duration::from_secs(5);
+        assert!(!memory.hears_at(proof) && memory.heard_ago_at(proof).is_none(), "it has never heard anything");
+        memory.heard_until(proof);
+        memory.heard_until(memory.began);
+        for (millis, hears) in [(0, true), (999, true), (1000, false), (60_000, false)] {
+            let since = Duration::from_millis(millis);
+            assert_eq!((memory.hears_at(proof + since), memory.heard_ago_at(proof + since)), (hears, Some(since)));
+        }
+    }
+
     #[tokio::test]
     async fn a_memory_that_has_heard_nothing_for_a_second_is_not_believed_until_it_hears_again() {
-        let (memory, asked) = (Memory::new(100, Hearing::Proven), AtomicU64::new(0));
+        // A minute old, so that there was time to hear nothing.
+        let now = monotonic_now();
+        let ago = |span| now.checked_sub(span).unwrap();
+        let began = ago(Duration::from_mins(1));
+        let (memory, asked) = (Memory { began, ..Memory::new(100, Hearing::Proven) }, AtomicU64::new(0));
         assert_eq!(memory.heard_ago(), None);
         assert_eq!(recall(&memory, NOON, &asked).await, 0, "it has never heard anything");
         assert_eq!(recall(&memory, NOON, &asked).await, 1);
-        memory.heard_until(monotonic_now());
-        assert!(memory.heard_ago().is_some_and(|ago| ago < DEAF_AFTER));
+        // Proofs from times to come: they hold for as long as the test takes.
+        memory.heard_until(now + PATIENCE);
+        assert!(memory.heard_ago().is_some());
         assert_eq!(recall(&memory, NOON, &asked).await, 2);
         assert_eq!(recall(&memory, NOON, &asked).await, 2);
         // As if the last proof were from a second ago.
-        memory.heard_until.store(1, Ordering::SeqCst);
-        let ago = monotonic_now() + DEAF_AFTER;
-        let is_deaf = memory.since_beginning(ago) > as_millis(DEAF_AFTER);
-        assert!(is_deaf);
-        memory.heard_until.store(0, Ordering::SeqCst);
+        memory.heard_until.store(memory.since_beginning(ago(DEAF_AFTER)), Ordering::SeqCst);
         assert_eq!(recall(&memory, NOON, &asked).await, 3);
         assert_eq!(memory.counts().bypassed(), 3);
-        memory.heard_until(monotonic_now());
+        memory.heard_until(now + PATIENCE);
         assert_eq!(recall(&memory, NOON, &asked).await, 2, "what it has is good again: nothing was missed");
     }
 }
