@@ -134,27 +134,38 @@ impl<T> Waiting<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::{task::JoinHandle, time::timeout};
+    use auth_testkit::waiting::until;
+    use futures_util::FutureExt;
+    use tokio::task::JoinHandle;
 
     use super::*;
 
-    async fn take(queue: &Queue<u32>, place: &Place) -> Option<Vec<u32>> {
+    /// What there is to take at once.
+    fn take(queue: &Queue<u32>, place: &Place) -> Option<Vec<u32>> {
         // Odd ones are not wanted.
         let taking = queue.take(place, 3, |question| question % 2 == 0);
-        timeout(Duration::from_millis(20), taking).await.ok().map(|(taken, _errand)| taken)
+        taking.now_or_never().map(|(taken, _errand)| taken)
     }
 
-    #[tokio::test]
-    async fn what_waits_together_is_taken_together_and_what_nobody_wants_is_left_out() {
+    /// Waits until a worker has nothing to do.
+    async fn until_free(queue: &Queue<u32>, number: usize) {
+        until("a worker that is free", || is_free(queue, number)).await;
+    }
+
+    /// Whether a worker has nothing to do, and nobody has called it.
+    fn is_free(queue: &Queue<u32>, number: usize) -> bool {
+        queue.waiting().free.contains_key(&number)
+    }
+
+    #[test]
+    fn what_waits_together_is_taken_together_and_what_nobody_wants_is_left_out() {
         let (queue, place) = (Queue::new(), Place::new(0));
         for question in [2, 1, 4, 3, 6, 8, 5] {
             queue.add(question);
         }
-        assert_eq!(take(&queue, &place).await, Some(vec![2, 4, 6]));
-        assert_eq!(take(&queue, &place).await, Some(vec![8]));
-        assert_eq!(take(&queue, &place).await, None);
+        assert_eq!(take(&queue, &place), Some(vec![2, 4, 6]));
+        assert_eq!(take(&queue, &place), Some(vec![8]));
+        assert_eq!(take(&queue, &place), None);
     }
 
     /// A worker that takes questions once, two at most, and stays away with them until it is told to come back.
@@ -175,7 +186,8 @@ mod tests {
     async fn the_first_of_those_who_are_free_is_called_and_the_next_when_there_is_more() {
         let queue = Arc::new(Queue::new());
         let ((first, back), (second, back_too)) = (worker(&queue, 0), worker(&queue, 1));
-        tokio::task::yield_now().await;
+        until_free(&queue, 0).await;
+        until_free(&queue, 1).await;
         for question in [2, 4, 6] {
             queue.add(question);
         }
@@ -193,8 +205,9 @@ mod tests {
         assert_eq!(taken, [2]);
         let (second, back) = worker(&queue, 1);
         back.notify_one();
-        tokio::task::yield_now().await;
+        until_free(&queue, 1).await;
         queue.add(4);
+        assert!(is_free(&queue, 1));
         tokio::task::yield_now().await;
         assert!(!second.is_finished());
         errand.is_late();
@@ -202,7 +215,7 @@ mod tests {
         // The one that is late is not waited for by anybody who asks from here on.
         let (third, back) = worker(&queue, 2);
         back.notify_one();
-        tokio::task::yield_now().await;
+        until_free(&queue, 2).await;
         queue.add(6);
         assert_eq!(third.await.unwrap(), [6]);
     }
@@ -214,7 +227,7 @@ mod tests {
         let (_taken, errand) = queue.take(&place, 2, |_| true).await;
         let (second, back) = worker(&queue, 1);
         back.notify_one();
-        tokio::task::yield_now().await;
+        until_free(&queue, 1).await;
         queue.add(4);
         drop(errand);
         assert_eq!(second.await.unwrap(), [4]);
@@ -227,11 +240,14 @@ mod tests {
             let queue = Arc::clone(&queue);
             tokio::spawn(async move { queue.take(&place, 3, |question| question % 2 == 0).await.0 })
         };
-        tokio::task::yield_now().await;
+        until_free(&queue, 0).await;
         queue.add(1);
-        tokio::task::yield_now().await;
+        // It is called, and finds nothing to take.
+        assert!(!is_free(&queue, 0));
+        until_free(&queue, 0).await;
         queue.add(2);
-        assert_eq!(timeout(Duration::from_secs(1), taking).await.unwrap().unwrap(), [2]);
+        until("what is wanted", || taking.is_finished()).await;
+        assert_eq!(taking.await.unwrap(), [2]);
     }
 
     #[tokio::test]
@@ -240,12 +256,13 @@ mod tests {
         queue.add(2);
         let (_taken, errand) = queue.take(&first, 3, |_| true).await;
         let (second, _back) = worker(&queue, 1);
-        tokio::task::yield_now().await;
+        until_free(&queue, 1).await;
         errand.end();
         queue.add(4);
+        assert!(is_free(&queue, 1) && !is_free(&queue, 0));
         tokio::task::yield_now().await;
         assert!(!second.is_finished());
-        assert_eq!(take(&queue, &first).await, Some(vec![4]));
+        assert_eq!(take(&queue, &first), Some(vec![4]));
         second.abort();
     }
 }

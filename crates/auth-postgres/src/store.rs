@@ -26,6 +26,7 @@ use crate::{
 
 /// How long a caller waits for the answer, the wait for a connection included.
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_millis(2800);
+const _: () = assert!(STATEMENT_WITHIN.as_millis() < ANSWERED_WITHIN.as_millis());
 /// How often a fact is begun that came to nothing because of somebody else's.
 const ATTEMPTS: usize = 4;
 
