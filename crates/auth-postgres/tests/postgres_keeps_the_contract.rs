@@ -1,7 +1,7 @@
 //! PostgreSQL is held to the contract of every store.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use auth_domain::{Store, UserId};
 use auth_postgres::{PoolOptions, PostgresStore};
@@ -30,7 +30,9 @@ async fn open() -> Subject {
         PostgresStore::new(url.parse().unwrap(), PoolOptions::default()).unwrap().migrate().await.unwrap();
     })
     .await;
-    let store = PostgresStore::new(url.parse().unwrap(), PoolOptions::default()).unwrap();
+    // Many at once wait for their turn, on a slow machine for longer than somebody in operation would.
+    let options = PoolOptions { wait: Duration::from_secs(2), ..PoolOptions::default() };
+    let store = PostgresStore::new(url.parse().unwrap(), options).unwrap();
     Subject { store: Arc::new(store), url }
 }
 

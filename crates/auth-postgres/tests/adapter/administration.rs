@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use auth_domain::{
     AccountFilter, Accounts, Audit, Changed, Created, EventKind, Membership, Page, RoleName, Sessions, Store,
@@ -9,7 +9,11 @@ use auth_testkit::{
     samples::{account as sample_account, at, event, sign_in},
 };
 
-use crate::{account, connect, database, delete_user, replicas};
+use crate::{
+    account, connect, database, delete_user,
+    held::{Held, until_so, until_waiting},
+    replicas,
+};
 
 fn administrators() -> Membership {
     Membership::Role(RoleName::users_admin())
@@ -65,33 +69,14 @@ async fn two_administrators_who_remove_each_other_on_two_replicas_at_once_leave_
     }
 }
 
-/// Waits until so many connections wait for `event`, or for as long as that could take.
-pub(crate) async fn until_waiting(url: &str, connections: u8, event: &str) {
-    let waiting = format!(
-        "DO $$ BEGIN ASSERT (SELECT count(*) = {connections} FROM pg_stat_activity \
-         WHERE datname = current_database() AND (wait_event = '{event}' OR wait_event_type = '{event}')); END $$"
-    );
-    for _ in 0..100 {
-        if execute(url, &waiting).await.is_ok() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn disabling_somebody_misses_no_session_that_they_are_given_meanwhile() {
     let url = database().await;
     let store = connect(&url, 4);
     for disabling_comes_first in [true, false] {
         let ada = account(&*store, if disabling_comes_first { "ada" } else { "bob" }).await.user_id;
-        // Both queue for what another transaction holds. Should the machine be too slow for that, the outcome is the same.
-        let holding = "BEGIN; SELECT * FROM users FOR UPDATE; SELECT pg_sleep(1); COMMIT";
-        let holding = tokio::spawn({
-            let url = url.clone();
-            async move { execute(&url, holding).await.unwrap() }
-        });
-        until_waiting(&url, 1, "PgSleep").await;
+        // Both queue for what another transaction holds.
+        let held = Held::by(&url, "SELECT FROM users FOR UPDATE").await;
         let mut steps = [("disable", 1), ("give", 2)];
         if !disabling_comes_first {
             steps = [("give", 1), ("disable", 2)];
@@ -110,7 +95,7 @@ async fn disabling_somebody_misses_no_session_that_they_are_given_meanwhile() {
             }));
             until_waiting(&url, waiting, "Lock").await;
         }
-        facts.push(holding);
+        held.commit().await;
         for fact in facts {
             fact.await.unwrap();
         }
@@ -169,12 +154,7 @@ async fn administrators_roles_and_events_are_found_by_their_indexes() {
     }
     // A connection tells what it did when it ends.
     drop(store);
-    let used = "DO $$ BEGIN ASSERT (SELECT min(idx_scan) >= 8 AND count(*) = 4 FROM pg_stat_user_indexes WHERE indexrelname \
-                IN ('users_administrators', 'users_roles', 'events_actor_id', 'events_subject_id')); END $$";
-    let mut patience = 100;
-    while let Err(unused) = execute(&url, used).await {
-        assert!(patience > 0, "{unused}");
-        patience -= 1;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let used = "min(idx_scan) >= 8 AND count(*) = 4 FROM pg_stat_user_indexes WHERE indexrelname \
+                IN ('users_administrators', 'users_roles', 'events_actor_id', 'events_subject_id')";
+    until_so(&url, used).await;
 }

@@ -6,12 +6,22 @@ use auth_domain::{Changed, KeyPairs, Registered, Requested, Sessions, SignInStor
 use auth_testkit::{
     postgres::{Cluster, execute},
     samples::{address, at, decoy_hash, decoy_registration, key_pair, registration, sign_in},
+    waiting::{Patience, StoppedTime, until},
 };
 use futures_util::future::join_all;
+use tokio::{
+    task::yield_now,
+    time::{Instant, advance, sleep},
+};
 
-use crate::{account, administration::until_waiting, cluster, connect, database, network::Network, now, owner, until};
+use crate::{
+    account, cluster, connect, database, delete_user,
+    held::{Held, cut_others, until_waiting},
+    network::Network,
+    owner,
+};
 
-/// What every check is answered within.
+/// What every call is answered within.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 
 fn nobodys(n: u8) -> TokenDigest {
@@ -52,7 +62,8 @@ async fn of_many_who_ask_at_once_each_gets_an_answer_of_their_own() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+// On one thread: everybody has asked before anybody is on the way.
+#[tokio::test]
 async fn those_who_wait_together_are_asked_about_together() {
     let logging = || Cluster::start_with(|_| "log_min_duration_statement = 0".to_owned());
     let cluster = tokio::task::spawn_blocking(logging).await.unwrap();
@@ -95,24 +106,16 @@ async fn a_pool_that_is_used_up_holds_up_no_check() {
     let url = database().await;
     let store = connect(&url, 1);
     let ada = account(&*store, "ada").await;
-    let held = url.clone();
-    let holding = tokio::spawn(async move {
-        execute(&held, "BEGIN; SELECT * FROM users FOR UPDATE; SELECT pg_sleep(1); COMMIT").await.unwrap();
-    });
-    until_waiting(&url, 1, "PgSleep").await;
+    let held = Held::by(&url, "SELECT FROM users FOR UPDATE").await;
     let waiting = {
         let (store, user) = (store.clone(), ada.user_id);
-        tokio::spawn(async move { crate::delete_user(&*store, user).await })
+        tokio::spawn(async move { delete_user(&*store, user).await })
     };
-    until("the only connection", ANSWERED_WITHIN, || {
-        let pool = store.pool_use();
-        pool.size == 1 && pool.available == 0
-    })
-    .await;
-    let begun = now();
+    until_waiting(&url, 1, "Lock").await;
+    let pool = store.pool_use();
+    assert_eq!((pool.size, pool.available), (1, 0));
     assert!(store.find_session(&ada.sign_in.session.digest).await.unwrap().is_some());
-    assert!(begun.elapsed() < Duration::from_millis(500));
-    holding.await.unwrap();
+    held.commit().await;
     assert_eq!(waiting.await.unwrap().unwrap(), Changed::Yes);
 }
 
@@ -123,23 +126,25 @@ async fn a_look_up_that_has_to_wait_holds_up_no_other_one() {
     let ada = account(&*store, "ada").await;
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
     assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
-    let held = url.clone();
-    let holding = tokio::spawn(async move {
-        execute(&held, "BEGIN; LOCK TABLE key_pairs; SELECT pg_sleep(1); COMMIT").await.unwrap();
-    });
-    until_waiting(&url, 1, "PgSleep").await;
-    let waiting = {
-        let store = store.clone();
-        tokio::spawn(async move { store.find_key_pair(&pair.key_pair.digest).await })
+    let held = Held::by(&url, "LOCK TABLE key_pairs").await;
+    // Whoever waits gives up after a while. Where nobody else was answered ten times by then, the machine was too slow, or
+    // everybody waited: only the latter stays like that.
+    let patience = Patience::with("answers while somebody waits");
+    let waiting = loop {
+        let waiting = {
+            let store = store.clone();
+            tokio::spawn(async move { store.find_key_pair(&pair.key_pair.digest).await })
+        };
+        until_waiting(&url, 1, "relation").await;
+        for _ in 0..10 {
+            assert!(store.find_session(&ada.sign_in.session.digest).await.unwrap().is_some());
+        }
+        if !waiting.is_finished() {
+            break waiting;
+        }
+        patience.moment().await;
     };
-    until_waiting(&url, 1, "relation").await;
-    for _ in 0..10 {
-        let begun = now();
-        assert!(store.find_session(&ada.sign_in.session.digest).await.unwrap().is_some());
-        assert!(begun.elapsed() < Duration::from_millis(500));
-    }
-    assert!(!waiting.is_finished());
-    holding.await.unwrap();
+    held.commit().await;
     assert!(waiting.await.unwrap().unwrap().is_some());
 }
 
@@ -178,23 +183,22 @@ async fn of_many_addresses_that_are_asked_for_at_once_each_leads_where_it_does_a
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+// On one thread: who looks after the connection hears that it was cut before who sleeps wakes up.
+#[tokio::test]
 async fn a_check_does_not_notice_that_its_connection_was_cut_while_nobody_asked() {
     let url = database().await;
     let store = connect(&url, 2);
     let ada = account(&*store, "ada").await;
     for _ in 0..3 {
         assert!(store.find_session(&ada.sign_in.session.digest).await.unwrap().is_some());
-        let cut = "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE datname = current_database() \
-                   AND pid <> pg_backend_pid()";
-        execute(&url, cut).await.unwrap();
-        // The system needs a moment to tell this side.
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        cut_others(&url).await;
+        sleep(Duration::from_millis(50)).await;
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn while_the_server_is_away_checks_are_unknown_in_time_and_they_resume_when_it_is_back() {
+    let mut time = StoppedTime::begin();
     let cluster = cluster().await;
     let store = connect(&cluster.url("postgres"), 2);
     let ada = account(&*store, "ada").await;
@@ -202,8 +206,8 @@ async fn while_the_server_is_away_checks_are_unknown_in_time_and_they_resume_whe
     assert!(store.find_session(&digest).await.unwrap().is_some());
     let server = Arc::clone(&cluster);
     tokio::task::spawn_blocking(move || server.kill()).await.unwrap();
-    let begun = now();
-    for unknown in join_all((0..300).map(|_| store.find_session(&digest))).await {
+    let begun = Instant::now();
+    for unknown in time.leaping(join_all((0..300).map(|_| store.find_session(&digest)))).await {
         assert!(matches!(unknown, Err(StoreError::Unavailable(_))), "{unknown:?}");
     }
     assert!(begun.elapsed() < ANSWERED_WITHIN);
@@ -212,35 +216,48 @@ async fn while_the_server_is_away_checks_are_unknown_in_time_and_they_resume_whe
     assert!(store.find_session(&digest).await.unwrap().is_some());
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn a_network_that_swallows_everything_makes_checks_unknown_in_time_and_they_resume_within_two_seconds() {
+    let mut time = StoppedTime::begin();
     let cluster = cluster().await;
     let network = Network::before(&cluster.address()).await;
     let store = connect(&format!("postgres://postgres@{}/postgres?sslmode=disable", network.address), 2);
-    let digest = account(&*store, "ada").await.sign_in.session.digest;
+    let ada = account(&*store, "ada").await;
+    let digest = ada.sign_in.session.digest;
     assert!(store.find_session(&digest).await.unwrap().is_some());
     network.cut(true);
     for _ in 0..2 {
-        let begun = now();
-        for unknown in join_all((0..300).map(|_| store.find_session(&digest))).await {
+        let begun = Instant::now();
+        let checks = join_all((0..300).map(|_| store.find_session(&digest)));
+        let (checks, other) = time.leaping(async { tokio::join!(checks, store.find_user(ada.user_id)) }).await;
+        for unknown in checks {
             assert!(matches!(unknown, Err(StoreError::Unavailable(_))), "{unknown:?}");
         }
+        assert!(matches!(other, Err(StoreError::Unavailable(_))), "{other:?}");
         assert!(begun.elapsed() < ANSWERED_WITHIN, "{:?}", begun.elapsed());
     }
-    let under_way: Vec<_> = (0..3)
-        .map(|_| {
-            let store = store.clone();
-            tokio::spawn(async move { drop(store.find_session(&digest).await) })
-        })
-        .collect();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // By then nobody is on the way any more.
+    time.leaping(sleep(ANSWERED_WITHIN)).await;
+    let ask = || {
+        let store = store.clone();
+        tokio::spawn(async move { store.find_session(&digest).await })
+    };
+    let (connections, swallowed) = (network.connections(), network.swallowed());
+    let first = ask();
+    until("the first on the way", || network.connections() > connections).await;
+    // Who is late is not waited for by the next one.
+    advance(Duration::from_millis(100)).await;
+    let under_way = [first, ask(), ask()];
+    let both = || network.connections() > connections + 1 && network.swallowed() > swallowed + 1;
+    until("both on the way", both).await;
     network.cut(false);
-    let mended = now();
-    while store.find_session(&digest).await.is_err() {
-        assert!(mended.elapsed() < Duration::from_secs(2));
-    }
+    let mended = Instant::now();
+    let next = ask();
+    yield_now().await;
+    advance(Duration::from_millis(1900)).await;
+    assert!(next.await.unwrap().unwrap().is_some());
     assert!(mended.elapsed() < Duration::from_secs(2));
     for under_way in under_way {
-        under_way.await.unwrap();
+        drop(under_way.await.unwrap());
     }
 }

@@ -4,12 +4,13 @@ use auth_domain::{
     Accounts, CodeState, Codes, CredentialId, EventKind, MailClass, MailId, Outbox, Redeemed, Registered, Sessions,
     SignInStored, Upkeep, UserChange, Users,
 };
-use auth_testkit::{
-    postgres::execute,
-    samples::{at, decoy_hash, event, purge, registration, right_guess, sign_in, wrong_guess},
-};
+use auth_testkit::samples::{at, decoy_hash, event, purge, registration, right_guess, sign_in, wrong_guess};
 
-use crate::{account, administration::until_waiting, connect, database, delete_user, replicas};
+use crate::{
+    account, connect, database, delete_user,
+    held::{Held, until_waiting},
+    replicas,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_who_register_one_address_at_once_all_are_answered_and_one_remains() {
@@ -192,15 +193,16 @@ async fn a_sign_in_of_whom_somebody_is_deleting_at_that_moment_is_a_decoy() {
         let url = database().await;
         let store = connect(&url, 2);
         account(&*store, "ada").await;
-        let held = url.clone();
-        let deleting = tokio::spawn(async move {
-            execute(&held, &format!("BEGIN; {deletion}; SELECT pg_sleep(1); COMMIT")).await.unwrap();
-        });
-        until_waiting(&url, 1, "PgSleep").await;
+        let deleting = Held::by(&url, deletion).await;
         // It still sees her, and waits for her row.
-        let pending = sign_in("ada@example.org", 2, at(1));
-        assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
-        deleting.await.unwrap();
+        let pending = Arc::new(sign_in("ada@example.org", 2, at(1)));
+        let signing_in = tokio::spawn({
+            let (store, pending) = (Arc::clone(&store), Arc::clone(&pending));
+            async move { store.open_session(&pending, &decoy_hash()).await.unwrap() }
+        });
+        until_waiting(&url, 1, "Lock").await;
+        deleting.commit().await;
+        assert_eq!(signing_in.await.unwrap(), SignInStored::Yes);
 
         let claimed = store.claim_mails(at(2), at(30), 10).await.unwrap();
         let mail = claimed.iter().find(|mail| mail.id == pending.mail.id).unwrap();

@@ -11,9 +11,9 @@ use auth_testkit::{
     postgres::execute,
     samples::{at, decoy_hash, email_addition, key_pair, limited, restraint, right_guess, sign_in, wrong_guess},
 };
-use tokio::{task::JoinSet, time::timeout};
+use tokio::task::JoinSet;
 
-use crate::{account, administration::until_waiting, connect, database, owner, replicas_on};
+use crate::{account, connect, database, held::Held, owner, replicas_on};
 
 /// Much of everything, and the usual failures.
 pub(crate) fn limits() -> Limits {
@@ -143,23 +143,17 @@ async fn a_request_that_is_refused_waits_for_nobody() {
         store.open_session(&asked("nobody@example.org", none, 3), &decoy_hash()).await.unwrap(),
         SignInStored::Yes
     );
-    // Somebody holds everything that could be waited for.
-    let holding = tokio::spawn({
-        let url = url.clone();
-        let holding = "BEGIN; SELECT lock_address('nobody@example.org'); SELECT FROM throttles FOR UPDATE; SELECT pg_sleep(2); COMMIT";
-        async move { execute(&url, holding).await.unwrap() }
-    });
-    until_waiting(&url, 1, "PgSleep").await;
+    // Somebody holds everything that could be waited for, until all have been answered.
+    let held = Held::by(&url, "SELECT lock_address('nobody@example.org'); SELECT FROM throttles FOR UPDATE").await;
     for network in [3, 4] {
         let asked = asked("nobody@example.org", none, network);
-        let refused =
-            timeout(Duration::from_millis(500), store.open_session(&asked, &decoy_hash())).await.unwrap().unwrap();
+        let refused = store.open_session(&asked, &decoy_hash()).await.unwrap();
         assert!(matches!(refused, SignInStored::Throttled(refusal) if !refusal.told), "{refused:?}");
     }
     let guess = limited(wrong_guess(&asked("nobody@example.org", none, 3).code, at(2)), none, 3);
-    let refused = timeout(Duration::from_millis(500), store.redeem_code(&guess)).await.unwrap().unwrap();
+    let refused = store.redeem_code(&guess).await.unwrap();
     assert!(matches!(refused, Redeemed::Throttled(_)));
-    holding.await.unwrap();
+    held.commit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,9 +18,8 @@ use auth_testkit::{
 use tokio::task::JoinSet;
 
 use crate::{
-    account,
-    administration::until_waiting,
-    connect, database, delete_user,
+    account, connect, database, delete_user,
+    held::{Held, until_alone, until_waiting},
     limits::{limits, restrained, times},
     owner, replicas_on,
 };
@@ -39,14 +38,7 @@ async fn watched_replicas() -> (String, [Arc<PostgresStore>; 2]) {
 async fn assert_no_deadlock(url: &str, replicas: [Arc<PostgresStore>; 2]) {
     // A connection tells what it met with when it ends.
     drop(replicas);
-    let alone =
-        "DO $$ BEGIN ASSERT (SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database()); END $$";
-    let mut patience = 100;
-    while let Err(others) = execute(url, alone).await {
-        assert!(patience > 0, "{others}");
-        patience -= 1;
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    until_alone(url).await;
     let none = "DO $$ BEGIN ASSERT (SELECT deadlocks = 0 FROM pg_stat_database WHERE datname = current_database()), \
                 (SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()) || ' deadlocks'; END $$";
     if let Err(some) = execute(url, none).await {
@@ -120,20 +112,21 @@ async fn mails_are_settled_while_their_sessions_are_closed_and_nobody_waits_in_a
 async fn a_sign_in_takes_hold_of_its_owner_before_anything_of_theirs() {
     let (url, replicas) = watched_replicas().await;
     let ada = account(&*replicas[0], "ada").await;
-    let held = url.clone();
-    let holding = tokio::spawn(async move {
-        let owner_first =
-            "BEGIN; SELECT FROM users FOR UPDATE; SELECT pg_sleep(1); SELECT FROM emails FOR UPDATE; COMMIT";
-        execute(&held, owner_first).await.unwrap();
+    let held = Held::by(&url, "SELECT FROM users FOR UPDATE").await;
+    let signing_in = tokio::spawn({
+        let (store, pending) = (Arc::clone(&replicas[0]), sign_in(ada.address.as_str(), 2, at(1)));
+        async move { store.open_session(&pending, &decoy_hash()).await }
     });
-    until_waiting(&url, 1, "PgSleep").await;
-    let (signing_in, making_a_pair) =
-        (sign_in(ada.address.as_str(), 2, at(1)), key_pair(owner(&ada), ada.address.as_str(), at(1)));
-    let decoy = decoy_hash();
-    let (signed_in, made) =
-        tokio::join!(replicas[0].open_session(&signing_in, &decoy), replicas[1].create_key_pair(&making_a_pair));
-    assert_eq!((signed_in.unwrap(), made.unwrap()), (SignInStored::Yes, Requested::Yes));
-    holding.await.unwrap();
+    let making_a_pair = tokio::spawn({
+        let (store, pending) = (Arc::clone(&replicas[1]), key_pair(owner(&ada), ada.address.as_str(), at(1)));
+        async move { store.create_key_pair(&pending).await }
+    });
+    until_waiting(&url, 2, "Lock").await;
+    // Were any of it held by those who wait, this would wait for them.
+    held.run("SELECT FROM emails FOR UPDATE").await;
+    held.commit().await;
+    assert_eq!(signing_in.await.unwrap().unwrap(), SignInStored::Yes);
+    assert_eq!(making_a_pair.await.unwrap().unwrap(), Requested::Yes);
     assert_no_deadlock(&url, replicas).await;
 }
 
@@ -267,24 +260,27 @@ async fn a_registration_that_is_completed_just_before_its_alias_is_taken_stays_a
         // Its code has expired: the alias is free.
         let first = registration(alias, &format!("{alias}@example.org"), at(0));
         assert_eq!(store.register_user(&first).await.unwrap(), Registered::Yes);
-        let completing = tokio::spawn({
-            let url = url.clone();
-            let completing = format!(
-                "BEGIN; UPDATE users SET verified = true, registration = NULL WHERE alias = '{alias}'; \
-                 UPDATE emails SET verified = true WHERE address = '{alias}@example.org'; SELECT pg_sleep(1); COMMIT"
-            );
-            async move { execute(&url, &completing).await.unwrap() }
-        });
-        until_waiting(&url, 1, "PgSleep").await;
+        let completing = format!(
+            "UPDATE users SET verified = true, registration = NULL WHERE alias = '{alias}'; \
+             UPDATE emails SET verified = true WHERE address = '{alias}@example.org'"
+        );
+        let completing = Held::by(&url, &completing).await;
         let to = format!("{alias}@example.net");
-        if by_administrator {
-            let created = store.create_account(&sample_account(alias, &to, later)).await.unwrap();
-            assert_eq!(created, Created::AliasTaken);
-        } else {
-            let registered = store.register_user(&registration(alias, &to, later)).await.unwrap();
-            assert_eq!(registered, Registered::AliasTaken);
-        }
-        completing.await.unwrap();
+        let taking = tokio::spawn({
+            let store = Arc::clone(&store);
+            async move {
+                if by_administrator {
+                    let created = store.create_account(&sample_account(alias, &to, later)).await.unwrap();
+                    assert_eq!(created, Created::AliasTaken);
+                } else {
+                    let registered = store.register_user(&registration(alias, &to, later)).await.unwrap();
+                    assert_eq!(registered, Registered::AliasTaken);
+                }
+            }
+        });
+        until_waiting(&url, 1, "Lock").await;
+        completing.commit().await;
+        taking.await.unwrap();
         assert!(store.find_account(first.user_id).await.unwrap().is_some(), "{alias}");
     }
 }

@@ -9,6 +9,7 @@ mod checks;
 mod concurrency;
 mod connections;
 mod encryption;
+mod held;
 mod integrity;
 mod limits;
 mod lock_order;
@@ -28,11 +29,16 @@ use auth_testkit::{
     postgres::{self, Cluster},
     samples::{at, event, registration, right_guess},
 };
-use tokio::time::sleep;
+
+/// As in operation, but for a longer wait: tests are about facts, not about a machine that is short of time.
+const PATIENT: PoolOptions = PoolOptions { size: 8, wait: Duration::from_secs(2), for_checks: 2 };
+
+fn connect_with(url: &str, options: PoolOptions) -> Arc<PostgresStore> {
+    Arc::new(PostgresStore::new(url.parse().unwrap(), options).unwrap())
+}
 
 fn connect(url: &str, size: usize) -> Arc<PostgresStore> {
-    let options = PoolOptions { size, wait: Duration::from_millis(300), ..PoolOptions::default() };
-    Arc::new(PostgresStore::new(url.parse().unwrap(), options).unwrap())
+    connect_with(url, PoolOptions { size, ..PATIENT })
 }
 
 /// A migrated database of its own.
@@ -65,30 +71,20 @@ async fn replicas() -> [Arc<PostgresStore>; 2] {
     replicas_on(&database().await)
 }
 
-/// As in operation, but for a longer wait: their tests are about facts, not about a machine that is short of time.
 fn replicas_on(url: &str) -> [Arc<PostgresStore>; 2] {
-    let options = PoolOptions { size: 8, wait: Duration::from_secs(2), ..PoolOptions::default() };
-    [(); 2].map(|()| Arc::new(PostgresStore::new(url.parse().unwrap(), options).unwrap()))
+    [(); 2].map(|()| connect_with(url, PATIENT))
 }
 
 /// A server that a test may kill, with a migrated database `postgres`.
 async fn cluster() -> Arc<Cluster> {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    // It gives up on nobody who says nothing: that is this side's to do.
+    let start = || Cluster::start_with(|_| "authentication_timeout = 600".to_owned());
+    let cluster = tokio::task::spawn_blocking(start).await.unwrap();
     connect(&cluster.url("postgres"), 1).migrate().await.unwrap();
     Arc::new(cluster)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the port speaks of the process's own clock")]
+/// A moment by the clock that the port speaks of. Where a test has stopped time, it has stopped this.
 fn now() -> Instant {
-    Instant::now()
-}
-
-/// Polls until `condition` holds, and returns how long that took.
-async fn until(what: &str, within: Duration, condition: impl Fn() -> bool) -> Duration {
-    let begun = now();
-    while !condition() {
-        assert!(begun.elapsed() < within, "{what}: not within {within:?}");
-        sleep(Duration::from_millis(1)).await;
-    }
-    begun.elapsed()
+    tokio::time::Instant::now().into_std()
 }

@@ -1,13 +1,11 @@
 //! Plans outlive the state of the tables that they were made for.
 
-use std::time::Duration;
-
 use auth_domain::{Applied, Outbox, PendingSignIn, Sessions, Settlement, SignInStored, Users};
 use auth_testkit::{
     postgres::execute,
     samples::{address, at, decoy_hash, restraint, sign_in},
+    waiting::Patience,
 };
-use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, NoTls};
 
 use crate::{account, connect, database, limits::limits};
@@ -113,20 +111,14 @@ async fn what_was_planned_while_nothing_was_owed_reads_not_all_that_is_owed_to_s
 /// How many rows were read, through tables and indexes, by those who are leaving.
 async fn rows_read(client: &Client) -> i64 {
     // Whoever leaves tells what was not counted yet.
-    wait_until_alone(client).await;
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let patience = Patience::with("the others' leaving");
+    while client.query_one(others, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+        patience.moment().await;
+    }
     let read = "SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables)::bigint \
                      + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)::bigint";
     let read = client.query_one(read, &[]).await.unwrap().get(0);
     assert!(read > 0, "the server does not count");
     read
-}
-
-/// Waits until nobody else is connected to the same database.
-async fn wait_until_alone(client: &Client) {
-    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    let begun = Instant::now();
-    while client.query_one(others, &[]).await.unwrap().get::<_, i64>(0) > 0 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "somebody does not leave");
-        sleep(Duration::from_millis(20)).await;
-    }
 }
