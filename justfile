@@ -4,13 +4,13 @@
 run *arguments:
     cargo run --release -p auth-http -- {{arguments}}
 
-# All tests; installs what they need.
+# All tests; installs what they need. --long: with long trials in full.
 test *arguments:
     scripts/test {{arguments}}
 
 # Breaks what the service stands on while people use it, and says what was seen.
 faults *arguments:
-    cargo test --locked -p auth-http --test faults -- --nocapture {{arguments}}
+    AUTH_TEST_LONG=1 cargo test --locked -p auth-http --test faults -- --nocapture {{arguments}}
 
 # Schemathesis against the running service: installs it if it is missing.
 schemathesis:

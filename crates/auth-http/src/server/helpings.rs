@@ -319,7 +319,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_many_requests_that_are_sent_at_once_a_few_are_handed_on_at_a_time_and_all_in_the_end() {
-        let sending: String = (0..200).map(|number| format!("GET /{number:03} HTTP/1.1\r\n\r\n")).collect();
+        let sending = (0..200).map(|number| format!("GET /{number:03} HTTP/1.1\r\n\r\n")).collect::<Vec<_>>().concat();
         let (mut helpings, client) = sent(sending.as_bytes()).await;
         drop(client);
         let (mut received, mut context) = (Vec::new(), Context::from_waker(Waker::noop()));

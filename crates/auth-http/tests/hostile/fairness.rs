@@ -48,7 +48,9 @@ fn who_asks_much_in_one_go_is_answered_in_turn_with_everybody_else() {
             stream
         });
         // Each of them is being served by now.
-        greedy.iter().for_each(|stream| assert_eq!(stream.peek(&mut [0]).unwrap(), 1));
+        for stream in &greedy {
+            assert_eq!(stream.peek(&mut [0]).unwrap(), 1);
+        }
         let mut honest = service.connect();
         send(&mut honest, 20);
         let honest = places(honest);

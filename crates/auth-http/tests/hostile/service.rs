@@ -41,7 +41,9 @@ impl Service {
         let starting = thread::spawn(|| {
             let mut allowed = sched_getaffinity(None).unwrap();
             let others: Vec<_> = (0..CpuSet::MAX_CPU).filter(|processor| allowed.is_set(*processor)).skip(1).collect();
-            others.into_iter().for_each(|processor| allowed.unset(processor));
+            for processor in others {
+                allowed.unset(processor);
+            }
             sched_setaffinity(None, &allowed).unwrap();
             Self::start()
         });

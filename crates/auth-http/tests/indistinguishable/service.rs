@@ -103,9 +103,9 @@ impl Serving {
             refused_checks: RefusedChecks::default(),
             metrics: Arc::new(Metrics::new(Box::new(StoreState::default))),
         });
-        let served = service.clone();
+        let handed_on = service.clone();
         let http = HttpServer::new(move || {
-            auth_http::app(served.clone(), &[])
+            auth_http::app(handed_on.clone(), &[])
                 .route(SESSION_AT_ONCE, web::post().to(sign_in_at_once))
                 .route(USER_AT_ONCE, web::post().to(sign_up_at_once))
                 .route(VERIFICATION_AT_ONCE, web::put().to(verify_at_once))

@@ -12,12 +12,10 @@ use std::{
     time::Duration,
 };
 
+use auth_testkit::waiting::PATIENCE;
 use serde_json::Value;
 
 pub(crate) use reference::Reference;
-
-/// How long anything here may take before the test fails, on any machine.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The binary, running in a folder of its own.
 pub(crate) struct Running {

@@ -2,7 +2,6 @@
 
 /// What every run of the tests does, or what is done where it may take long (`scripts/test --long`).
 pub(crate) fn short_or_long([short, long]: [usize; 2]) -> usize {
-    #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says how long they may take")]
     let may_take_long = std::env::var_os("AUTH_TEST_LONG").is_some();
     if may_take_long { long } else { short }
 }
