@@ -89,6 +89,10 @@ pub(crate) fn emails_of(conn: &mut SqliteConnection, users: &[UserId]) -> Result
 }
 
 fn add_email(conn: &mut SqliteConnection, addition: &EmailAddition) -> Result<Requested, Failure> {
+    let charges = match throttles::judge(conn, addition.restraint.as_ref(), Asking::SignedIn, &addition.code)? {
+        Ok(charges) => charges,
+        Err(refusal) => return Ok(Requested::Throttled(refusal)),
+    };
     let key = addition.address.key();
     let is_as_seen = is_account(conn, addition.user_id)?
         && list_emails(conn, addition.user_id)? == addition.seen
@@ -96,10 +100,7 @@ fn add_email(conn: &mut SqliteConnection, addition: &EmailAddition) -> Result<Re
     if !is_as_seen {
         return Ok(Requested::Stale);
     }
-    match throttles::judge(conn, addition.restraint.as_ref(), Asking::SignedIn, &addition.code)? {
-        Ok(charges) => charges.settle(conn)?,
-        Err(refusal) => return Ok(Requested::Throttled(refusal)),
-    }
+    charges.settle(conn)?;
     let email = NewEmail {
         id: addition.email_id,
         user_id: addition.user_id,
@@ -116,6 +117,10 @@ fn add_email(conn: &mut SqliteConnection, addition: &EmailAddition) -> Result<Re
 }
 
 fn renew_email_code(conn: &mut SqliteConnection, renewal: &EmailRenewal) -> Result<Requested, Failure> {
+    let charges = match throttles::judge(conn, renewal.restraint.as_ref(), Asking::SignedIn, &renewal.code)? {
+        Ok(charges) => charges,
+        Err(refusal) => return Ok(Requested::Throttled(refusal)),
+    };
     let pending: Option<EmailRow> = of_user(renewal.user_id, renewal.email_id)
         .filter(emails::verified.eq(false))
         .select(EmailRow::as_select())
@@ -125,10 +130,7 @@ fn renew_email_code(conn: &mut SqliteConnection, renewal: &EmailRenewal) -> Resu
     if pending.is_none() || has_other_owner(conn, &renewal.code.address, &user)? != renewal.foreign {
         return Ok(Requested::Stale);
     }
-    match throttles::judge(conn, renewal.restraint.as_ref(), Asking::SignedIn, &renewal.code)? {
-        Ok(charges) => charges.settle(conn)?,
-        Err(refusal) => return Ok(Requested::Throttled(refusal)),
-    }
+    charges.settle(conn)?;
     codes::end_those_for_email(conn, renewal.email_id)?;
     codes::insert(conn, &renewal.code, Opens::Email, Some(renewal.email_id))?;
     outbox::insert(conn, &renewal.mail)?;

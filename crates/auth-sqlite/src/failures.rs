@@ -1,7 +1,7 @@
 //! Wrong guesses at the codes of an address, and the networks that it knows.
 
 use auth_domain::{
-    AddressKey, CodeGuess, EmailId, Failures, Limit, Limits, Network, Refusal, StoreError, Timestamp, UserId,
+    AddressKey, CodeGuess, EmailId, Failures, Limit, Limits, Network, Refusal, StoreError, Timestamp,
     rules::{
         Guessing, after_failure, after_success, event_of_refused_guess, forgotten_networks, judge_guessing,
         network_is_known, refused_guess_is_to_be_told,
@@ -17,6 +17,7 @@ use crate::{
     error::{Failure, corrupt},
     rows::bytes_of,
     schema::{emails, failures, known_networks},
+    throttles::owner_of,
 };
 
 /// Which wrong guesses are meant: those at the codes of an address from a network that it knows, or from all others.
@@ -161,18 +162,17 @@ pub(crate) fn judge(
     conn: &mut SqliteConnection,
     guess: &CodeGuess,
     address: &AddressKey,
-    owner: Option<UserId>,
 ) -> Result<Result<Judgeable, Refusal>, Failure> {
     let Some(limits) = &guess.limits else { return Ok(Ok(Judgeable { counted: None })) };
     let key = FailureKey::of_guess(conn, guess, address, limits)?;
     let row = key.load(conn)?;
     match (judge_guessing(row.as_ref(), limits, guess.at), &row) {
         (Guessing::Shut { until }, Some(row)) => {
-            let told = key.is_told(conn, row, guess.at)?;
+            let (owner, told) = (owner_of(conn, address)?, key.is_told(conn, row, guess.at)?);
             if told {
                 audit::record(conn, &event_of_refused_guess(guess, Limit::Guesses, owner))?;
             }
-            Ok(Err(Refusal { limit: Limit::Guesses, until: until.unwrap_or(guess.at), owner, told }))
+            Ok(Err(Refusal { limit: Limit::Guesses, until, owner, told }))
         }
         (Guessing::Open | Guessing::Shut { .. }, _) => Ok(Ok(Judgeable { counted: Some((key, row)) })),
     }

@@ -132,6 +132,10 @@ fn page_key_pairs(
 
 fn create_key_pair(conn: &mut SqliteConnection, pending: &PendingKeyPair) -> Result<Requested, Failure> {
     let PendingKeyPair { key_pair, email_id, code, mail, event, restraint } = pending;
+    let charges = match throttles::judge(conn, restraint.as_ref(), Asking::SignedIn, code)? {
+        Ok(charges) => charges,
+        Err(refusal) => return Ok(Requested::Throttled(refusal)),
+    };
     let address = emails::table
         .filter(emails::id.eq(bytes_of(email_id.uuid())))
         .filter(emails::user_id.eq(bytes_of(key_pair.user_id.uuid())))
@@ -139,10 +143,7 @@ fn create_key_pair(conn: &mut SqliteConnection, pending: &PendingKeyPair) -> Res
     if !diesel::select(exists(address)).get_result(conn)? {
         return Ok(Requested::Stale);
     }
-    match throttles::judge(conn, restraint.as_ref(), Asking::SignedIn, code)? {
-        Ok(charges) => charges.settle(conn)?,
-        Err(refusal) => return Ok(Requested::Throttled(refusal)),
-    }
+    charges.settle(conn)?;
     insert(conn, key_pair, None)?;
     codes::insert(conn, code, Opens::KeyPair(key_pair.id), Some(*email_id))?;
     outbox::insert(conn, mail)?;

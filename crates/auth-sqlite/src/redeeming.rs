@@ -53,7 +53,7 @@ fn redeem_code(conn: &mut SqliteConnection, guess: &CodeGuess) -> Result<Redeeme
     if judgement == Judgement::Ended {
         return Ok(Redeemed::Refused);
     }
-    let judgeable = match failures::judge(conn, guess, &code.address(), target.user)? {
+    let judgeable = match failures::judge(conn, guess, &code.address())? {
         Ok(judgeable) => judgeable,
         Err(refusal) => return Ok(Redeemed::Shut(refusal)),
     };

@@ -6,6 +6,8 @@ use crate::{Failures, Limits, Timestamp};
 pub const DAY: Duration = Duration::from_hours(24);
 /// Wrong guesses of a day that cost no wait.
 pub const WITHOUT_WAIT: u32 = 4;
+/// When to ask again about an address that no time opens.
+const ASK_AGAIN_AFTER: Duration = Duration::from_hours(24);
 /// How long wrong guesses are remembered after the last one, unless they have shut the address.
 pub const REMEMBERED_FOR: Duration = Duration::from_hours(365 * 24);
 
@@ -16,35 +18,37 @@ pub enum Guessing {
     Open,
     /// They cannot.
     Shut {
-        /// Until when; `None` until an administrator unlocks the address, or its owner signs in from a network that is known.
-        until: Option<Timestamp>,
+        /// Until when. Where only an administrator opens it, or its owner who signs in from a network that is known, in a day: it
+        /// is worth asking again then.
+        until: Timestamp,
     },
 }
 
 /// Judges whether a guess at `now` is let through to the code, after these wrong ones.
 ///
-/// A `now` before the first one of the day, which only a clock that stepped back can tell, is taken for that moment.
+/// A `now` before the first one of the day, which only a clock that stepped back can tell, is taken for that moment. Wrong guesses
+/// that cost no wait shut nothing, whatever the clock says.
 pub fn judge_guessing(failures: Option<&Failures>, limits: &Limits, now: Timestamp) -> Guessing {
     let Some(failures) = failures else { return Guessing::Open };
     let end_of_day = failures.day_began_at.plus(DAY);
     if failures.in_a_row >= limits.failures_in_a_row {
-        Guessing::Shut { until: None }
+        Guessing::Shut { until: now.plus(ASK_AGAIN_AFTER) }
     } else if now >= end_of_day {
         Guessing::Open
     } else if failures.of_day >= limits.failures_per_day {
-        Guessing::Shut { until: Some(end_of_day) }
+        Guessing::Shut { until: end_of_day }
+    } else if let Some(wait) = wait_after(failures.of_day, limits) {
+        let until = failures.last_at.plus(wait).min(end_of_day);
+        if now.max(failures.day_began_at) < until { Guessing::Shut { until } } else { Guessing::Open }
     } else {
-        let rested = failures.last_at.plus(wait_after(failures.of_day, limits)).min(end_of_day);
-        if now.max(failures.day_began_at) < rested { Guessing::Shut { until: Some(rested) } } else { Guessing::Open }
+        Guessing::Open
     }
 }
 
-/// How long an address rests after the wrong guess number `of_day`.
-fn wait_after(of_day: u32, limits: &Limits) -> Duration {
-    match of_day.checked_sub(WITHOUT_WAIT + 1) {
-        None => Duration::ZERO,
-        Some(doublings) => limits.first_wait.saturating_mul(2_u32.saturating_pow(doublings)),
-    }
+/// How long an address rests after the wrong guess number `of_day`; `None` if that costs no wait.
+fn wait_after(of_day: u32, limits: &Limits) -> Option<Duration> {
+    let doublings = of_day.checked_sub(WITHOUT_WAIT + 1)?;
+    Some(limits.first_wait.saturating_mul(2_u32.saturating_pow(doublings)))
 }
 
 /// What is remembered after one more wrong guess.
@@ -120,7 +124,7 @@ mod tests {
 
     #[test]
     fn guessing_is_judged_by_the_table() {
-        let shut = |until| Guessing::Shut { until: Some(at(until)) };
+        let shut = |until| Guessing::Shut { until: at(until) };
         for (of_day, in_a_row, last, now, expected) in [
             (1, 1, 0, 0, Guessing::Open),
             (4, 4, 100, 100, Guessing::Open),
@@ -142,12 +146,15 @@ mod tests {
             (9, 9, 24 * HOUR - 10, 24 * HOUR, Guessing::Open),
             // A hundred in a row are all there are, and it makes no difference on how many days.
             (1, 99, 0, 0, Guessing::Open),
-            (1, 100, 0, 0, Guessing::Shut { until: None }),
-            (1, 100, 0, 1000 * HOUR, Guessing::Shut { until: None }),
+            (1, 100, 0, 0, shut(24 * HOUR)),
+            (1, 100, 0, 1000 * HOUR, shut(1024 * HOUR)),
             // What was in a row was forgiven, the day was not.
             (10, 0, 100, 1060, shut(24 * HOUR)),
             // The clock stepped back: it does not open anything earlier, and the day is no longer than it was.
             (4, 4, 0, -1000 * HOUR, Guessing::Open),
+            (1, 1, 100, 99, Guessing::Open),
+            (4, 4, 100, 50, Guessing::Open),
+            (4, 4, 100, -1000 * HOUR, Guessing::Open),
             (5, 5, 100, -1000 * HOUR, shut(160)),
             (10, 10, 100, -1000 * HOUR, shut(24 * HOUR)),
         ] {
@@ -158,7 +165,7 @@ mod tests {
     #[test]
     fn an_absurd_setting_saturates() {
         let limits = Limits { failures_per_day: u32::MAX, first_wait: Duration::MAX, ..Limits::default() };
-        let shut = Guessing::Shut { until: Some(at(24 * HOUR)) };
+        let shut = Guessing::Shut { until: at(24 * HOUR) };
         for of_day in [5, 36, 37, 1000, u32::MAX] {
             assert_eq!(judge_guessing(Some(&failures(of_day, 1, 0)), &limits, at(10)), shut, "{of_day}");
         }

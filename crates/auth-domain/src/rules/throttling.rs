@@ -1,10 +1,5 @@
-use std::time::Duration;
-
 use super::Guessing;
 use crate::{AddressKey, Limit, Limits, Network, Rate, ThrottleKey, ThrottleKind, Timestamp};
-
-/// How long somebody is told to wait who is let in again by nothing but an unlocking or a success.
-const WAIT_FOR_GOOD: Duration = Duration::from_hours(24);
 
 /// Who asks for a code, as far as limits are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,9 +116,7 @@ pub fn judge_asking(
 ) -> Result<Vec<(ThrottleKey, Timestamp)>, HeldBack> {
     let mut held_back = match guessing {
         Guessing::Open => None,
-        Guessing::Shut { until } => {
-            Some(HeldBack { by: HeldBackBy::Guesses, until: until.unwrap_or_else(|| now.plus(WAIT_FOR_GOOD)) })
-        }
+        Guessing::Shut { until } => Some(HeldBack { by: HeldBackBy::Guesses, until }),
     };
     let mut charges = Vec::with_capacity(throttles.len());
     for (key, full_at) in throttles {
@@ -140,7 +133,7 @@ pub fn judge_asking(
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
+    use std::{net::IpAddr, time::Duration};
 
     use super::*;
 
@@ -227,17 +220,16 @@ mod tests {
 
     #[test]
     fn asking_is_judged_by_the_table() {
-        let shut = |until: Option<i64>| Guessing::Shut { until: until.map(at) };
+        let shut = |until| Guessing::Shut { until: at(until) };
         let by = ThrottleKind::MailsToAddress;
         for (guessing, mails_to_address, sign_ups, expected) in [
             (Guessing::Open, 0, 0, Ok(4)),
             (Guessing::Open, 5, 0, Err((Limit::Throttle(by), at(5)))),
             (Guessing::Open, 5, 9, Err((Limit::Throttle(ThrottleKind::SignUps), at(9)))),
             (Guessing::Open, 9, 5, Err((Limit::Throttle(by), at(9)))),
-            (shut(Some(7)), 0, 0, Err((Limit::Guesses, at(7)))),
-            (shut(Some(7)), 5, 0, Err((Limit::Guesses, at(7)))),
-            (shut(Some(7)), 9, 0, Err((Limit::Throttle(by), at(9)))),
-            (shut(None), 9, 0, Err((Limit::Guesses, at(24 * 60 * 60 * 1000)))),
+            (shut(7), 0, 0, Err((Limit::Guesses, at(7)))),
+            (shut(7), 5, 0, Err((Limit::Guesses, at(7)))),
+            (shut(7), 9, 0, Err((Limit::Throttle(by), at(9)))),
         ] {
             let found = asked(guessing, mails_to_address, sign_ups);
             assert_eq!(found, expected, "{guessing:?}, {mails_to_address}, {sign_ups}");

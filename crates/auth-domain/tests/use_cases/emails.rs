@@ -165,8 +165,8 @@ async fn a_removed_address_is_free_and_the_preferred_one_stays() {
     let service = Service::new();
     let ada = service.registered("ada", "ada@example.org").await;
     let bob = service.registered("bob", "bob@example.org").await;
-    let second = service.has(&ada, "second@example.org").await;
     let first = service.emails(&ada).await[0].id;
+    let second = service.has(&ada, "second@example.org").await;
     let english = Language::default();
     assert!(matches!(
         service.auth.remove_email(&ada, first, &client(1), &english).await,

@@ -1,13 +1,14 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_domain::{
-    EventKind, Limit, Limits, NewCode, PendingSignIn, Rate, Redeemed, Refusal, Registration, Requested, SignInStored,
-    Store, ThrottleKind,
+    EmailAddition, EventKind, Limit, Limits, NewCode, PendingSignIn, Rate, Redeemed, Refusal, Registration, Requested,
+    SignInStored, Store, ThrottleKind, UserId,
 };
 
 use super::{Subject, account, owner};
 use crate::samples::{
-    at, decoy_hash, guessed_by, key_pair, limited, purge, registration, right_guess, sign_in, wrong_guess,
+    at, decoy_hash, email_addition, guessed_by, key_pair, limited, purge, registration, right_guess, sign_in,
+    wrong_guess,
 };
 
 const DAY: u64 = 24 * 60 * 60;
@@ -236,6 +237,49 @@ pub async fn a_clock_that_steps_back_opens_nothing(subject: &impl Subject) {
         assert_eq!(wrong(&*store, &code, limits, ELSEWHERE, 50 * DAY).await, expected);
     }
     assert_eq!(right(&*store, &code, limits, ELSEWHERE, 10).await, "shut");
+}
+
+pub async fn wrong_guesses_that_cost_no_wait_shut_nothing_when_the_clock_steps_back(subject: &impl Subject) {
+    let store = subject.store();
+    let ada = account(&*store, "ada", "ada@example.org").await;
+    let (code, limits) = (code(&*store, &ada, ELSEWHERE, 10).await.code, limits(10, 100));
+    for _ in 0..4 {
+        assert_eq!(wrong(&*store, &code, limits, ELSEWHERE, 100).await, "wrong");
+    }
+    assert_eq!(right(&*store, &code, limits, ELSEWHERE, 50).await, "yes");
+}
+
+pub async fn a_guess_that_is_shut_out_is_about_whoever_owns_the_address(subject: &impl Subject) {
+    let store = subject.store();
+    let ada = account(&*store, "ada", "ada@example.org").await;
+    let eve = account(&*store, "eve", "eve@example.org").await;
+    let limits = limits(1, 100);
+    let seen = store.list_emails(eve.user_id).await.unwrap();
+    let foreign = EmailAddition { foreign: true, ..email_addition(eve.user_id, &seen, "ada@example.org", at(1)) };
+    assert_eq!(store.add_email(&foreign).await.unwrap(), Requested::Yes);
+    for (second, expected) in [(1, "wrong"), (2, "shut")] {
+        assert_eq!(wrong(&*store, &foreign.code, limits, ELSEWHERE, second).await, expected);
+    }
+    let guess = limited(wrong_guess(&foreign.code, at(3)), limits, ELSEWHERE);
+    let Redeemed::Shut(refusal) = store.redeem_code(&guess).await.unwrap() else { panic!("it is open") };
+    assert_eq!(refusal.owner, Some(ada.user_id));
+    assert_eq!((refusals_about(&*store, ada.user_id).await, refusals_about(&*store, eve.user_id).await), (1, 0));
+}
+
+/// How many refusals by a limit the audit log has that are about this user.
+async fn refusals_about(store: &dyn Store, user: UserId) -> usize {
+    let events = store.list_events(Some(user), None, 100).await.unwrap();
+    events.iter().filter(|event| event.kind == EventKind::Throttled && event.subject == Some(user)).count()
+}
+
+pub async fn an_address_that_no_time_opens_is_worth_asking_about_in_a_day(subject: &impl Subject) {
+    let store = subject.store();
+    let ada = account(&*store, "ada", "ada@example.org").await;
+    let (code, limits) = (code(&*store, &ada, ELSEWHERE, 1).await.code, limits(10, 1));
+    assert_eq!(wrong(&*store, &code, limits, ELSEWHERE, 1).await, "wrong");
+    let guess = limited(right_guess(&code, at(5)), limits, ELSEWHERE);
+    let Redeemed::Shut(refusal) = store.redeem_code(&guess).await.unwrap() else { panic!("it is open") };
+    assert_eq!(refusal.until, at(5 + DAY));
 }
 
 pub async fn without_limits_nothing_is_counted_but_a_codes_own_tries(subject: &impl Subject) {

@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_domain::{
-    EventKind, Limit, Limits, PendingSignIn, Purge, Rate, Refusal, Registered, Registration, Requested, SignInStored,
-    Store, ThrottleKind,
+    EmailId, EventKind, Limit, Limits, PendingSignIn, Purge, Rate, Refusal, Registered, Registration, Requested,
+    SessionOwner, SignInStored, Store, ThrottleKind,
 };
 
 use super::{
@@ -157,6 +157,27 @@ pub async fn what_turns_out_stale_is_charged_nothing(subject: &impl Subject) {
     }
     let fresh = registering("new", "new@example.org", limits, 5, 10);
     assert_eq!(store.register_user(&fresh).await.unwrap(), Registered::Yes);
+}
+
+pub async fn what_is_stale_and_over_a_limit_is_held_back_by_the_limit(subject: &impl Subject) {
+    let store = subject.store();
+    let ada = account(&*store, "ada", "ada@example.org").await;
+    let limits = Limits { mails_per_network: an_hour(1), ..plenty() };
+    assert_eq!(asks(&*store, "nobody@example.org", limits, 1, 10).await, None);
+    let restrained = || Some(restraint(limits, 1, at(10)));
+    let held_back = Some(Limit::Throttle(ThrottleKind::MailsFromNetwork));
+
+    let mut addition = email_addition(ada.user_id, &[], "second@example.org", at(10));
+    addition.restraint = restrained();
+    assert_eq!(refused(store.add_email(&addition).await.unwrap()).map(|refusal| refusal.limit), held_back);
+    let seen = store.list_emails(ada.user_id).await.unwrap();
+    let mut renewal = email_renewal(ada.user_id, &seen[0], at(10));
+    renewal.restraint = restrained();
+    assert_eq!(refused(store.renew_email_code(&renewal).await.unwrap()).map(|refusal| refusal.limit), held_back);
+    let stranger = SessionOwner { email_id: EmailId::from(uuid::Uuid::nil()), ..owner(&ada) };
+    let mut pair = key_pair(stranger, "ada@example.org", at(10));
+    pair.restraint = restrained();
+    assert_eq!(refused(store.create_key_pair(&pair).await.unwrap()).map(|refusal| refusal.limit), held_back);
 }
 
 pub async fn sign_ups_from_a_network_are_limited_and_a_taken_alias_counts_as_one(subject: &impl Subject) {

@@ -145,9 +145,14 @@ impl State {
             verified: false,
             vouched: true,
             preferred: true,
+            created_at: account.created_at,
         });
         if let Some(new) = &account.key_pair {
-            self.key_pairs.push(KeyPairRow { new: new.clone(), verified: true, last_used_at: None });
+            self.key_pairs.push(KeyPairRow {
+                new: new.clone(),
+                verified_at: Some(account.created_at),
+                last_used_at: None,
+            });
         }
         if let Some(mail) = &account.mail {
             self.store_mail(mail);

@@ -28,7 +28,7 @@ impl Codes for InMemoryStore {
         }
         let judgement = judge(&state.codes[position].state(), guess, now);
         if judgement != Judgement::Ended
-            && let Some(refusal) = state.judge_guessing(guess, &address, owner)
+            && let Some(refusal) = state.judge_guessing(guess, &address)
         {
             return Ok(Redeemed::Shut(refusal));
         }
@@ -77,7 +77,8 @@ impl State {
                 self.sessions.iter().any(waiting)
             }
             Opens::KeyPair(id) => {
-                let waiting = |row: &KeyPairRow| row.new.id == id && !row.verified && now < row.new.expires_at;
+                let waiting =
+                    |row: &KeyPairRow| row.new.id == id && row.verified_at.is_none() && now < row.new.expires_at;
                 self.key_pairs.iter().any(waiting)
             }
             Opens::Email => self.emails.iter().any(|row| Some(row.id) == email_id && !row.verified),
@@ -118,7 +119,7 @@ impl State {
             Opens::Email => Opened::Email(email_id),
             Opens::KeyPair(id) => {
                 for key_pair in self.key_pairs.iter_mut().filter(|row| row.new.id == id) {
-                    key_pair.verified = true;
+                    key_pair.verified_at = Some(now);
                 }
                 Opened::KeyPair(id)
             }

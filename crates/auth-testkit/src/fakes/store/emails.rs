@@ -17,16 +17,17 @@ impl Emails for InMemoryStore {
 
     async fn add_email(&self, addition: &EmailAddition) -> Result<Requested, StoreError> {
         let mut state = self.transaction()?;
+        let charges = match state.judge_asking(addition.restraint.as_ref(), Asking::SignedIn, &addition.code) {
+            Ok(charges) => charges,
+            Err(refusal) => return Ok(Requested::Throttled(refusal)),
+        };
         let is_as_seen = state.standing(addition.user_id) == Some(Standing::Account)
             && state.emails_of(addition.user_id) == addition.seen
             && state.has_owner(&addition.address.key(), Some(addition.user_id)) == addition.foreign;
         if !is_as_seen {
             return Ok(Requested::Stale);
         }
-        match state.judge_asking(addition.restraint.as_ref(), Asking::SignedIn, &addition.code) {
-            Ok(charges) => state.charge(charges),
-            Err(refusal) => return Ok(Requested::Throttled(refusal)),
-        }
+        state.charge(charges);
         state.emails.push(EmailRow {
             id: addition.email_id,
             user_id: addition.user_id,
@@ -34,6 +35,7 @@ impl Emails for InMemoryStore {
             verified: false,
             vouched: false,
             preferred: false,
+            created_at: addition.code.created_at,
         });
         state.store_code(&addition.code, Opens::Email, Some(addition.email_id));
         for mail in &addition.mails {
@@ -45,6 +47,10 @@ impl Emails for InMemoryStore {
 
     async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Requested, StoreError> {
         let mut state = self.transaction()?;
+        let charges = match state.judge_asking(renewal.restraint.as_ref(), Asking::SignedIn, &renewal.code) {
+            Ok(charges) => charges,
+            Err(refusal) => return Ok(Requested::Throttled(refusal)),
+        };
         let pending = state
             .emails
             .iter()
@@ -53,10 +59,7 @@ impl Emails for InMemoryStore {
         if state.has_owner(&address, Some(renewal.user_id)) != renewal.foreign {
             return Ok(Requested::Stale);
         }
-        match state.judge_asking(renewal.restraint.as_ref(), Asking::SignedIn, &renewal.code) {
-            Ok(charges) => state.charge(charges),
-            Err(refusal) => return Ok(Requested::Throttled(refusal)),
-        }
+        state.charge(charges);
         state.end_email_codes(renewal.email_id);
         state.store_code(&renewal.code, Opens::Email, Some(renewal.email_id));
         state.store_mail(&renewal.mail);
@@ -116,6 +119,7 @@ impl Emails for InMemoryStore {
                 verified: false,
                 vouched: true,
                 preferred: false,
+                created_at: vouched.event.at,
             }),
         }
         for mail in &vouched.notices {

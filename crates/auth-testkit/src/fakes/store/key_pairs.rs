@@ -31,6 +31,10 @@ impl KeyPairs for InMemoryStore {
 
     async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Requested, StoreError> {
         let mut state = self.transaction()?;
+        let charges = match state.judge_asking(pending.restraint.as_ref(), Asking::SignedIn, &pending.code) {
+            Ok(charges) => charges,
+            Err(refusal) => return Ok(Requested::Throttled(refusal)),
+        };
         let goes_to_owner = state
             .emails
             .iter()
@@ -38,11 +42,8 @@ impl KeyPairs for InMemoryStore {
         if !goes_to_owner {
             return Ok(Requested::Stale);
         }
-        match state.judge_asking(pending.restraint.as_ref(), Asking::SignedIn, &pending.code) {
-            Ok(charges) => state.charge(charges),
-            Err(refusal) => return Ok(Requested::Throttled(refusal)),
-        }
-        state.key_pairs.push(KeyPairRow { new: pending.key_pair.clone(), verified: false, last_used_at: None });
+        state.charge(charges);
+        state.key_pairs.push(KeyPairRow { new: pending.key_pair.clone(), verified_at: None, last_used_at: None });
         state.store_code(&pending.code, Opens::KeyPair(pending.key_pair.id), Some(pending.email_id));
         state.store_mail(&pending.mail);
         state.events.push(pending.event.clone());
@@ -67,7 +68,11 @@ impl KeyPairs for InMemoryStore {
         if !state.is_active(key_pair.user_id) {
             return Ok(Applied::Stale);
         }
-        state.key_pairs.push(KeyPairRow { new: key_pair.clone(), verified: true, last_used_at: None });
+        state.key_pairs.push(KeyPairRow {
+            new: key_pair.clone(),
+            verified_at: Some(key_pair.created_at),
+            last_used_at: None,
+        });
         state.events.push(event.clone());
         Ok(Applied::Yes)
     }
@@ -76,10 +81,10 @@ impl KeyPairs for InMemoryStore {
         let mut state = self.transaction()?;
         let standing = |row: &&mut KeyPairRow| row.new.id == id && event.at < row.new.expires_at;
         let Some(row) = state.key_pairs.iter_mut().find(standing) else { return Ok(Verified::Missing) };
-        if row.verified {
+        if row.verified_at.is_some() {
             return Ok(Verified::Already);
         }
-        row.verified = true;
+        row.verified_at = Some(event.at);
         let owner = row.new.user_id;
         state.events.push(event.clone().about(owner));
         Ok(Verified::Yes(owner))
@@ -108,7 +113,7 @@ impl State {
     pub(super) fn stands(&self, row: &KeyPairRow, now: Timestamp) -> bool {
         let opens = Opens::KeyPair(row.new.id);
         let can_be_verified = || self.codes.iter().any(|code| code.opens == opens && code.state().is_living_at(now));
-        now < row.new.expires_at && (row.verified || can_be_verified())
+        now < row.new.expires_at && (row.verified_at.is_some() || can_be_verified())
     }
 }
 
@@ -119,7 +124,7 @@ fn as_key_pair(row: &KeyPairRow) -> KeyPair {
         name: row.new.name.clone(),
         api_key: row.new.api_key.clone(),
         roles: row.new.roles.clone(),
-        verified: row.verified,
+        verified: row.verified_at.is_some(),
         created_at: row.new.created_at,
         expires_at: row.new.expires_at,
         last_used_at: row.last_used_at,

@@ -1,6 +1,7 @@
 //! The store port in memory. One lock is one transaction, so every fact is as atomic as a database makes it.
 
 mod accounts;
+mod archive;
 mod audit;
 mod codes;
 mod emails;

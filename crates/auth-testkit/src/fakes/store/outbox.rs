@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     Applied, ClaimedMail, CodeState, MailClass, MailId, Outbox, Settlement, StoreError, Timestamp,
+    archive::{AttemptOutcome, AttemptRecord},
     rules::PUT_OFF_AT_MOST,
 };
 
@@ -31,7 +32,7 @@ impl Outbox for InMemoryStore {
         id: MailId,
         attempt: u32,
         settlement: Settlement,
-        _reply: &str,
+        reply: &str,
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
         let mut state = self.transaction()?;
@@ -41,18 +42,24 @@ impl Outbox for InMemoryStore {
         else {
             return Ok(Applied::Stale);
         };
+        let outcome = match settlement {
+            Settlement::Deferred(_) => AttemptOutcome::Deferred,
+            Settlement::Abandoned => AttemptOutcome::Abandoned,
+            Settlement::Delivered => AttemptOutcome::Delivered,
+        };
+        let ended = AttemptRecord { mail_id: id, attempt, ended_at: now, outcome, reply: reply.to_owned() };
+        state.attempts.push(ended);
         match settlement {
             Settlement::Deferred(until) => {
                 row.due_at = until;
-                row.leased_until = None;
             }
             Settlement::Abandoned => {
                 row.sealed = None;
-                row.settled_at = Some(now);
+                row.settled = Some((now, outcome));
             }
             Settlement::Delivered => {
                 row.sealed = None;
-                row.settled_at = Some(now);
+                row.settled = Some((now, outcome));
                 let end = now.plus(CodeState::LIFE_AFTER_HAND_OVER);
                 for code in state.codes.iter_mut().filter(|code| Some(code.new.id) == row.code_id) {
                     code.expires_at = code.expires_at.min(end);
@@ -76,8 +83,7 @@ impl InMemoryStore {
             .filter(|position| {
                 let row = &state.mails[*position];
                 let has_come = |moment| moment <= now || moment > now.plus(PUT_OFF_AT_MOST);
-                let is_free = has_come(row.due_at) && row.leased_until.is_none_or(has_come);
-                row.sealed.is_some() && is_free && is_wanted(row.class)
+                row.sealed.is_some() && has_come(row.due_at) && is_wanted(row.class)
             })
             .collect();
         due.sort_by_key(|position| {
@@ -91,7 +97,8 @@ impl InMemoryStore {
             let on_record = code.and_then(|id| state.on_record(id)).cloned();
             let row = &mut state.mails[position];
             row.attempts += 1;
-            row.leased_until = Some(lease_until);
+            // Whoever holds it has this long.
+            row.due_at = lease_until;
             Some(ClaimedMail {
                 id: row.id,
                 class: row.class,

@@ -78,22 +78,17 @@ impl State {
         }
     }
 
-    /// Why a guess at a code for `address`, which leads to `owner`, is not even judged; `None` when it is to be.
-    pub(super) fn judge_guessing(
-        &mut self,
-        guess: &CodeGuess,
-        address: &AddressKey,
-        owner: Option<UserId>,
-    ) -> Option<Refusal> {
+    /// Why a guess at a code for `address` is not even judged; `None` when it is to be.
+    pub(super) fn judge_guessing(&mut self, guess: &CodeGuess, address: &AddressKey) -> Option<Refusal> {
         let limits = guess.limits.as_ref()?;
         let row = self.failure_row(guess, address, limits);
         let Guessing::Shut { until } = judge_guessing(self.failures.get(&row), limits, guess.at) else { return None };
-        let by = HeldBackBy::Guesses;
+        let (by, owner) = (HeldBackBy::Guesses, self.owner_of(address));
         let told = self.is_told(&by, &row, limits, guess.at);
         if told {
             self.events.push(event_of_refused_guess(guess, by.limit(), owner));
         }
-        Some(Refusal { limit: by.limit(), until: until.unwrap_or(guess.at), owner, told })
+        Some(Refusal { limit: by.limit(), until, owner, told })
     }
 
     pub(super) fn count_failure(&mut self, guess: &CodeGuess, address: &AddressKey) {

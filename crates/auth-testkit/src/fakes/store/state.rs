@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 
 use auth_domain::{
-    AddressKey, CodeId, CodePurpose, CodeState, Email, EmailAddress, EmailId, Event, Failures, KeyPairId, LivingCode,
-    MailClass, MailId, Network, NewCode, NewKeyPair, NewSession, PendingSignIn, QueuedMail, SealedMail, SessionId,
-    SessionOwner, Standing, ThrottleKey, Timestamp, User, UserId, rules,
+    AddressKey, CodeId, CodePurpose, CodeState, Email, EmailAddress, EmailId, Event, Failures, KeyId, KeyPairId,
+    LivingCode, MailClass, MailId, Network, NewCode, NewKeyPair, NewSession, PendingSignIn, QueuedMail, SealedMail,
+    SessionId, SessionOwner, Standing, ThrottleKey, Timestamp, User, UserId,
+    archive::{AttemptOutcome, AttemptRecord},
+    rules,
 };
 
 #[derive(Debug, Default)]
@@ -14,6 +16,7 @@ pub(super) struct State {
     pub key_pairs: Vec<KeyPairRow>,
     pub codes: Vec<CodeRow>,
     pub mails: Vec<MailRow>,
+    pub attempts: Vec<AttemptRecord>,
     pub events: Vec<Event>,
     pub known_networks: Vec<KnownNetworkRow>,
     /// Wrong guesses at the codes of an address, from a network that is known to it or from all others.
@@ -35,6 +38,7 @@ pub(super) struct EmailRow {
     pub verified: bool,
     pub vouched: bool,
     pub preferred: bool,
+    pub created_at: Timestamp,
 }
 
 #[derive(Debug)]
@@ -50,7 +54,7 @@ pub(super) struct SessionRow {
 #[derive(Debug)]
 pub(super) struct KeyPairRow {
     pub new: NewKeyPair,
-    pub verified: bool,
+    pub verified_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
 }
 
@@ -77,12 +81,14 @@ pub(super) struct MailRow {
     pub id: MailId,
     pub class: MailClass,
     pub code_id: Option<CodeId>,
+    /// The key that it is, or was, sealed under.
+    pub key_id: KeyId,
     pub sealed: Option<SealedMail>,
     pub created_at: Timestamp,
     pub due_at: Timestamp,
-    pub leased_until: Option<Timestamp>,
     pub attempts: u32,
-    pub settled_at: Option<Timestamp>,
+    /// When it was settled, and how.
+    pub settled: Option<(Timestamp, AttemptOutcome)>,
 }
 
 #[derive(Debug)]
@@ -153,8 +159,10 @@ impl State {
     }
 
     pub(super) fn emails_of(&self, user: UserId) -> Vec<Email> {
-        let theirs = self.emails.iter().filter(|email| email.user_id == user);
+        let mut theirs: Vec<_> = self.emails.iter().filter(|email| email.user_id == user).collect();
+        theirs.sort_by_key(|row| (row.created_at, row.id));
         theirs
+            .into_iter()
             .map(|row| Email {
                 id: row.id,
                 address: row.address.clone(),
@@ -173,9 +181,8 @@ impl State {
             let standing = self.standing(email.user_id);
             standing.is_some_and(|standing| rules::is_led_to(is_owned(email), standing, registrations_live))
         };
-        // Those that were stored last come last.
         let claims = self.emails.iter().filter(|email| email.address.key() == *address);
-        claims.filter(is_led_to).max_by_key(|email| is_owned(email))
+        claims.filter(is_led_to).max_by_key(|email| (is_owned(email), email.created_at, email.id))
     }
 
     /// Whether somebody has the address for good: an account other than `but`.
@@ -185,7 +192,15 @@ impl State {
         })
     }
 
+    /// Removes a user, or a registration, with all that is theirs. Notices remain owed: they tell somebody else.
     pub(super) fn remove_user(&mut self, id: UserId) {
+        let addresses: Vec<_> = self.emails.iter().filter(|row| row.user_id == id).map(|row| row.id).collect();
+        let is_theirs = |code: &CodeRow| code.email_id.is_some_and(|email| addresses.contains(&email));
+        let codes: Vec<_> = self.codes.iter().filter(|code| is_theirs(code)).map(|code| code.new.id).collect();
+        self.mails.retain(|mail| {
+            let is_owed_code = mail.class == MailClass::Code && mail.settled.is_none();
+            !(is_owed_code && mail.code_id.is_some_and(|code| codes.contains(&code)))
+        });
         self.users.retain(|row| row.user.id != id);
         self.emails.retain(|email| email.user_id != id);
         self.sessions.retain(|row| row.user_id != Some(id));
@@ -198,7 +213,7 @@ impl State {
         self.remove_orphans();
     }
 
-    /// Removes the codes that lead nowhere any more, and what was known of addresses that are gone.
+    /// Removes the codes that lead nowhere any more, and what refers to addresses and codes that are gone.
     pub(super) fn remove_orphans(&mut self) {
         let (sessions, key_pairs, emails) = (&self.sessions, &self.key_pairs, &self.emails);
         self.known_networks.retain(|known| emails.iter().any(|row| row.id == known.email_id));
@@ -210,6 +225,12 @@ impl State {
             };
             opens_something && code.email_id.is_none_or(|id| emails.iter().any(|row| row.id == id))
         });
+        let codes = &self.codes;
+        for mail in &mut self.mails {
+            mail.code_id = mail.code_id.filter(|id| codes.iter().any(|code| code.new.id == *id));
+        }
+        let mails = &self.mails;
+        self.attempts.retain(|attempt| mails.iter().any(|mail| mail.id == attempt.mail_id));
     }
 
     pub(super) fn remove_ended_registrations(&mut self, address: &AddressKey, now: Timestamp) {
@@ -248,12 +269,12 @@ impl State {
             id: mail.id,
             class: mail.class,
             code_id: mail.code_id,
+            key_id: mail.sealed.key_id,
             sealed: Some(mail.sealed.clone()),
             created_at: mail.created_at,
             due_at: mail.created_at,
-            leased_until: None,
             attempts: 0,
-            settled_at: None,
+            settled: None,
         });
     }
 }

@@ -95,5 +95,6 @@ fn store_user(state: &mut State, registration: &Registration, now: Timestamp) {
         verified: false,
         vouched: false,
         preferred: true,
+        created_at: now,
     });
 }
