@@ -19,13 +19,33 @@ type Flight<V> = Shared<BoxFuture<'static, Found<V>>>;
 
 /// Look-ups under way: checks that want the same one at the same time share it.
 ///
-/// A flight is carried on by whoever still waits for it. One that nobody waits for any more stands still, and is taken up
-/// by the next who wants it.
-pub(crate) struct Flights<V>(Mutex<HashMap<TokenDigest, Flight<V>>>);
+/// A look-up goes on as long as anybody waits for it. It is forgotten once it has ended, or when the last one who waited has
+/// gone away: nobody is ever given the outcome of one that began before they asked and was abandoned.
+pub(crate) struct Flights<V>(Mutex<UnderWay<V>>);
+
+struct UnderWay<V> {
+    by_digest: HashMap<TokenDigest, Entry<V>>,
+    begun: u64,
+}
+
+struct Entry<V> {
+    number: u64,
+    waiters: usize,
+    flight: Flight<V>,
+}
+
+/// Somebody who waits for a look-up, until this is dropped.
+struct Waiter<'a, V> {
+    flights: &'a Flights<V>,
+    digest: TokenDigest,
+    number: u64,
+    /// The look-up has ended.
+    has_ended: bool,
+}
 
 impl<V> Default for Flights<V> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(UnderWay { by_digest: HashMap::new(), begun: 0 }))
     }
 }
 
@@ -36,18 +56,42 @@ impl<V: Send + Sync + 'static> Flights<V> {
         digest: TokenDigest,
         look_up: impl FnOnce() -> BoxFuture<'static, Found<V>>,
     ) -> Found<V> {
-        let flight = self.under_way().entry(digest).or_insert_with(|| look_up().shared()).clone();
-        let found = flight.clone().await;
-        let mut under_way = self.under_way();
-        if under_way.get(&digest).is_some_and(|current| current.ptr_eq(&flight)) {
-            under_way.remove(&digest);
-        }
+        let (number, flight) = {
+            let mut under_way = self.under_way();
+            let UnderWay { by_digest, begun } = &mut *under_way;
+            let entry = by_digest.entry(digest).or_insert_with(|| {
+                *begun += 1;
+                Entry { number: *begun, waiters: 0, flight: look_up().shared() }
+            });
+            entry.waiters += 1;
+            (entry.number, entry.flight.clone())
+        };
+        let mut waiter = Waiter { flights: self, digest, number, has_ended: false };
+        let found = flight.await;
+        waiter.has_ended = true;
         found
     }
+}
 
-    fn under_way(&self) -> MutexGuard<'_, HashMap<TokenDigest, Flight<V>>> {
+impl<V> Flights<V> {
+    fn under_way(&self) -> MutexGuard<'_, UnderWay<V>> {
         // Each change under this lock is whole by itself.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V> Drop for Waiter<'_, V> {
+    fn drop(&mut self) {
+        let mut under_way = self.flights.under_way();
+        let current = under_way.by_digest.get_mut(&self.digest).filter(|entry| entry.number == self.number);
+        let Some(entry) = current else { return };
+        entry.waiters -= 1;
+        if self.has_ended || entry.waiters == 0 {
+            let over = under_way.by_digest.remove(&self.digest);
+            // What a look-up holds is given back without the lock.
+            drop(under_way);
+            drop(over);
+        }
     }
 }
 
@@ -96,7 +140,7 @@ mod tests {
             assert!(matches!(joining.await.unwrap(), Err(AuthError::Store(_))));
         }
         assert_eq!(asked.load(Ordering::SeqCst), 1);
-        assert!(flights.under_way().is_empty());
+        assert!(flights.under_way().by_digest.is_empty());
     }
 
     #[tokio::test]
@@ -106,15 +150,44 @@ mod tests {
             let look_up = || async move { Err(land.notified().map(|()| AuthError::InvalidCredential).await) }.boxed();
             flights.join(digest(), look_up).await
         };
-        let holders = || flights.under_way().get(&digest()).and_then(Flight::strong_count).unwrap_or(0);
+        let waiters = || flights.under_way().by_digest.get(&digest()).map_or(0, |entry| entry.waiters);
         let first = tokio::spawn(join(Arc::clone(&flights), Arc::clone(&land)));
-        until("the first", || holders() > 1).await;
-        let with_one = holders();
+        until("the first", || waiters() == 1).await;
         let second = tokio::spawn(join(Arc::clone(&flights), Arc::clone(&land)));
-        until("the second", || holders() > with_one).await;
+        until("the second", || waiters() == 2).await;
         first.abort();
         assert!(first.await.is_err());
         land.notify_one();
         assert!(matches!(second.await.unwrap(), Err(AuthError::InvalidCredential)));
+    }
+
+    #[tokio::test]
+    async fn a_look_up_that_everybody_has_left_is_forgotten_and_the_next_one_asks_anew() {
+        let flights = Arc::new(Flights::<()>::default());
+        let forever = || async { std::future::pending().await }.boxed();
+        let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(flights.join(digest(), forever))).collect();
+        for waiting in &mut waiting {
+            assert!(waiting.as_mut().now_or_never().is_none());
+        }
+        assert_eq!(flights.under_way().by_digest.len(), 1);
+        waiting.truncate(1);
+        assert_eq!(flights.under_way().by_digest.len(), 1, "somebody still waits");
+        waiting.clear();
+        assert!(flights.under_way().by_digest.is_empty());
+
+        // One that has failed meanwhile tells nobody: it was abandoned before they asked.
+        let (fail, failed) = tokio::sync::oneshot::channel::<()>();
+        let fails = || async move { Err(failed.await.map_or(AuthError::InvalidCredential, |()| away())) }.boxed();
+        let mut abandoned = Box::pin(flights.join(digest(), fails));
+        assert!(abandoned.as_mut().now_or_never().is_none());
+        drop(abandoned);
+        assert!(fail.send(()).is_err(), "the look-up has gone with the last one who waited");
+        let good = || async { Err(AuthError::RoleLacking) }.boxed();
+        assert!(matches!(flights.join(digest(), good).await, Err(AuthError::RoleLacking)));
+        assert!(flights.under_way().by_digest.is_empty());
+    }
+
+    fn away() -> AuthError {
+        AuthError::Store(StoreError::unavailable("away"))
     }
 }
