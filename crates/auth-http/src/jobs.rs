@@ -27,6 +27,11 @@ const ATTEMPT_WITHIN: Duration = Duration::from_secs(25);
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 /// A mail worker that has not been heard of for so long stands still.
 const SILENT_AFTER: Duration = Duration::from_secs(10);
+/// How long a job that has panicked rests before it begins anew: at first, and at most after several times.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+const RESTART_AFTER_AT_MOST: Duration = Duration::from_mins(1);
+/// A job that has run for so long has recovered from what made it panic before.
+const RECOVERED_AFTER: Duration = Duration::from_mins(5);
 /// How often last uses are written down: what a crash can lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 /// How often it is looked for addresses at which too much was guessed wrong, and how many are dealt with at once.
@@ -71,7 +76,7 @@ impl Heartbeat {
 /// The running jobs.
 pub struct Jobs {
     stop: watch::Sender<bool>,
-    running: Vec<(&'static str, JoinHandle<()>)>,
+    running: Vec<JoinHandle<()>>,
 }
 
 /// What the jobs work with.
@@ -102,15 +107,37 @@ impl Jobs {
     pub fn start(service: &web::Data<Service>, work: Work) -> Self {
         let Work { store, courier, bell, senders, kept } = work;
         let (stop, stopped) = watch::channel(false);
-        let heartbeat = service.mail_worker.clone();
-        let clock = Arc::clone(&service.clock);
-        let metrics = Arc::clone(&service.metrics);
-        let deliveries = Deliveries::new(Arc::new(courier), senders.get().into(), Arc::clone(&metrics));
+        let (service, courier) = (service.clone().into_inner(), Arc::new(courier));
+        let until_stopped = || stopped.clone();
+        let supervised = |job: Job| Supervisor { job, metrics: Arc::clone(&service.metrics), stopped: until_stopped() };
+        let mail = {
+            let (service, stopped) = (Arc::clone(&service), until_stopped());
+            move || {
+                let (metrics, heartbeat) = (Arc::clone(&service.metrics), service.mail_worker.clone());
+                let deliveries = Deliveries::new(Arc::clone(&courier), senders.get().into(), metrics);
+                deliver_mail(deliveries, Arc::clone(&bell), heartbeat, stopped.clone())
+            }
+        };
+        let usage = {
+            let (service, stopped) = (Arc::clone(&service), until_stopped());
+            move || flush_usage(Arc::clone(&service), stopped.clone())
+        };
+        let lockouts = {
+            let (service, stopped) = (Arc::clone(&service), until_stopped());
+            move || tell_of_lockouts(Arc::clone(&service), stopped.clone())
+        };
+        let purging = {
+            let (service, stopped) = (Arc::clone(&service), until_stopped());
+            move || {
+                let (clock, metrics) = (Arc::clone(&service.clock), Arc::clone(&service.metrics));
+                purge(Arc::clone(&store), clock, kept, metrics, stopped.clone())
+            }
+        };
         let running = vec![
-            ("mail", tokio::spawn(deliver_mail(deliveries, bell, heartbeat, stopped.clone()))),
-            ("usage", tokio::spawn(flush_usage(service.clone().into_inner(), stopped.clone()))),
-            ("lockouts", tokio::spawn(tell_of_lockouts(service.clone().into_inner(), stopped.clone()))),
-            ("purge", tokio::spawn(purge(store, clock, kept, metrics, stopped))),
+            tokio::spawn(supervised(Job::Mail).run(mail)),
+            tokio::spawn(supervised(Job::Usage).run(usage)),
+            tokio::spawn(supervised(Job::Lockouts).run(lockouts)),
+            tokio::spawn(supervised(Job::Purge).run(purging)),
         ];
         Self { stop, running }
     }
@@ -118,10 +145,60 @@ impl Jobs {
     /// Stops them: mails being handed over are finished, last uses are written.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        for (name, job) in self.running {
-            if let Err(panicked) = job.await {
-                error!(job = name, error = %panicked, "job ended abnormally");
+        for supervisor in self.running {
+            if let Err(panicked) = supervisor.await {
+                error!(error = %panicked, "the supervisor of a job ended abnormally");
             }
+        }
+    }
+}
+
+/// What goes on behind the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Job {
+    Mail,
+    Usage,
+    Lockouts,
+    Purge,
+}
+
+impl Job {
+    pub(crate) const ALL: [Self; 4] = [Self::Mail, Self::Usage, Self::Lockouts, Self::Purge];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Usage => "usage",
+            Self::Lockouts => "lockouts",
+            Self::Purge => "purge",
+        }
+    }
+}
+
+/// Keeps a job running: one that has panicked begins anew, later each time. A process that looks well does all of its work.
+struct Supervisor {
+    job: Job,
+    metrics: Arc<Metrics>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Supervisor {
+    /// Runs what `job` makes until it ends by itself, or until it is time to stop and it has panicked.
+    async fn run<F: Future<Output = ()> + Send + 'static>(mut self, job: impl Fn() -> F) {
+        let mut wait = RESTART_AFTER;
+        loop {
+            let begun = Instant::now();
+            let Err(panicked) = tokio::spawn(job()).await else { return };
+            if begun.elapsed() >= RECOVERED_AFTER {
+                wait = RESTART_AFTER;
+            }
+            let (name, wait_s) = (self.job.as_str(), wait.as_secs());
+            error!(job = name, wait_s, error = %panicked, "a job panicked: it begins anew");
+            self.metrics.job_restarted(self.job);
+            if !pause(wait, &mut self.stopped).await {
+                return;
+            }
+            wait = (wait * 2).min(RESTART_AFTER_AT_MOST);
         }
     }
 }
@@ -296,5 +373,64 @@ async fn purge(
                 PURGE_EVERY
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::metrics::StoreState;
+
+    fn supervisor(stopped: watch::Receiver<bool>) -> (Supervisor, Arc<Metrics>) {
+        let metrics = Arc::new(Metrics::new(Box::new(StoreState::default)));
+        (Supervisor { job: Job::Purge, metrics: Arc::clone(&metrics), stopped }, metrics)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_panics_begins_anew_later_each_time_until_it_has_run_well_for_a_while() {
+        let (_stop, stopped) = watch::channel(false);
+        let (supervisor, metrics) = supervisor(stopped);
+        let (begun, times) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+        let beginnings = Arc::clone(&times);
+        let job = move || {
+            let times = Arc::clone(&times);
+            async move {
+                let number = {
+                    let mut times = times.lock().unwrap();
+                    times.push(begun.elapsed().as_secs());
+                    times.len()
+                };
+                match number {
+                    9 => sleep(RECOVERED_AFTER).await,
+                    11 => return,
+                    _ => {}
+                }
+                panic!("on purpose");
+            }
+        };
+        supervisor.run(job).await;
+        // 1, 2, 4, 8, 16 and 32 seconds, then a minute; after five minutes without a panic it is a second again.
+        assert_eq!(*beginnings.lock().unwrap(), [0, 1, 3, 7, 15, 31, 63, 123, 183, 484, 486]);
+        assert_eq!(metrics.job_restarts(Job::Purge), 10);
+        assert_eq!(metrics.job_restarts(Job::Mail), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_rests_after_a_panic_is_not_waited_for_when_the_service_stops() {
+        let (stop, stopped) = watch::channel(false);
+        let (supervisor, _metrics) = supervisor(stopped);
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&runs);
+        let running = tokio::spawn(supervisor.run(move || {
+            runs.fetch_add(1, Ordering::SeqCst);
+            async { panic!("on purpose") }
+        }));
+        sleep(Duration::from_secs(20)).await;
+        stop.send_replace(true);
+        let begun = Instant::now();
+        running.await.unwrap();
+        assert_eq!((counted.load(Ordering::SeqCst), begun.elapsed()), (5, Duration::ZERO));
     }
 }

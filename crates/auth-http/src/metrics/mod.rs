@@ -17,6 +17,7 @@ use std::time::Duration;
 use auth_domain::{Delivered, Limit};
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, core::Collector};
 
+use crate::jobs::Job;
 pub use page::{PoolState, RevocationLag, StoreState};
 pub(crate) use routes::RouteMeter;
 
@@ -35,6 +36,7 @@ pub struct Metrics {
     mails: IntCounterVec,
     throttled: [(Limit, IntCounter); Limit::ALL.len()],
     purged: IntCounter,
+    job_restarts: IntCounterVec,
     unmatched: RouteMeter,
     probe: Probe,
 }
@@ -67,15 +69,20 @@ impl Metrics {
             &["limit"],
         ));
         let purged = sound(IntCounter::new("auth_purged_rows_total", "Rows swept up after they had ended."));
+        let job_restarts = sound(IntCounterVec::new(
+            Opts::new("auth_job_restarts_total", "Background jobs begun anew after they had panicked."),
+            &["job"],
+        ));
 
         let registry = Registry::new();
-        let collectors: [Box<dyn Collector>; 6] = [
+        let collectors: [Box<dyn Collector>; 7] = [
             Box::new(requests.clone()),
             Box::new(durations.clone()),
             Box::new(checks.clone()),
             Box::new(mails.clone()),
             Box::new(throttled.clone()),
             Box::new(purged.clone()),
+            Box::new(job_restarts.clone()),
         ];
         for collector in collectors {
             sound(registry.register(collector));
@@ -84,9 +91,12 @@ impl Metrics {
         for outcome in [Delivered::HandedOver, Delivered::Deferred, Delivered::GivenUp, Delivered::Overtaken] {
             mails.with_label_values(&[outcome_label(outcome)]);
         }
+        for job in Job::ALL {
+            job_restarts.with_label_values(&[job.as_str()]);
+        }
         let throttled = Limit::ALL.map(|limit| (limit, throttled.with_label_values(&[limit.as_str()])));
         let unmatched = RouteMeter::of_unmatched(&requests, &durations);
-        Self { registry, requests, durations, checks, mails, throttled, purged, unmatched, probe }
+        Self { registry, requests, durations, checks, mails, throttled, purged, job_restarts, unmatched, probe }
     }
 
     /// Counts the requests for the route at `path`, which answers `methods`; as checks of a kind, if it is one.
@@ -111,6 +121,17 @@ impl Metrics {
         for (_, count) in self.throttled.iter().filter(|(counted, _)| *counted == limit) {
             count.inc();
         }
+    }
+
+    /// Counts a job that has panicked and begins anew.
+    pub(crate) fn job_restarted(&self, job: Job) {
+        self.job_restarts.with_label_values(&[job.as_str()]).inc();
+    }
+
+    /// How often it did.
+    #[cfg(test)]
+    pub(crate) fn job_restarts(&self, job: Job) -> u64 {
+        self.job_restarts.with_label_values(&[job.as_str()]).get()
     }
 
     /// Counts rows that were swept up.
