@@ -30,6 +30,7 @@
 
 pub mod archive;
 mod error;
+mod keyed_lock;
 mod model;
 mod policy;
 mod ports;
@@ -39,6 +40,7 @@ pub mod system;
 mod use_cases;
 
 pub use error::{AuthError, InvalidInput};
+pub use keyed_lock::{FactKey, KeyGuard, KeyedLock, MAX_WAITERS, TooManyWaiters};
 pub use model::*;
 pub use policy::{ImpossibleLifetimes, Lifetimes, Policy, SessionKinds};
 pub use ports::*;

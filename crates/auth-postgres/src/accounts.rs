@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Account, AccountFilter, Accounts, Changed, Created, Event, NewAccount, Page, Paged, Standing, StoreError, User,
-    UserChange, UserId,
+    Account, AccountFilter, Accounts, Changed, Created, Event, FactKey, NewAccount, Page, Paged, Standing, StoreError,
+    User, UserChange, UserId,
     rules::{AliasVerdict, judge_alias},
 };
 use diesel::{ExpressionMethods, PgArrayExpressionMethods, QueryDsl, SelectableHelper};
@@ -31,12 +31,12 @@ impl Accounts for PostgresStore {
     }
 
     async fn create_account(&self, account: &NewAccount) -> Result<Created, StoreError> {
-        self.write(account.clone(), |conn, account| Box::pin(create_account(conn, account))).await
+        self.write(None, account.clone(), |conn, account| Box::pin(create_account(conn, account))).await
     }
 
     async fn change_user(&self, id: UserId, change: &UserChange, event: &Event) -> Result<Changed, StoreError> {
         let input = (id, change.clone(), event.clone());
-        self.revoke(input, Some(id), |conn, (id, change, event)| {
+        self.revoke(None, input, Some(id), |conn, (id, change, event)| {
             Box::pin(changes::change_user(conn, *id, change, event))
         })
         .await
@@ -44,7 +44,10 @@ impl Accounts for PostgresStore {
 
     async fn delete_user(&self, id: UserId, event: &Event) -> Result<Changed, StoreError> {
         let input = (id, event.clone());
-        self.revoke(input, Some(id), |conn, (id, event)| Box::pin(changes::delete_user(conn, *id, event))).await
+        self.revoke(Some(FactKey::User(id)), input, Some(id), |conn, (id, event)| {
+            Box::pin(changes::delete_user(conn, *id, event))
+        })
+        .await
     }
 }
 

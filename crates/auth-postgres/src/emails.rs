@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use auth_domain::{
     AddressKey, Applied, Email, EmailAddition, EmailAddress, EmailChange, EmailId, EmailRenewal, Emails, Event,
-    QueuedMail, Requested, StoreError, Timestamp, UserId, Vouched, VouchedEmail, rules::Asking,
+    FactKey, QueuedMail, Requested, StoreError, Timestamp, UserId, Vouched, VouchedEmail, rules::Asking,
 };
 use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper, dsl::auto_type};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -27,27 +27,39 @@ impl Emails for PostgresStore {
     }
 
     async fn add_email(&self, addition: &EmailAddition) -> Result<Requested, StoreError> {
-        self.write(addition.clone(), |conn, addition| Box::pin(add_email(conn, addition))).await
+        self.write(Some(FactKey::User(addition.user_id)), addition.clone(), |conn, addition| {
+            Box::pin(add_email(conn, addition))
+        })
+        .await
     }
 
     async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Requested, StoreError> {
-        self.write(renewal.clone(), |conn, renewal| Box::pin(renew_email_code(conn, renewal))).await
+        self.write(Some(FactKey::User(renewal.user_id)), renewal.clone(), |conn, renewal| {
+            Box::pin(renew_email_code(conn, renewal))
+        })
+        .await
     }
 
     async fn prefer_email(&self, change: &EmailChange) -> Result<Applied, StoreError> {
-        self.write(change.clone(), |conn, change| Box::pin(prefer_email(conn, change))).await
+        self.write(Some(FactKey::User(change.user_id)), change.clone(), |conn, change| {
+            Box::pin(prefer_email(conn, change))
+        })
+        .await
     }
 
     async fn remove_email(&self, change: &EmailChange) -> Result<Applied, StoreError> {
-        self.write(change.clone(), |conn, change| Box::pin(remove_email(conn, change))).await
+        self.write(Some(FactKey::User(change.user_id)), change.clone(), |conn, change| {
+            Box::pin(remove_email(conn, change))
+        })
+        .await
     }
 
     async fn vouch_for_email(&self, vouched: &VouchedEmail) -> Result<Vouched, StoreError> {
-        self.write(vouched.clone(), |conn, vouched| Box::pin(vouch_for_email(conn, vouched))).await
+        self.write(None, vouched.clone(), |conn, vouched| Box::pin(vouch_for_email(conn, vouched))).await
     }
 
     async fn verify_email(&self, id: EmailId, event: &Event) -> Result<Vouched, StoreError> {
-        self.write((id, event.clone()), |conn, (id, event)| Box::pin(verify_email(conn, *id, event))).await
+        self.write(None, (id, event.clone()), |conn, (id, event)| Box::pin(verify_email(conn, *id, event))).await
     }
 
     async fn find_email_owner(&self, id: EmailId) -> Result<Option<UserId>, StoreError> {

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CodeState, Event, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair,
-    Requested, StoreError, Timestamp, TokenDigest, UserId, Verified, rules::Asking,
+    Applied, CodeState, Event, FactKey, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged,
+    PendingKeyPair, Requested, StoreError, Timestamp, TokenDigest, UserId, Verified, rules::Asking,
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, PgExpressionMethods,
@@ -37,7 +37,10 @@ impl KeyPairs for PostgresStore {
     }
 
     async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Requested, StoreError> {
-        self.write(pending.clone(), |conn, pending| Box::pin(create_key_pair(conn, pending))).await
+        self.write(Some(FactKey::User(pending.key_pair.user_id)), pending.clone(), |conn, pending| {
+            Box::pin(create_key_pair(conn, pending))
+        })
+        .await
     }
 
     async fn page_key_pairs(
@@ -52,11 +55,11 @@ impl KeyPairs for PostgresStore {
 
     async fn create_live_key_pair(&self, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, StoreError> {
         let input = (key_pair.clone(), event.clone());
-        self.write(input, |conn, (key_pair, event)| Box::pin(create_live_key_pair(conn, key_pair, event))).await
+        self.write(None, input, |conn, (key_pair, event)| Box::pin(create_live_key_pair(conn, key_pair, event))).await
     }
 
     async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Verified, StoreError> {
-        self.write((id, event.clone()), |conn, (id, event)| Box::pin(verify_key_pair(conn, *id, event))).await
+        self.write(None, (id, event.clone()), |conn, (id, event)| Box::pin(verify_key_pair(conn, *id, event))).await
     }
 
     async fn delete_key_pair(
@@ -66,7 +69,10 @@ impl KeyPairs for PostgresStore {
         event: &Event,
     ) -> Result<Option<UserId>, StoreError> {
         let input = (id, of, event.clone());
-        self.revoke(input, of, |conn, (id, of, event)| Box::pin(delete_key_pair(conn, *id, *of, event))).await
+        self.revoke(FactKey::from_owner(of), input, of, |conn, (id, of, event)| {
+            Box::pin(delete_key_pair(conn, *id, *of, event))
+        })
+        .await
     }
 }
 

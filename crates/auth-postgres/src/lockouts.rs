@@ -23,12 +23,12 @@ impl Lockouts for PostgresStore {
     }
 
     async fn tell_lockout(&self, told: &ToldLockout) -> Result<Applied, StoreError> {
-        self.write(told.clone(), |conn, told| Box::pin(tell_lockout(conn, told))).await
+        self.write(None, told.clone(), |conn, told| Box::pin(tell_lockout(conn, told))).await
     }
 
     async fn unlock_address(&self, address: &AddressKey, event: &Event) -> Result<Unlocked, StoreError> {
         let input = (address.clone(), event.clone());
-        self.write(input, |conn, (address, event)| Box::pin(unlock_address(conn, address, event))).await
+        self.write(None, input, |conn, (address, event)| Box::pin(unlock_address(conn, address, event))).await
     }
 }
 

@@ -58,7 +58,7 @@ impl Outbox for PostgresStore {
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
         let settle = Settle::of(id, attempt, settlement, reply, now);
-        self.write_at_once(settle, |conn, settle| {
+        self.write_at_once(None, settle, |conn, settle| {
             Box::pin(async {
                 let is_settled: bool = settle.get_result(conn).await?;
                 Ok(if is_settled { Applied::Yes } else { Applied::Stale })
@@ -83,8 +83,9 @@ impl PostgresStore {
             lease_until: stored(lease_until),
             room: i32::try_from(limit).unwrap_or(i32::MAX),
         };
-        let mails =
-            self.write_at_once(claim, |conn, claim| Box::pin(async { Ok(claim.get_results(conn).await?) })).await?;
+        let mails = self
+            .write_at_once(None, claim, |conn, claim| Box::pin(async { Ok(claim.get_results(conn).await?) }))
+            .await?;
         Ok(mails.into_iter().filter_map(passing_over_damaged).collect())
     }
 }

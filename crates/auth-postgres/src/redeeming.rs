@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    CodeGuess, CodePurpose, Codes, Event, Opened, Redeemed, StoreError, UserId,
+    CodeGuess, CodePurpose, Codes, Event, FactKey, Opened, Redeemed, StoreError, UserId,
     rules::{KNOWN_NETWORKS_AT_MOST, event_of_disabled_account, event_of_redeeming, event_of_wrong_guess},
 };
 use diesel::{
@@ -39,7 +39,10 @@ const OPENED: Uuid = Uuid::max();
 #[async_trait]
 impl Codes for PostgresStore {
     async fn redeem_code(&self, guess: &CodeGuess) -> Result<Redeemed, StoreError> {
-        self.revoke_at_once(guess.clone(), None, |conn, guess| Box::pin(redeem_code(conn, guess))).await
+        self.revoke_at_once(Some(FactKey::from_guess(guess)), guess.clone(), None, |conn, guess| {
+            Box::pin(redeem_code(conn, guess))
+        })
+        .await
     }
 }
 

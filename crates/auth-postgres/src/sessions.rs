@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CodeHash, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId,
-    Sessions, SignInStored, StoreError, Timestamp, TokenDigest, UserId, Verified,
+    Applied, CodeHash, CredentialId, Event, FactKey, LiveSession, NewSession, Page, Paged, PendingSignIn, Session,
+    SessionId, Sessions, SignInStored, StoreError, Timestamp, TokenDigest, UserId, Verified,
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, PgExpressionMethods,
@@ -37,8 +37,9 @@ impl Sessions for PostgresStore {
     }
 
     async fn open_session(&self, sign_in: &PendingSignIn, decoy_hash: &CodeHash) -> Result<SignInStored, StoreError> {
+        let key = FactKey::Address(sign_in.code.address.clone());
         let input = (sign_in.clone(), decoy_hash.clone());
-        self.write_at_once(input, |conn, (sign_in, decoy_hash)| {
+        self.write_at_once(Some(key), input, |conn, (sign_in, decoy_hash)| {
             Box::pin(sign_ins::open_session(conn, sign_in, decoy_hash))
         })
         .await
@@ -51,7 +52,10 @@ impl Sessions for PostgresStore {
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
         let input = (id, expires_at, now);
-        self.revoke(input, None, |conn, (id, until, now)| Box::pin(extend_session(conn, *id, *until, *now))).await
+        self.revoke(Some(FactKey::Session(id)), input, None, |conn, (id, until, now)| {
+            Box::pin(extend_session(conn, *id, *until, *now))
+        })
+        .await
     }
 
     async fn page_sessions(
@@ -71,11 +75,12 @@ impl Sessions for PostgresStore {
         event: &Event,
     ) -> Result<Applied, StoreError> {
         let input = (user, session.clone(), event.clone());
-        self.write(input, |conn, (user, session, event)| Box::pin(open_live_session(conn, *user, session, event))).await
+        self.write(None, input, |conn, (user, session, event)| Box::pin(open_live_session(conn, *user, session, event)))
+            .await
     }
 
     async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Verified, StoreError> {
-        self.write((id, event.clone()), |conn, (id, event)| Box::pin(verify_session(conn, *id, event))).await
+        self.write(None, (id, event.clone()), |conn, (id, event)| Box::pin(verify_session(conn, *id, event))).await
     }
 
     async fn close_session(
@@ -85,18 +90,22 @@ impl Sessions for PostgresStore {
         event: &Event,
     ) -> Result<Option<UserId>, StoreError> {
         let input = (id, of, event.clone());
-        self.revoke_at_once(input, of, |conn, (id, of, event)| Box::pin(closing::close_session(conn, *id, *of, event)))
-            .await
+        self.revoke_at_once(FactKey::from_owner(of), input, of, |conn, (id, of, event)| {
+            Box::pin(closing::close_session(conn, *id, *of, event))
+        })
+        .await
     }
 
     async fn close_sessions(&self, user: UserId, keep: Option<SessionId>, event: &Event) -> Result<u64, StoreError> {
         let input = (user, keep, event.clone());
-        self.revoke(input, Some(user), |conn, (user, keep, event)| Box::pin(close_sessions(conn, *user, *keep, event)))
-            .await
+        self.revoke(Some(FactKey::User(user)), input, Some(user), |conn, (user, keep, event)| {
+            Box::pin(close_sessions(conn, *user, *keep, event))
+        })
+        .await
     }
 
     async fn record_usage(&self, usage: &[(CredentialId, Timestamp)]) -> Result<(), StoreError> {
-        self.write(usage.to_vec(), |conn, usage| Box::pin(usage::record(conn, usage))).await
+        self.write(None, usage.to_vec(), |conn, usage| Box::pin(usage::record(conn, usage))).await
     }
 }
 

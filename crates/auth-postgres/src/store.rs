@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use auth_domain::{NoMemory, Revocations, StoreError, UserId};
+use auth_domain::{FactKey, KeyedLock, NoMemory, Revocations, StoreError, UserId};
 use diesel_async::{AsyncConnection, AsyncPgConnection, pooled_connection::deadpool::Pool};
 use tokio::{
     runtime::Handle,
@@ -69,6 +69,8 @@ pub struct PostgresStore {
     pub(crate) checks: Lane,
     memory: Arc<dyn Revocations>,
     listener: Option<Listener>,
+    /// Held by whoever works on what a caller has chosen, before a connection is.
+    turns: KeyedLock<FactKey>,
 }
 
 /// How much of the pool is in use at a moment.
@@ -113,7 +115,15 @@ impl PostgresStore {
         let runtime = Handle::current();
         // One at least: without it, checks would wait for nobody.
         let checks = Lane::start(&runtime, &connector, options.for_checks.max(1));
-        Ok(Self { pool, connector, runtime, checks, memory: Arc::new(NoMemory), listener: None })
+        Ok(Self {
+            pool,
+            connector,
+            runtime,
+            checks,
+            memory: Arc::new(NoMemory),
+            listener: None,
+            turns: KeyedLock::default(),
+        })
     }
 
     /// The same, telling `memory` of everything that any process on this database revokes or changes: what this store does
@@ -160,23 +170,26 @@ impl PostgresStore {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.run(input, 1, job).instrument(part(|| debug_span!("store.read"))).await
+        self.run(None, input, 1, job).instrument(part(|| debug_span!("store.read"))).await
     }
 
     /// Runs a fact in a transaction of its own. One that came to nothing because of somebody else's is begun again.
-    pub(crate) async fn write<A, T>(&self, input: A, job: Job<A, T>) -> Result<T, StoreError>
+    ///
+    /// Of those with one `key`, one at a time has a connection, and the others wait without.
+    pub(crate) async fn write<A, T>(&self, key: Option<FactKey>, input: A, job: Job<A, T>) -> Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
         let (input, job) = in_transaction(input, job);
-        self.write_at_once(input, job).await
+        self.write_at_once(key, input, job).await
     }
 
     /// The same for a fact that ends or changes something of a user's, `expected`'s if that is known beforehand. It
     /// [announces](revocations::announce) it; here this process is told, whether or not anybody still waits for the answer.
     pub(crate) async fn revoke<A, T>(
         &self,
+        key: Option<FactKey>,
         input: A,
         expected: Option<UserId>,
         job: Job<A, Revoked<T>>,
@@ -186,21 +199,27 @@ impl PostgresStore {
         T: Send + 'static,
     {
         let (input, job) = in_transaction(input, job);
-        self.revoke_at_once(input, expected, job).await
+        self.revoke_at_once(key, input, expected, job).await
     }
 
     /// Runs a fact that is one statement: that is a transaction by itself, and one round trip.
-    pub(crate) async fn write_at_once<A, T>(&self, input: A, job: Job<A, T>) -> Result<T, StoreError>
+    pub(crate) async fn write_at_once<A, T>(
+        &self,
+        key: Option<FactKey>,
+        input: A,
+        job: Job<A, T>,
+    ) -> Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.run(input, ATTEMPTS, job).instrument(part(|| debug_span!("store.write"))).await
+        self.run(key, input, ATTEMPTS, job).instrument(part(|| debug_span!("store.write"))).await
     }
 
     /// The same for a fact that ends or changes something of a user's.
     pub(crate) async fn revoke_at_once<A, T>(
         &self,
+        key: Option<FactKey>,
         input: A,
         expected: Option<UserId>,
         job: Job<A, Revoked<T>>,
@@ -209,9 +228,9 @@ impl PostgresStore {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let (pool, losses, memory) = (self.pool.clone(), self.connector.losses().clone(), Arc::clone(&self.memory));
+        let (ways, memory) = (self.ways(), Arc::clone(&self.memory));
         let work = self.runtime.spawn(async move {
-            let outcome = carry_out(&pool, &losses, input, ATTEMPTS, job).await;
+            let outcome = ways.carry_out(key, input, ATTEMPTS, job).await;
             revocations::tell(&*memory, expected, &outcome);
             Ok(outcome?.answer)
         });
@@ -228,19 +247,30 @@ impl PostgresStore {
             let mut snapshot = conn.build_transaction().repeatable_read().read_only();
             Box::pin(async move { snapshot.run(async move |conn| job(conn, input).await).await })
         };
-        self.run((input, job), 1, in_snapshot).instrument(part(|| debug_span!("store.read"))).await
+        self.run(None, (input, job), 1, in_snapshot).instrument(part(|| debug_span!("store.read"))).await
     }
 
-    async fn run<A, T>(&self, input: A, attempts: usize, job: Job<A, T>) -> Result<T, StoreError>
+    async fn run<A, T>(&self, key: Option<FactKey>, input: A, attempts: usize, job: Job<A, T>) -> Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let (pool, losses) = (self.pool.clone(), self.connector.losses().clone());
+        let ways = self.ways();
         // On the connections' own runtime: whoever waits for it may go away, the work is done or undone all the same.
-        let work = self.runtime.spawn(async move { carry_out(&pool, &losses, input, attempts, job).await });
+        let work = self.runtime.spawn(async move { ways.carry_out(key, input, attempts, job).await });
         Ok(work.await.map_err(StoreError::unavailable)??)
     }
+
+    fn ways(&self) -> Ways {
+        Ways { turns: self.turns.clone(), pool: self.pool.clone(), losses: self.connector.losses().clone() }
+    }
+}
+
+/// What a call goes through on its way to the database.
+struct Ways {
+    turns: KeyedLock<FactKey>,
+    pool: Pool<AsyncPgConnection>,
+    losses: Losses,
 }
 
 /// A span for work on the store, as a part of whatever it is done for. What the jobs ask for all the time is part of nothing
@@ -258,33 +288,54 @@ where
     ((input, job), |conn, (input, job)| Box::pin(conn.transaction(async move |conn| job(conn, input).await)))
 }
 
-async fn carry_out<A, T>(
-    pool: &Pool<AsyncPgConnection>,
-    losses: &Losses,
-    input: A,
-    attempts: usize,
-    job: Job<A, T>,
-) -> Result<T, Undone> {
-    let deadline = Instant::now() + ANSWERED_WITHIN;
-    let mut connection = timeout_at(deadline, pool.get())
-        .await
-        .map_err(|_elapsed| Undone::NotBegun(StoreError::unavailable("no connection in time")))?
-        .map_err(|error| Undone::NotBegun(StoreError::unavailable(error)))?;
-    let begun = Instant::now();
-    for attempt in 1.. {
-        match timeout_at(deadline, job(&mut connection, &input)).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(Failure::Collided(_))) if attempt < attempts => {}
-            Ok(Err(failure)) => return Err(Undone::Failed(failure.into())),
-            Err(_elapsed) => {
-                // Nobody knows what it is still waiting for. A server that can be heard would have given up on it by then.
-                drop(Connection::take(connection));
-                if begun.elapsed() > STATEMENT_WITHIN {
-                    losses.found();
+impl Ways {
+    async fn carry_out<A, T>(
+        &self,
+        key: Option<FactKey>,
+        input: A,
+        attempts: usize,
+        job: Job<A, T>,
+    ) -> Result<T, Undone> {
+        let deadline = Instant::now() + ANSWERED_WITHIN;
+        let _turn = match key {
+            Some(key) => {
+                Some(in_time(deadline, self.turns.lock(key), "no turn in time: others ask for the same").await?)
+            }
+            None => None,
+        };
+        let mut connection = in_time(deadline, self.pool.get(), "no connection in time").await?;
+        let begun = Instant::now();
+        for attempt in 1.. {
+            match timeout_at(deadline, job(&mut connection, &input)).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(Failure::Collided(_))) if attempt < attempts => {}
+                Ok(Err(failure)) => return Err(Undone::Failed(failure.into())),
+                Err(_elapsed) => {
+                    // Nobody knows what it is still waiting for. A server that can be heard would have given up on it by then.
+                    drop(Connection::take(connection));
+                    if begun.elapsed() > STATEMENT_WITHIN {
+                        self.losses.found();
+                    }
+                    return Err(Undone::Failed(StoreError::unavailable("the database did not answer in time")));
                 }
-                return Err(Undone::Failed(StoreError::unavailable("the database did not answer in time")));
             }
         }
+        unreachable!("the last attempt returns")
     }
-    unreachable!("the last attempt returns")
+}
+
+/// What is waited for before anything is begun.
+async fn in_time<T, E>(
+    deadline: Instant,
+    waited_for: impl Future<Output = Result<T, E>>,
+    late: &'static str,
+) -> Result<T, Undone>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match timeout_at(deadline, waited_for).await {
+        Ok(Ok(got)) => Ok(got),
+        Ok(Err(error)) => Err(Undone::NotBegun(StoreError::unavailable(error))),
+        Err(_elapsed) => Err(Undone::NotBegun(StoreError::unavailable(late))),
+    }
 }

@@ -51,17 +51,21 @@ impl Upkeep for PostgresStore {
         let (input, of_events, of_networks) =
             ((purge.now, limit), (purge.events_until, limit), (purge.networks_until, limit));
         // A transaction for each kind, so that none holds its rows for long.
-        Ok(self.write(input, |conn, (now, limit)| Box::pin(purge_registrations(conn, *now, *limit))).await?
-            + self.write(input, |conn, (now, limit)| Box::pin(purge_sessions(conn, *now, *limit))).await?
-            + self.write(input, |conn, (now, limit)| Box::pin(purge_key_pairs(conn, *now, *limit))).await?
-            + self.write(input, |conn, (now, limit)| Box::pin(purge_codes(conn, *now, *limit))).await?
-            + self.write(input, |conn, (now, limit)| Box::pin(purge_mails(conn, *now, *limit))).await?
-            + self.write(of_events, |conn, (until, limit)| Box::pin(purge_events(conn, *until, *limit))).await?
+        Ok(self.write(None, input, |conn, (now, limit)| Box::pin(purge_registrations(conn, *now, *limit))).await?
+            + self.write(None, input, |conn, (now, limit)| Box::pin(purge_sessions(conn, *now, *limit))).await?
+            + self.write(None, input, |conn, (now, limit)| Box::pin(purge_key_pairs(conn, *now, *limit))).await?
+            + self.write(None, input, |conn, (now, limit)| Box::pin(purge_codes(conn, *now, *limit))).await?
+            + self.write(None, input, |conn, (now, limit)| Box::pin(purge_mails(conn, *now, *limit))).await?
+            + self.write(None, of_events, |conn, (until, limit)| Box::pin(purge_events(conn, *until, *limit))).await?
             + self
-                .write_at_once(of_networks, |conn, (until, limit)| Box::pin(purge_networks(conn, *until, *limit)))
+                .write_at_once(None, of_networks, |conn, (until, limit)| Box::pin(purge_networks(conn, *until, *limit)))
                 .await?
-            + self.write_at_once(input, |conn, (now, limit)| Box::pin(purge_failures(conn, *now, *limit))).await?
-            + self.write_at_once(input, |conn, (now, limit)| Box::pin(purge_throttles(conn, *now, *limit))).await?)
+            + self
+                .write_at_once(None, input, |conn, (now, limit)| Box::pin(purge_failures(conn, *now, *limit)))
+                .await?
+            + self
+                .write_at_once(None, input, |conn, (now, limit)| Box::pin(purge_throttles(conn, *now, *limit)))
+                .await?)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, Alias, FullName, KnownAddress, Registered, Registration, SessionOwner, Standing, StoreError, Timestamp,
-    User, UserId, Users,
+    AddressKey, Alias, FactKey, FullName, KnownAddress, Registered, Registration, SessionOwner, Standing, StoreError,
+    Timestamp, User, UserId, Users,
     rules::{AliasVerdict, Asking, judge_alias},
 };
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
@@ -33,7 +33,9 @@ impl Users for PostgresStore {
     }
 
     async fn register_user(&self, registration: &Registration) -> Result<Registered, StoreError> {
-        self.write(registration.clone(), |conn, registration| Box::pin(register_user(conn, registration))).await
+        let key = FactKey::Address(registration.address_key());
+        self.write(Some(key), registration.clone(), |conn, registration| Box::pin(register_user(conn, registration)))
+            .await
     }
 }
 

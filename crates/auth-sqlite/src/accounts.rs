@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Account, AccountFilter, Accounts, Changed, Created, Event, Membership, NewAccount, Page, Paged, Standing,
+    Account, AccountFilter, Accounts, Changed, Created, Event, FactKey, Membership, NewAccount, Page, Paged, Standing,
     StoreError, User, UserChange, UserId,
     rules::{AliasVerdict, ChangeVerdict, is_administrator, judge_alias, judge_change},
 };
@@ -38,17 +38,17 @@ impl Accounts for SqliteStore {
 
     async fn create_account(&self, account: &NewAccount) -> Result<Created, StoreError> {
         let account = account.clone();
-        self.write(move |conn| create_account(conn, &account)).await
+        self.write(None, move |conn| create_account(conn, &account)).await
     }
 
     async fn change_user(&self, id: UserId, change: &UserChange, event: &Event) -> Result<Changed, StoreError> {
         let (change, event) = (change.clone(), event.clone());
-        self.revoke(move |conn| Ok((change_user(conn, id, &change, &event)?, Some(id)))).await
+        self.revoke(None, move |conn| Ok((change_user(conn, id, &change, &event)?, Some(id)))).await
     }
 
     async fn delete_user(&self, id: UserId, event: &Event) -> Result<Changed, StoreError> {
         let event = event.clone();
-        self.revoke(move |conn| Ok((delete_user(conn, id, &event)?, Some(id)))).await
+        self.revoke(Some(FactKey::User(id)), move |conn| Ok((delete_user(conn, id, &event)?, Some(id)))).await
     }
 }
 

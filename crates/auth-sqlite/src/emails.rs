@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use auth_domain::{
     AddressKey, Applied, Email, EmailAddition, EmailAddress, EmailChange, EmailId, EmailRenewal, Emails, Event,
-    QueuedMail, Requested, StoreError, Timestamp, UserId, Vouched, VouchedEmail, rules::Asking,
+    FactKey, QueuedMail, Requested, StoreError, Timestamp, UserId, Vouched, VouchedEmail, rules::Asking,
 };
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl, SelectableHelper, SqliteConnection,
@@ -31,32 +31,32 @@ impl Emails for SqliteStore {
 
     async fn add_email(&self, addition: &EmailAddition) -> Result<Requested, StoreError> {
         let addition = addition.clone();
-        self.write(move |conn| add_email(conn, &addition)).await
+        self.write(Some(FactKey::User(addition.user_id)), move |conn| add_email(conn, &addition)).await
     }
 
     async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Requested, StoreError> {
         let renewal = renewal.clone();
-        self.write(move |conn| renew_email_code(conn, &renewal)).await
+        self.write(Some(FactKey::User(renewal.user_id)), move |conn| renew_email_code(conn, &renewal)).await
     }
 
     async fn prefer_email(&self, change: &EmailChange) -> Result<Applied, StoreError> {
         let change = change.clone();
-        self.write(move |conn| prefer_email(conn, &change)).await
+        self.write(Some(FactKey::User(change.user_id)), move |conn| prefer_email(conn, &change)).await
     }
 
     async fn remove_email(&self, change: &EmailChange) -> Result<Applied, StoreError> {
         let change = change.clone();
-        self.write(move |conn| remove_email(conn, &change)).await
+        self.write(Some(FactKey::User(change.user_id)), move |conn| remove_email(conn, &change)).await
     }
 
     async fn vouch_for_email(&self, vouched: &VouchedEmail) -> Result<Vouched, StoreError> {
         let vouched = vouched.clone();
-        self.write(move |conn| vouch_for_email(conn, &vouched)).await
+        self.write(None, move |conn| vouch_for_email(conn, &vouched)).await
     }
 
     async fn verify_email(&self, id: EmailId, event: &Event) -> Result<Vouched, StoreError> {
         let event = event.clone();
-        self.write(move |conn| verify_email(conn, id, &event)).await
+        self.write(None, move |conn| verify_email(conn, id, &event)).await
     }
 
     async fn find_email_owner(&self, id: EmailId) -> Result<Option<UserId>, StoreError> {

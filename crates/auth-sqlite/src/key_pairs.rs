@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CodeState, Event, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged, PendingKeyPair,
-    Requested, StoreError, Timestamp, TokenDigest, UserId, Verified, rules::Asking,
+    Applied, CodeState, Event, FactKey, KeyPair, KeyPairId, KeyPairs, LiveKeyPair, NewKeyPair, Page, Paged,
+    PendingKeyPair, Requested, StoreError, Timestamp, TokenDigest, UserId, Verified, rules::Asking,
 };
 use diesel::{
     BoolExpressionMethods, Connection, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
@@ -45,17 +45,17 @@ impl KeyPairs for SqliteStore {
 
     async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Requested, StoreError> {
         let pending = pending.clone();
-        self.write(move |conn| create_key_pair(conn, &pending)).await
+        self.write(Some(FactKey::User(pending.key_pair.user_id)), move |conn| create_key_pair(conn, &pending)).await
     }
 
     async fn create_live_key_pair(&self, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, StoreError> {
         let (key_pair, event) = (key_pair.clone(), event.clone());
-        self.write(move |conn| create_live_key_pair(conn, &key_pair, &event)).await
+        self.write(None, move |conn| create_live_key_pair(conn, &key_pair, &event)).await
     }
 
     async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Verified, StoreError> {
         let event = event.clone();
-        self.write(move |conn| verify_key_pair(conn, id, &event)).await
+        self.write(None, move |conn| verify_key_pair(conn, id, &event)).await
     }
 
     async fn delete_key_pair(
@@ -69,7 +69,7 @@ impl KeyPairs for SqliteStore {
             let owner = delete_key_pair(conn, id, of, &event)?;
             Ok((owner, owner))
         };
-        self.revoke(delete).await
+        self.revoke(FactKey::from_owner(of), delete).await
     }
 }
 

@@ -28,12 +28,12 @@ impl Lockouts for SqliteStore {
 
     async fn tell_lockout(&self, told: &ToldLockout) -> Result<Applied, StoreError> {
         let told = told.clone();
-        self.write(move |conn| tell_lockout(conn, &told)).await
+        self.write(None, move |conn| tell_lockout(conn, &told)).await
     }
 
     async fn unlock_address(&self, address: &AddressKey, event: &Event) -> Result<Unlocked, StoreError> {
         let (address, event) = (address.clone(), event.clone());
-        self.write(move |conn| unlock_address(conn, &address, &event)).await
+        self.write(None, move |conn| unlock_address(conn, &address, &event)).await
     }
 }
 

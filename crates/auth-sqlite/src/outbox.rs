@@ -53,7 +53,7 @@ impl Outbox for SqliteStore {
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
         let reply = reply.to_owned();
-        self.write(move |conn| settle_mail(conn, id, attempt, settlement, &reply, now)).await
+        self.write(None, move |conn| settle_mail(conn, id, attempt, settlement, &reply, now)).await
     }
 }
 
@@ -70,7 +70,7 @@ impl SqliteStore {
         if !self.read(move |conn| any_due(conn, classes, now)).await? {
             return Ok(Vec::new());
         }
-        self.write(move |conn| claim_mails(conn, classes, now, lease_until, limit)).await
+        self.write(None, move |conn| claim_mails(conn, classes, now, lease_until, limit)).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, CodeGuess, CodePurpose, Codes, Opened, Redeemed, Standing, StoreError, Timestamp, UserId,
+    AddressKey, CodeGuess, CodePurpose, Codes, FactKey, Opened, Redeemed, Standing, StoreError, Timestamp, UserId,
     rules::{Judgement, event_of_disabled_account, event_of_redeeming, event_of_wrong_guess, judge},
 };
 use diesel::{
@@ -24,7 +24,7 @@ use crate::{
 impl Codes for SqliteStore {
     async fn redeem_code(&self, guess: &CodeGuess) -> Result<Redeemed, StoreError> {
         let guess = guess.clone();
-        self.write(move |conn| redeem_code(conn, &guess)).await
+        self.write(Some(FactKey::from_guess(&guess)), move |conn| redeem_code(conn, &guess)).await
     }
 }
 

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, CodeHash, CredentialId, Event, LiveSession, NewSession, Page, Paged, PendingSignIn, Session, SessionId,
-    Sessions, SignInStored, StoreError, Timestamp, TokenDigest, UserId, Verified,
+    Applied, CodeHash, CredentialId, Event, FactKey, LiveSession, NewSession, Page, Paged, PendingSignIn, Session,
+    SessionId, Sessions, SignInStored, StoreError, Timestamp, TokenDigest, UserId, Verified,
 };
 use diesel::{
     BoolExpressionMethods, Connection, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
@@ -43,8 +43,9 @@ impl Sessions for SqliteStore {
     }
 
     async fn open_session(&self, sign_in: &PendingSignIn, decoy_hash: &CodeHash) -> Result<SignInStored, StoreError> {
+        let key = FactKey::Address(sign_in.code.address.clone());
         let (sign_in, decoy_hash) = (sign_in.clone(), decoy_hash.clone());
-        self.write(move |conn| signing_in::open_session(conn, sign_in, decoy_hash)).await
+        self.write(Some(key), move |conn| signing_in::open_session(conn, sign_in, decoy_hash)).await
     }
 
     async fn extend_session(
@@ -53,7 +54,7 @@ impl Sessions for SqliteStore {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
-        let extended = self.revoke(move |conn| {
+        let extended = self.revoke(Some(FactKey::Session(id)), move |conn| {
             let owner = extend_session(conn, id, expires_at, now)?;
             Ok((owner, owner))
         });
@@ -67,12 +68,12 @@ impl Sessions for SqliteStore {
         event: &Event,
     ) -> Result<Applied, StoreError> {
         let (session, event) = (session.clone(), event.clone());
-        self.write(move |conn| signing_in::open_live_session(conn, user, &session, &event)).await
+        self.write(None, move |conn| signing_in::open_live_session(conn, user, &session, &event)).await
     }
 
     async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Verified, StoreError> {
         let event = event.clone();
-        self.write(move |conn| signing_in::verify_session(conn, id, &event)).await
+        self.write(None, move |conn| signing_in::verify_session(conn, id, &event)).await
     }
 
     async fn close_session(
@@ -86,17 +87,18 @@ impl Sessions for SqliteStore {
             let owner = close_session(conn, id, of, &event)?;
             Ok((owner, owner))
         };
-        self.revoke(close).await
+        self.revoke(FactKey::from_owner(of), close).await
     }
 
     async fn close_sessions(&self, user: UserId, keep: Option<SessionId>, event: &Event) -> Result<u64, StoreError> {
         let event = event.clone();
-        self.revoke(move |conn| Ok((close_sessions(conn, user, keep, &event)?, Some(user)))).await
+        self.revoke(Some(FactKey::User(user)), move |conn| Ok((close_sessions(conn, user, keep, &event)?, Some(user))))
+            .await
     }
 
     async fn record_usage(&self, usage: &[(CredentialId, Timestamp)]) -> Result<(), StoreError> {
         let usage = usage.to_vec();
-        self.write(move |conn| usage::record(conn, usage)).await
+        self.write(None, move |conn| usage::record(conn, usage)).await
     }
 }
 

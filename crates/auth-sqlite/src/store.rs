@@ -2,8 +2,9 @@
 
 use std::{io, num::NonZero, path::Path, sync::Arc, thread};
 
-use auth_domain::{NoMemory, Revocations, StoreError, UserId};
+use auth_domain::{FactKey, KeyedLock, NoMemory, Revocations, StoreError, UserId};
 use diesel::SqliteConnection;
+use tokio::time::timeout;
 use tracing::{Instrument, Span, debug_span};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     error::{Failure, OpenError},
     migrations::{self, check_layout, innermost},
     others,
-    writer::Writer,
+    writer::{ANSWERED_WITHIN, Writer},
 };
 
 /// Everything that is remembered, in one SQLite file.
@@ -23,6 +24,8 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     /// Told of what revokes or changes a credential.
     revocations: Arc<dyn Revocations>,
+    /// Held by whoever works on what a caller has chosen, before they queue for the writer.
+    turns: KeyedLock<FactKey>,
 }
 
 impl SqliteStore {
@@ -53,7 +56,7 @@ impl SqliteStore {
         // Checks read on the thread that asks, so as many can be under way as there are threads.
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
         let readers = Arc::new(Readers::new(database, threads.max(4)));
-        Ok(Self { writer, readers, revocations: Arc::new(NoMemory) })
+        Ok(Self { writer, readers, revocations: Arc::new(NoMemory), turns: KeyedLock::default() })
     }
 
     /// Brings the database in the file `path` up to date, as [`open`](Self::open) does. Returns the names of the
@@ -74,16 +77,20 @@ impl SqliteStore {
     }
 
     /// Runs `fact` on the writer, in a transaction of its own.
+    ///
+    /// Of those with one `key`, one at a time queues for the writer: many who ask for the same leave it to everybody else.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
+        key: Option<FactKey>,
         fact: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.writer.write(fact, |_outcome| {}).instrument(part(|| debug_span!("store.write"))).await
+        self.in_turn(key, fact, |_outcome| {}).instrument(part(|| debug_span!("store.write"))).await
     }
 
     /// Runs a fact that revokes or changes credentials: it returns whose, and that is told before anybody is answered.
     pub(crate) async fn revoke<T: Send + 'static>(
         &self,
+        key: Option<FactKey>,
         fact: impl FnOnce(&mut SqliteConnection) -> Result<(T, Option<UserId>), Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
         let revocations = Arc::clone(&self.revocations);
@@ -93,7 +100,31 @@ impl SqliteStore {
             // Whether it was committed before it failed is not known.
             Err(_) => revocations.forget_everything(),
         };
-        Ok(self.writer.write(fact, tell).instrument(part(|| debug_span!("store.revoke"))).await?.0)
+        Ok(self.in_turn(key, fact, tell).instrument(part(|| debug_span!("store.revoke"))).await?.0)
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        key: Option<FactKey>,
+        fact: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+        then: impl FnOnce(&Result<T, StoreError>) + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let writing = async {
+            let turn = match key {
+                Some(key) => Some(self.turns.lock(key).await.map_err(StoreError::unavailable)?),
+                None => None,
+            };
+            let then = move |outcome: &Result<T, StoreError>| {
+                then(outcome);
+                // Not before it is committed, whether or not anybody still waits for the answer.
+                drop(turn);
+            };
+            self.writer.write(fact, then).await
+        };
+        match timeout(ANSWERED_WITHIN, writing).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => Err(StoreError::unavailable("no turn in time: others ask for the same")),
+        }
     }
 
     /// Runs `query` on a reader, off the runtime's threads.

@@ -43,7 +43,7 @@ impl Upkeep for SqliteStore {
 
     async fn purge(&self, purge: &Purge) -> Result<u64, StoreError> {
         let due = *purge;
-        self.write(move |conn| self::purge(conn, due)).await
+        self.write(None, move |conn| self::purge(conn, due)).await
     }
 }
 

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    AddressKey, Alias, EmailAddress, EmailId, FullName, KnownAddress, Registered, Registration, SessionOwner, Standing,
-    StoreError, Timestamp, User, UserId, Users,
+    AddressKey, Alias, EmailAddress, EmailId, FactKey, FullName, KnownAddress, Registered, Registration, SessionOwner,
+    Standing, StoreError, Timestamp, User, UserId, Users,
     rules::{AliasVerdict, Asking, judge_alias},
 };
 use diesel::{
@@ -37,7 +37,8 @@ impl Users for SqliteStore {
 
     async fn register_user(&self, registration: &Registration) -> Result<Registered, StoreError> {
         let registration = registration.clone();
-        self.write(move |conn| register_user(conn, &registration)).await
+        let key = FactKey::Address(registration.address_key());
+        self.write(Some(key), move |conn| register_user(conn, &registration)).await
     }
 }
 

@@ -12,6 +12,7 @@ mod app;
 mod copying;
 mod description;
 mod gateways;
+mod hot_keys;
 mod journeys;
 mod mail;
 mod metrics;

@@ -1,0 +1,108 @@
+//! Many who ask for the same, over and over, and people who ask for something else meanwhile.
+#![expect(clippy::print_stdout, reason = "it says how long people waited: that is up to the machine, and not asserted")]
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    thread,
+    time::Duration,
+};
+
+use auth_testkit::postgres::Cluster;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::process::{Running, read_code, within_patience};
+
+const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+const ATTACKERS: usize = 256;
+const PEOPLE: usize = 16;
+
+/// What is asked for, again and again, on all connections at once.
+#[derive(Debug, Clone, Copy)]
+enum Attack {
+    /// A code of one's own that has ended, with one's own bearer.
+    OwnCode,
+    /// The same code, without a bearer.
+    Code,
+    /// That one session lives longer.
+    Extend,
+}
+
+/// How people who sign in are answered: whether any was turned away, and how long the one in the middle took.
+fn signing_in(service: &Running, name: &str) -> (Vec<u16>, Duration) {
+    let mut statuses = Vec::new();
+    let mut times: Vec<_> = (0..PEOPLE)
+        .map(|number| {
+            let begun = Instant::now();
+            let body = json!({"email": format!("{name}{number}@example.org")});
+            statuses.push(service.call("POST", "/session", None, Some(&body)).0);
+            begun.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    statuses.retain(|status| *status != 202);
+    (statuses, times[PEOPLE / 2])
+}
+
+fn attack(service: &Running, attack: Attack, session: &Value) -> u16 {
+    let bearer = session["bearer"].as_str();
+    let guess = json!({"verificationCodeID": session["verificationCodeID"], "code": "000000"});
+    match attack {
+        Attack::OwnCode => service.call("PUT", "/session/verification", bearer, Some(&guess)).0,
+        Attack::Code => service.call("PUT", "/session/verification", None, Some(&guess)).0,
+        Attack::Extend => service.call("PUT", "/session/extend", bearer, None).0,
+    }
+}
+
+/// How many connections to the database server are in use, and waited for; on a file, there is no such number.
+fn connections_in_use(service: &Running) -> Option<u32> {
+    let page = service.exchange(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let value = |series: &str| page.lines().find_map(|line| line.strip_prefix(series)?.trim().parse::<u32>().ok());
+    Some(value("auth_pool_connections{state=\"in_use\"}")? + value("auth_pool_waiting ")?)
+}
+
+fn nobody_is_turned_away(place: &str, service: &Running, folder: &TempDir) {
+    let session = service.sign_up("eve");
+    assert_eq!(service.verify(&session, &read_code(folder.path(), "eve")), 202);
+    for kind in [Attack::OwnCode, Attack::Code, Attack::Extend] {
+        let (turned_away, alone) = signing_in(service, "before");
+        assert!(turned_away.is_empty(), "{turned_away:?}");
+        let (is_over, asked) = (AtomicBool::new(false), AtomicU32::new(0));
+        thread::scope(|scope| {
+            for _ in 0..ATTACKERS {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::SeqCst) {
+                        let status = attack(service, kind, &session);
+                        assert!(matches!(status, 202 | 401 | 503), "{status}");
+                        asked.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+            within_patience(|| (asked.load(Ordering::SeqCst) > 500).then_some(()));
+            // Of the ten connections to the database: theirs is one, and people and jobs want some.
+            let taken = (0..20).filter_map(|_| connections_in_use(service)).max().unwrap_or(0);
+            let (turned_away, beside) = signing_in(service, "beside");
+            is_over.store(true, Ordering::SeqCst);
+            let asked = asked.load(Ordering::SeqCst);
+            println!("{place}, {kind:?}: a sign-in takes {alone:.0?} alone, {beside:.0?} beside {asked} requests");
+            assert!(turned_away.is_empty() && taken <= 4, "{kind:?}: {turned_away:?}, {taken} connections in use");
+        });
+    }
+}
+
+#[test]
+fn many_who_ask_for_the_same_turn_nobody_else_away_on_postgres() {
+    let (cluster, folder) = (Cluster::start(), TempDir::new().unwrap());
+    let url = cluster.url("postgres");
+    let service = Running::start_with(folder.path(), &[("AUTH__DATABASE__URL", &url), ("AUTH__SECRETS__KEY", KEY)]);
+    within_patience(|| (service.status("/readyz") == 200).then_some(()));
+    nobody_is_turned_away("PostgreSQL", &service, &folder);
+}
+
+#[test]
+fn many_who_ask_for_the_same_turn_nobody_else_away_on_sqlite() {
+    let folder = TempDir::new().unwrap();
+    let service = Running::start(folder.path());
+    nobody_is_turned_away("SQLite", &service, &folder);
+}
