@@ -29,7 +29,14 @@ pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 
 /// What the thread does with the connection, or with the reason why there is none. Says whether the connection is
 /// still good.
-type Job = Box<dyn FnOnce(Result<&mut SqliteConnection, StoreError>) -> Condition + Send>;
+type Job = Box<dyn FnOnce(Result<&mut Writing, StoreError>) -> Condition + Send>;
+
+/// The connection that writes, until it is replaced by a new one.
+pub(crate) struct Writing {
+    pub(crate) connection: SqliteConnection,
+    /// Which one it is: no two of a writer's have the same number.
+    pub(crate) number: u64,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Condition {
@@ -51,7 +58,7 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUED_AT_MOST);
         let thread = thread::Builder::new()
             .name("auth-sqlite-writer".to_owned())
-            .spawn(move || work_off(jobs, &database, Some(connection)))?;
+            .spawn(move || work_off(jobs, &database, connection))?;
         Ok(Self { queue, _thread: Joined(Some(thread)) })
     }
 
@@ -66,11 +73,11 @@ impl Writer {
         then: impl FnOnce(&Result<T, StoreError>) + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
+        let job: Job = Box::new(move |writing| {
             if answer.is_closed() {
                 return Condition::Good;
             }
-            let outcome = connection.and_then(|open| carry_out(open, fact));
+            let outcome = writing.and_then(|writing| carry_out(&mut writing.connection, fact));
             then(&outcome);
             let condition = match outcome {
                 Err(StoreError::Unavailable(_)) => Condition::Doubtful,
@@ -92,24 +99,27 @@ impl Writer {
 }
 
 impl Writer {
+    /// Calls `look` once, after the writes that are queued already.
+    #[cfg(test)]
+    pub(crate) async fn show(&self, look: impl FnOnce(&mut Writing) + Send + 'static) {
+        let (say, seen) = oneshot::channel();
+        let job = looking(move |writing| {
+            look(writing);
+            say.send(()).unwrap();
+        });
+        assert!(self.queue.send(job).await.is_ok());
+        seen.await.unwrap();
+    }
+
     /// Calls `look` with the writing connection every so often, for as long as the writer lives. Several that wait behind a
     /// long write come at once; one that cannot be had is left out.
-    pub(crate) fn watch(
-        &self,
-        every: Duration,
-        look: impl Fn(&mut SqliteConnection) + Send + Sync + 'static,
-    ) -> io::Result<()> {
+    pub(crate) fn watch(&self, every: Duration, look: impl Fn(&mut Writing) + Send + Sync + 'static) -> io::Result<()> {
         let (queue, look) = (self.queue.downgrade(), Arc::new(look));
         thread::Builder::new().name("auth-sqlite-watch".to_owned()).spawn(move || {
             loop {
                 thread::sleep(every);
                 let look = Arc::clone(&look);
-                let job: Job = Box::new(move |connection| {
-                    if let Ok(open) = connection {
-                        look(open);
-                    }
-                    Condition::Good
-                });
+                let job = looking(move |writing| look(writing));
                 // In this order: the thread must not keep the writer alive while it sleeps.
                 let sent = queue.upgrade().map(|queue| queue.blocking_send(job));
                 if !matches!(sent, Some(Ok(()))) {
@@ -121,25 +131,41 @@ impl Writer {
     }
 }
 
-fn work_off(mut jobs: mpsc::Receiver<Job>, database: &Database, mut connection: Option<SqliteConnection>) {
+/// Lets `look` see the connection, if there is one.
+fn looking(look: impl FnOnce(&mut Writing) + Send + 'static) -> Job {
+    Box::new(move |writing| {
+        if let Ok(writing) = writing {
+            look(writing);
+        }
+        Condition::Good
+    })
+}
+
+fn work_off(mut jobs: mpsc::Receiver<Job>, database: &Database, first: SqliteConnection) {
+    let mut last_number = 0;
+    let mut numbered = |connection| {
+        last_number += 1;
+        Writing { connection, number: last_number }
+    };
+    let mut kept = Some(numbered(first));
     while let Some(job) = jobs.blocking_recv() {
-        let opened = match connection.take() {
-            Some(open) => Ok(open),
-            None => database.connect(),
+        let opened = match kept.take() {
+            Some(writing) => Ok(writing),
+            None => database.connect().map(&mut numbered),
         };
-        let mut open = match opened {
-            Ok(open) => open,
+        let mut writing = match opened {
+            Ok(writing) => writing,
             Err(reason) => {
                 job(Err(reason));
                 continue;
             }
         };
-        match catch_unwind(AssertUnwindSafe(|| job(Ok(&mut open)))) {
-            Ok(Condition::Good) => connection = Some(open),
+        match catch_unwind(AssertUnwindSafe(|| job(Ok(&mut writing)))) {
+            Ok(Condition::Good) => kept = Some(writing),
             // Closing it rolls back what it had begun.
-            Ok(Condition::Doubtful) => drop(open),
+            Ok(Condition::Doubtful) => drop(writing),
             Err(_panic) => {
-                drop(open);
+                drop(writing);
                 error!("a write panicked; it was rolled back, and its caller knows that it failed");
             }
         }
