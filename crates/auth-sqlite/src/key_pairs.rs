@@ -27,7 +27,8 @@ use crate::{
 impl KeyPairs for SqliteStore {
     async fn find_key_pair(&self, secret: &TokenDigest) -> Result<Option<LiveKeyPair>, StoreError> {
         // On the caller's thread, as `find_session` is and for the same reason.
-        self.read_here(|conn| find_key_pair(conn, secret))
+        let secret = *secret;
+        self.read_here(move |conn| find_key_pair(conn, &secret)).await
     }
 
     async fn list_key_pairs(&self, user: UserId, now: Timestamp) -> Result<Vec<KeyPair>, StoreError> {

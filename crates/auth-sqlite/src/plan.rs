@@ -4,7 +4,7 @@ use diesel::{
     QueryableByName, RunQueryDsl, debug_query, query_builder::QueryFragment, sql_query, sql_types::Text, sqlite::Sqlite,
 };
 
-use crate::SqliteStore;
+use crate::{connections::Database, migrations};
 
 #[derive(QueryableByName)]
 struct Step {
@@ -15,8 +15,9 @@ struct Step {
 /// The steps of `query`'s plan on a new database.
 pub(crate) fn plan(query: &impl QueryFragment<Sqlite>) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
+    let database = Database::at(&folder.path().join("auth.db")).unwrap();
+    migrations::prepare(&database).unwrap();
     let sql = debug_query::<Sqlite, _>(query).to_string();
-    let steps = store.read_here(|conn| Ok(sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load::<Step>(conn)?));
+    let steps = sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load::<Step>(&mut database.connect_reader().unwrap());
     steps.unwrap().into_iter().map(|step| step.detail).collect()
 }

@@ -26,7 +26,8 @@ impl Sessions for SqliteStore {
     async fn find_session(&self, digest: &TokenDigest) -> Result<Option<LiveSession>, StoreError> {
         // On the caller's thread: the read takes some ten microseconds from memory, less than handing it to another
         // thread and waiting for the answer. In WAL mode no writer holds it up.
-        self.read_here(|conn| find_session(conn, digest))
+        let digest = *digest;
+        self.read_here(move |conn| find_session(conn, &digest)).await
     }
 
     async fn list_sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {

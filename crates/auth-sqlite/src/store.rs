@@ -20,8 +20,11 @@ use crate::{
 /// Several processes may open the same file, such as the service and its command line. Dropping the store waits for
 /// the write under way and closes the file.
 pub struct SqliteStore {
+    // Dropped before the writer, which closes the file unless a read is under way.
+    /// For checks alone: no query holds up one of these.
+    for_checks: Readers,
+    for_queries: Arc<Readers>,
     writer: Writer,
-    readers: Arc<Readers>,
     /// Told of what revokes or changes a credential.
     revocations: Arc<dyn Revocations>,
     /// Held by whoever works on what a caller has chosen, before they queue for the writer.
@@ -53,10 +56,14 @@ impl SqliteStore {
     fn on(database: Database, path: &Path) -> Result<Self, OpenError> {
         let connection = database.connect().map_err(|error| OpenError::inaccessible(path, &error))?;
         let writer = Writer::start(database.clone(), connection).map_err(OpenError::io(path))?;
-        // Checks read on the thread that asks, so as many can be under way as there are threads.
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let readers = Arc::new(Readers::new(database, threads.max(4)));
-        Ok(Self { writer, readers, revocations: Arc::new(NoMemory), turns: KeyedLock::default() })
+        // Checks read on the thread that asks, so as many are under way at once as there are threads.
+        let for_checks = Readers::open(database.clone(), at_most(threads))
+            .map_err(|error| OpenError::inaccessible(path, &innermost(&error)))?;
+        // A query waits for the disk now and then, so that twice as many keep all processors busy; more would only take
+        // turns.
+        let for_queries = Arc::new(Readers::new(database, at_most(threads.saturating_mul(2))));
+        Ok(Self { for_checks, for_queries, writer, revocations: Arc::new(NoMemory), turns: KeyedLock::default() })
     }
 
     /// Brings the database in the file `path` up to date, as [`open`](Self::open) does. Returns the names of the
@@ -132,22 +139,81 @@ impl SqliteStore {
         &self,
         query: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let readers = Arc::clone(&self.readers);
-        let reading = tokio::task::spawn_blocking(move || readers.read(query));
-        reading.instrument(part(|| debug_span!("store.read"))).await.map_err(StoreError::unavailable)?
+        let reading = Arc::clone(&self.for_queries).read(query);
+        reading.instrument(part(|| debug_span!("store.read"))).await
     }
 
     /// Runs `query` on a reader, on the thread that asks: for reads that take less time than changing threads.
-    pub(crate) fn read_here<T>(
+    ///
+    /// Where more threads ask at once than there are readers for it, the others ask as everybody else does: no thread waits.
+    pub(crate) async fn read_here<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
+        query: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.readers.read(query)
+        match self.for_checks.read_here(query) {
+            Ok(answer) => answer,
+            // Rare, so in a place of its own: no other check pays for the space that it takes.
+            Err(query) => Box::pin(self.read(query)).await,
+        }
     }
+}
+
+/// How many readers of a kind there are at most, if `wanted` would suffice.
+///
+/// Each takes up to 8 MiB for its cache and has two files open. Of the 256 files that the service keeps for everything that is
+/// no client's, 2 × 32 readers and the writer take 130, on however large a machine. Fewer than 4 would let a few slow
+/// queries hold up everybody else's on a small one.
+fn at_most(wanted: usize) -> usize {
+    wanted.clamp(4, 32)
 }
 
 /// A span for work on the store, as a part of whatever it is done for. What the jobs ask for all the time is part of nothing
 /// and gets none.
 fn part(make: fn() -> Span) -> Span {
     if Span::current().is_disabled() { Span::none() } else { make() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{pin::pin, task::Poll};
+
+    use auth_domain::{Registered, Sessions, Users};
+    use auth_testkit::samples::{at, registration};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_check_waits_for_nobodys_query() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
+        let ada = registration("ada", "ada@example.org", at(0));
+        assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+        let _held = store.for_queries.hold_all();
+        let mut query = pin!(store.list_sessions(ada.user_id, at(1)));
+        let mut check = pin!(store.find_session(&ada.sign_in.session.digest));
+        std::future::poll_fn(|context| {
+            assert!(query.as_mut().poll(context).is_pending());
+            let Poll::Ready(found) = check.as_mut().poll(context) else { panic!("it waits") };
+            assert!(found.unwrap().is_some());
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn checks_on_more_threads_than_have_readers_are_answered_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
+        let ada = registration("ada", "ada@example.org", at(0));
+        assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+        let _held = store.for_checks.hold_all();
+        assert!(store.find_session(&ada.sign_in.session.digest).await.unwrap().is_some());
+    }
+
+    #[test]
+    fn readers_are_few_on_any_machine() {
+        for (wanted, given) in [(1, 4), (4, 4), (16, 16), (32, 32), (1024, 32)] {
+            assert_eq!(at_most(wanted), given, "{wanted}");
+        }
+    }
 }

@@ -61,7 +61,12 @@ async fn a_damaged_file_is_unavailable() {
     let (store, folder) = open();
     let ada = registration("ada", "ada@example.org", at(0));
     assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
-    damage(&folder, "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 9999 WHERE name = 'sessions'");
+    // With another version, every connection reads the schema anew.
+    damage(
+        &folder,
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 9999 WHERE name = 'sessions'; \
+         PRAGMA schema_version = 9999",
+    );
     let found = store.find_session(&ada.sign_in.session.digest).await;
     assert!(matches!(found, Err(StoreError::Unavailable(_))), "{found:?}");
 }
