@@ -4,8 +4,13 @@ use async_trait::async_trait;
 use auth_domain::{
     AddressKey, Applied, EmailAddress, Event, Lockout, Lockouts, StoreError, ToldLockout, Unlocked, UserId,
 };
-use diesel::{BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, Queryable,
+    data_types::PgTimestamp,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use tracing::error;
+use uuid::Uuid;
 
 use crate::{
     PostgresStore, audit, emails,
@@ -19,7 +24,7 @@ use crate::{
 impl Lockouts for PostgresStore {
     async fn list_untold_lockouts(&self, failures_in_a_row: u32, limit: u32) -> Result<Vec<Lockout>, StoreError> {
         let input = (failures_in_a_row, limit);
-        self.read(input, |conn, (in_a_row, limit)| Box::pin(list_untold_lockouts(conn, *in_a_row, *limit))).await
+        self.view(input, |conn, (in_a_row, limit)| Box::pin(list_untold_lockouts(conn, *in_a_row, *limit))).await
     }
 
     async fn tell_lockout(&self, told: &ToldLockout) -> Result<Applied, StoreError> {
@@ -32,26 +37,74 @@ impl Lockouts for PostgresStore {
     }
 }
 
+/// Wrong guesses at an address, and who owns it.
+#[derive(Queryable)]
+struct UntoldRow {
+    address: String,
+    network: String,
+    last_at: PgTimestamp,
+    owned: Option<(Uuid, String)>,
+}
+
 async fn list_untold_lockouts(
     conn: &mut AsyncPgConnection,
     failures_in_a_row: u32,
     limit: u32,
 ) -> Result<Vec<Lockout>, Failure> {
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (mut lockouts, mut read) = (Vec::new(), 0);
+    loop {
+        let untold = untold(conn, failures_in_a_row, limit, read).await?;
+        let found = untold.len();
+        lockouts.extend(untold.into_iter().filter_map(passing_over_damaged));
+        // Damaged ones take nobody's place: else enough of them would keep everybody else from ever being told.
+        if found < wanted || lockouts.len() >= wanted {
+            lockouts.truncate(wanted);
+            return Ok(lockouts);
+        }
+        read += found;
+    }
+}
+
+/// Up to `limit` of them in their order, without the first `offset`.
+async fn untold(
+    conn: &mut AsyncPgConnection,
+    failures_in_a_row: u32,
+    limit: u32,
+    offset: usize,
+) -> Result<Vec<UntoldRow>, Failure> {
     let is_owned = email::verified.or(email::vouched);
-    let untold: Vec<(String, String, Option<String>)> = failures::table
+    let untold = failures::table
         .left_join(email::table.on(email::address_key.eq(failures::address_key).and(is_owned)))
         .filter(failures::owner_told_at.is_null())
         .filter(failures::in_a_row.ge(stored_count(failures_in_a_row)))
+        .order((failures::in_a_row, failures::address_key, failures::network))
         .limit(limit.into())
-        .select((failures::address_key, failures::network, email::address.nullable()))
-        .load(conn)
-        .await?;
-    let lockout = |(address, network, mail_to): (String, String, Option<String>)| {
-        let damaged = |error| corrupt("emails", "unknown", error);
-        let mail_to = mail_to.map(|to| EmailAddress::from_stored(&to)).transpose().map_err(damaged)?;
-        Ok(Lockout { address: AddressKey::from_stored(address), network: failed_network(&network)?, mail_to })
-    };
-    Ok(untold.into_iter().map(lockout).collect::<Result<_, StoreError>>()?)
+        .offset(i64::try_from(offset).unwrap_or(i64::MAX))
+        .select((failures::address_key, failures::network, failures::last_at, (email::id, email::address).nullable()));
+    Ok(untold.load(conn).await?)
+}
+
+/// One damaged row must not keep everybody else from being told.
+fn passing_over_damaged(untold: UntoldRow) -> Option<Lockout> {
+    match lockout(untold) {
+        Ok(lockout) => Some(lockout),
+        Err(damaged) => {
+            error!(table = "failures", error = %damaged, "damaged row passed over");
+            None
+        }
+    }
+}
+
+fn lockout(untold: UntoldRow) -> Result<Lockout, StoreError> {
+    let UntoldRow { address, network, last_at, owned } = untold;
+    let mail_to = owned
+        .map(|(email, address)| EmailAddress::from_stored(&address).map_err(|error| corrupt("emails", email, error)));
+    Ok(Lockout {
+        address: AddressKey::from_stored(address),
+        network: failed_network(&network, last_at)?,
+        mail_to: mail_to.transpose()?,
+    })
 }
 
 async fn tell_lockout(conn: &mut AsyncPgConnection, told: &ToldLockout) -> Result<Applied, Failure> {

@@ -126,7 +126,7 @@ fn passing_over_damaged(mail: MailRow) -> Option<ClaimedMail> {
     match claimed_mail(mail) {
         Ok(mail) => Some(mail),
         Err(damaged) => {
-            error!(error = %damaged, "mail passed over");
+            error!(table = "outbox", error = %damaged, "damaged row passed over");
             None
         }
     }

@@ -63,11 +63,14 @@ pub(crate) fn network_from_text(text: &str) -> Option<Network> {
     (network_text(network) == text).then_some(network)
 }
 
-/// The network of a row of `failures`: one that is known to the address, or `None` for all others together.
-pub(crate) fn failed_network(text: &str) -> Result<Option<Network>, StoreError> {
+/// The network of a row of `failures`, whose last guess was made at `last_at`: one that is known to the address, or `None` for
+/// all others together.
+pub(crate) fn failed_network(text: &str, last_at: PgTimestamp) -> Result<Option<Network>, StoreError> {
+    // Its key is an address, which is not for logs.
+    let row = || format!("with last_at {} ms", moment(last_at).unix_millis());
     match text {
         "" => Ok(None),
-        text => Ok(Some(network_from_text(text).ok_or_else(|| corrupt("failures", "unknown", "not a network"))?)),
+        text => Ok(Some(network_from_text(text).ok_or_else(|| corrupt("failures", row(), "not a network"))?)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Wrong guesses at the codes of an address, and the networks that it knows.
 
+use std::fmt;
+
 use auth_domain::{
     AddressKey, CodeGuess, EmailId, Failures, Limit, Limits, Network, Refusal, StoreError, Timestamp,
     rules::{
@@ -15,7 +17,7 @@ use diesel::{
 use crate::{
     audit,
     error::{Failure, corrupt},
-    rows::bytes_of,
+    rows::{bytes_of, printed},
     schema::{emails, failures, known_networks},
     throttles::owner_of,
 };
@@ -41,9 +43,13 @@ pub(crate) struct FailureRow {
 }
 
 impl FailureRow {
+    /// What the row is told apart by in the log. Its key is an address, which is not for logs.
+    fn printed(&self) -> String {
+        format!("with last_at {}", self.last_at)
+    }
+
     pub(crate) fn failures(&self) -> Result<Failures, StoreError> {
-        // Its key is an address, which is not for logs.
-        let count = |stored: i64| u32::try_from(stored).map_err(|error| corrupt("failures", "of an address", error));
+        let count = |stored: i64| u32::try_from(stored).map_err(|error| corrupt("failures", self.printed(), error));
         Ok(Failures {
             day_began_at: Timestamp::from_unix_millis(self.day_began_at),
             of_day: count(self.of_day)?,
@@ -55,7 +61,7 @@ impl FailureRow {
     }
 
     pub(crate) fn network(&self) -> Result<Option<Network>, StoreError> {
-        parsed("failures", &self.network)
+        parsed("failures", self.printed(), &self.network)
     }
 }
 
@@ -64,17 +70,20 @@ pub(crate) fn stored(network: Option<Network>) -> String {
     network.map_or_else(String::new, |network| network.first_address().to_string())
 }
 
-/// The network in a column of `table`.
-pub(crate) fn parsed(table: &'static str, stored: &str) -> Result<Option<Network>, StoreError> {
+/// The network in a column of `table`, whose row is `row`.
+pub(crate) fn parsed(table: &'static str, row: impl fmt::Display, stored: &str) -> Result<Option<Network>, StoreError> {
     if stored.is_empty() {
         return Ok(None);
     }
-    let first_address = stored.parse().map_err(|error| corrupt(table, "of a network", error))?;
+    let first_address = match stored.parse() {
+        Ok(first_address) => first_address,
+        Err(error) => return Err(corrupt(table, row, error)),
+    };
     let network = Network::of(first_address);
     if network.first_address() == first_address {
         Ok(Some(network))
     } else {
-        Err(corrupt(table, "of a network", "not the first address of one"))
+        Err(corrupt(table, row, "not the first address of a network"))
     }
 }
 
@@ -214,8 +223,8 @@ pub(crate) fn get_to_know(
         .load(conn)?;
     let mut known = Vec::with_capacity(rows.len());
     for (stored, last_signed_in_at) in rows {
-        let parsed = parsed("known_networks", &stored)?;
-        let parsed = parsed.ok_or_else(|| corrupt("known_networks", "of an address", "no network"))?;
+        let parsed = parsed("known_networks", printed(&email), &stored)?;
+        let parsed = parsed.ok_or_else(|| corrupt("known_networks", printed(&email), "no network"))?;
         known.push((parsed, Timestamp::from_unix_millis(last_signed_in_at)));
     }
     for forgotten in forgotten_networks(&known, network) {

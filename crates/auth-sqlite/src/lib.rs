@@ -8,6 +8,7 @@
 //! | `others` | noticing what other processes write |
 //! | `migrations` | making the file and bringing its layout up to date |
 //! | `error` | [`OpenError`], and what SQLite's failures mean to the domain |
+//! | `damage` | passing over damaged rows in jobs that go through many |
 //! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `lockouts`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
 //! | `registrations`, `claims`, `codes`, `signing_in`, `throttles`, `failures`, `pages`, `usage`, `server_keys` | what several of those share, and what is worth a statement of its own |
 //! | `archive` | [`SqliteArchive`]: reading everything, for another kind of store |
@@ -40,6 +41,7 @@ mod audit;
 mod claims;
 mod codes;
 mod connections;
+mod damage;
 mod emails;
 mod error;
 mod failures;

@@ -10,7 +10,7 @@ use diesel::{
 };
 
 use crate::{
-    SqliteStore, audit,
+    SqliteStore, audit, damage,
     error::Failure,
     failures::{FailureRow, stored},
     outbox,
@@ -38,13 +38,15 @@ impl Lockouts for SqliteStore {
 }
 
 #[auto_type(no_type_alias)]
-fn untold(failures_in_a_row: u32, limit: u32) -> _ {
-    let (in_a_row, limit): (i64, i64) = (i64::from(failures_in_a_row), i64::from(limit));
+fn untold(failures_in_a_row: u32, limit: i64, offset: i64) -> _ {
+    let in_a_row: i64 = i64::from(failures_in_a_row);
     let columns: diesel::dsl::AsSelect<FailureRow, Sqlite> = FailureRow::as_select();
     failures::table
         .filter(failures::owner_told_at.is_null())
         .filter(failures::in_a_row.ge(in_a_row))
+        .order((failures::in_a_row, failures::address_key, failures::network))
         .limit(limit)
+        .offset(offset)
         .select(columns)
 }
 
@@ -53,15 +55,14 @@ fn list_untold_lockouts(
     failures_in_a_row: u32,
     limit: u32,
 ) -> Result<Vec<Lockout>, Failure> {
-    let rows: Vec<FailureRow> = untold(failures_in_a_row, limit).load(conn)?;
-    let mut lockouts = Vec::with_capacity(rows.len());
-    for row in rows {
+    let limit = i64::from(limit);
+    let load = |conn: &mut SqliteConnection, offset| untold(failures_in_a_row, limit, offset).load(conn);
+    damage::sound_rows(conn, "failures", limit, load, |conn, row: FailureRow| {
         let network = row.network()?;
         let address = AddressKey::from_stored(row.address_key);
         let mail_to = as_written(conn, &address)?;
-        lockouts.push(Lockout { address, network, mail_to });
-    }
-    Ok(lockouts)
+        Ok(Lockout { address, network, mail_to })
+    })
 }
 
 /// An address as its owner wrote it; `None` when nobody owns it.
@@ -103,6 +104,6 @@ mod tests {
 
     #[test]
     fn lockouts_that_nobody_was_told_of_are_found_among_those() {
-        assert_eq!(plan(&untold(100, 10)), ["SEARCH failures USING INDEX failures_untold (in_a_row>?)"]);
+        assert_eq!(plan(&untold(100, 10, 0)), ["SEARCH failures USING INDEX failures_untold (in_a_row>?)"]);
     }
 }

@@ -14,7 +14,7 @@ use diesel::{
 use tracing::error;
 
 use crate::{
-    SqliteStore,
+    SqliteStore, damage,
     error::{Failure, corrupt},
     rows::{CodeRow, bytes_of, count, id, key_id, printed},
     schema::{codes, emails, mail_attempts, outbox},
@@ -144,13 +144,9 @@ fn claim_mails(
         let room = i64::from(limit).saturating_sub(i64::try_from(claimed.len()).unwrap_or(i64::MAX));
         let due = due(class.as_str(), now.unix_millis(), now.plus(PUT_OFF_AT_MOST).unix_millis(), room);
         for (mail, code, on_record) in due.load::<(MailRow, Option<CodeRow>, Option<String>)>(conn)? {
-            match claim(conn, mail, code.as_ref(), on_record.as_deref(), now, lease_until).map_err(StoreError::from) {
-                Ok(mail) => claimed.push(mail),
-                // One damaged row must not hold up everybody else's mail. It is claimed all the same, so that it comes
-                // up, and is told, once a lease.
-                Err(damaged @ StoreError::Corrupt { .. }) => error!(error = %damaged, "mail passed over"),
-                Err(failed) => return Err(failed.into()),
-            }
+            // A damaged one is claimed all the same, so that it comes up, and is told, once a lease.
+            let mail = claim(conn, mail, code.as_ref(), on_record.as_deref(), now, lease_until);
+            claimed.extend(damage::unless_damaged("outbox", mail)?);
         }
     }
     Ok(claimed)
@@ -165,10 +161,11 @@ fn claim(
     lease_until: Timestamp,
 ) -> Result<ClaimedMail, Failure> {
     let row = mail.id.as_slice();
-    let attempts = mail.attempts + 1;
-    diesel::update(outbox::table.filter(outbox::id.eq(row)))
-        .set((outbox::attempts.eq(attempts), outbox::due_at.eq(lease_until.unix_millis())))
-        .execute(conn)?;
+    let this_one = outbox::table.filter(outbox::id.eq(row));
+    diesel::update(this_one).set(outbox::due_at.eq(lease_until.unix_millis())).execute(conn)?;
+    // Counted only if it can be: a number that the layout forbids would end the claims of all the others too.
+    let attempt = count("outbox", row, mail.attempts.saturating_add(1))?;
+    diesel::update(this_one).set(outbox::attempts.eq(i64::from(attempt))).execute(conn)?;
     let class = MailClass::from_stored(&mail.class).ok_or_else(|| corrupt("outbox", printed(row), "unknown class"))?;
     let bytes = mail.sealed.ok_or_else(|| corrupt("outbox", printed(row), "owed, but its body is erased"))?;
     Ok(ClaimedMail {
@@ -176,7 +173,7 @@ fn claim(
         class,
         sealed: SealedMail { key_id: key_id("outbox", row, &mail.key_id)?, bytes },
         created_at: Timestamp::from_unix_millis(mail.created_at),
-        attempt: count("outbox", row, attempts)?,
+        attempt,
         code_is_living: match code {
             Some(code) => code.state()?.is_living_at(now),
             None => false,

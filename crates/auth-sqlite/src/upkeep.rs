@@ -16,7 +16,7 @@ use diesel::{
 };
 
 use crate::{
-    SqliteStore,
+    SqliteStore, damage,
     error::Failure,
     failures::FailureRow,
     migrations, registrations,
@@ -227,28 +227,31 @@ fn failures_that_are_over(
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<(String, String)>, Failure> {
-    let forgiven: Vec<FailureRow> = forgiven(limit).load(conn)?;
-    let untold: Vec<FailureRow> = failures::table
-        .filter(failures::owner_told_at.is_null())
-        .order(failures::last_at)
-        .limit(limit)
-        .select(FailureRow::as_select())
-        .load(conn)?;
-    let mut over = Vec::new();
-    for row in forgiven.into_iter().chain(untold) {
-        if failures_are_over(&row.failures()?, now) {
-            over.push((row.address_key, row.network));
-        }
-    }
-    Ok(over)
+    let load_forgiven = |conn: &mut SqliteConnection, offset| forgiven(limit, offset).load(conn);
+    let load_untold = |conn: &mut SqliteConnection, offset| {
+        failures::table
+            .filter(failures::owner_told_at.is_null())
+            .order(failures::last_at)
+            .limit(limit)
+            .offset(offset)
+            .select(FailureRow::as_select())
+            .load(conn)
+    };
+    let key_if_over = |_: &mut SqliteConnection, row: FailureRow| {
+        let is_over = failures_are_over(&row.failures()?, now);
+        Ok(is_over.then_some((row.address_key, row.network)))
+    };
+    let forgiven = damage::sound_rows(conn, "failures", limit, load_forgiven, key_if_over)?;
+    let untold = damage::sound_rows(conn, "failures", limit, load_untold, key_if_over)?;
+    Ok(forgiven.into_iter().chain(untold).flatten().collect())
 }
 
 /// Those that were forgiven. The condition, to the letter, is that of an index.
 #[auto_type(no_type_alias)]
-fn forgiven(limit: i64) -> _ {
+fn forgiven(limit: i64, offset: i64) -> _ {
     let condition: diesel::expression::SqlLiteral<Bool> = sql("in_a_row = 0");
     let columns: diesel::dsl::AsSelect<FailureRow, Sqlite> = FailureRow::as_select();
-    failures::table.filter(condition).order(failures::day_began_at).limit(limit).select(columns)
+    failures::table.filter(condition).order(failures::day_began_at).limit(limit).offset(offset).select(columns)
 }
 
 fn throttles_full_again(
@@ -277,6 +280,6 @@ mod tests {
 
     #[test]
     fn wrong_guesses_that_were_forgiven_are_found_among_those() {
-        assert_eq!(plan(&forgiven(10)), ["SCAN failures USING INDEX failures_forgiven"]);
+        assert_eq!(plan(&forgiven(10, 0)), ["SCAN failures USING INDEX failures_forgiven"]);
     }
 }

@@ -1,4 +1,7 @@
-use auth_domain::{Applied, Codes, Emails, Outbox, Registered, Requested, Sessions, SignInStored, StoreError, Users};
+use auth_domain::{
+    Applied, Codes, Emails, Lockouts, Outbox, Purge, Registered, Requested, Sessions, SignInStored, StoreError, Upkeep,
+    Users,
+};
 use auth_testkit::{
     postgres::execute,
     samples::{at, decoy_hash, email_addition, registration, right_guess, sign_in},
@@ -109,6 +112,52 @@ async fn a_damaged_address_holds_up_no_mail_that_has_a_recipient_of_its_own() {
     execute(&url, "UPDATE emails SET address = 'no address'").await.unwrap();
     let claimed = store.claim_mails(at(1), at(30), 10).await.unwrap().remove(0);
     assert_eq!((claimed.id, claimed.on_record), (ada.sign_in.mail.id, None));
+}
+
+/// Wrong guesses at five addresses that nobody owns, one at each, in the order of the addresses.
+async fn guessed_wrong(url: &str) {
+    let guessed = "INSERT INTO failures (address_key, network, day_began_at, of_day, in_a_row, last_at) \
+                   SELECT '0' || n || '@example.org', '', first + n * interval '1 second', 1, 1, first \
+                   FROM generate_series(0, 4) AS n, to_timestamp(1795478400) AS first";
+    execute(url, guessed).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_lockouts_do_not_hold_up_the_others_however_many_they_are() {
+    let url = database().await;
+    let store = connect(&url, 2);
+    guessed_wrong(&url).await;
+    let ada = registration("ada", "03@example.org", at(0));
+    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    let damage = "UPDATE failures SET network = 'nowhere' WHERE address_key < '03'; \
+                  UPDATE emails SET verified = true, address = 'no address'";
+    execute(&url, damage).await.unwrap();
+    for limit in [1, 2, 3, 4, 10] {
+        let listed = store.list_untold_lockouts(1, limit).await.unwrap();
+        let listed: Vec<_> = listed.iter().map(|lockout| lockout.address.as_str()).collect();
+        assert_eq!(listed, ["04@example.org"], "{limit}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_wrong_guesses_do_not_hold_up_the_purge() {
+    const YEAR: u64 = 366 * 24 * 60 * 60;
+    let url = database().await;
+    let store = connect(&url, 2);
+    guessed_wrong(&url).await;
+    let ada = registration("ada", "ada@example.org", at(0));
+    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    let damage = "UPDATE failures SET network = 'nowhere'; \
+                  ALTER TABLE failures DROP CONSTRAINT failures_of_day_check, DROP CONSTRAINT failures_in_a_row_check; \
+                  UPDATE failures SET of_day = -1 WHERE address_key < '02'; \
+                  UPDATE failures SET in_a_row = -1 WHERE address_key LIKE '04%'";
+    execute(&url, damage).await.unwrap();
+    let everything = Purge { now: at(YEAR), events_until: at(YEAR), networks_until: at(YEAR), limit: 1 };
+    while store.purge(&everything).await.unwrap() > 0 {}
+    let left = "DO $$ BEGIN ASSERT (SELECT count(*) FROM failures) = 1; \
+                ASSERT NOT EXISTS (SELECT FROM users) AND NOT EXISTS (SELECT FROM sessions) AND NOT EXISTS (SELECT FROM codes); \
+                END $$";
+    execute(&url, left).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

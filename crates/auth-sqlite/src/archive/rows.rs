@@ -187,7 +187,7 @@ pub(super) fn known_network((email, network, last): KnownNetworkRow) -> Result<K
     let unknown = || corrupt("known_networks", printed(row), "no network");
     Ok(KnownNetworkRecord {
         email_id: id("known_networks", row, row)?,
-        network: parsed("known_networks", &network)?.ok_or_else(unknown)?,
+        network: parsed("known_networks", "of a network", &network)?.ok_or_else(unknown)?,
         last_signed_in_at: Timestamp::from_unix_millis(last),
     })
 }
@@ -205,7 +205,7 @@ pub(super) fn throttle((kind, address, network, full_at, told_at): ThrottleRow) 
     let key = ThrottleKey {
         kind: ThrottleKind::from_stored(&kind).ok_or_else(unknown)?,
         address: (!address.is_empty()).then(|| AddressKey::from_stored(address)),
-        network: parsed("throttles", &network)?,
+        network: parsed("throttles", "of a network", &network)?,
     };
     let told_at = told_at.map(Timestamp::from_unix_millis);
     Ok(ThrottleRecord { key, full_at: Timestamp::from_unix_millis(full_at), told_at })

@@ -1,11 +1,12 @@
 use std::{pin::pin, task::Poll};
 
 use auth_domain::{
-    Accounts, Changed, Codes, Duplicate, EventKind, Outbox, Redeemed, Registered, Sessions, StoreError, Users,
+    Accounts, Changed, Codes, Duplicate, EventKind, Limits, Lockouts, Outbox, Purge, Redeemed, Registered, Sessions,
+    SignInStored, StoreError, Upkeep, Users,
 };
 use auth_sqlite::SqliteStore;
-use auth_testkit::samples::{at, event, registration, right_guess};
-use diesel::connection::SimpleConnection;
+use auth_testkit::samples::{at, decoy_hash, event, limited, registration, right_guess, sign_in, wrong_guess};
+use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
 use tempfile::TempDir;
 
 use crate::connect;
@@ -120,15 +121,82 @@ async fn a_write_that_is_dropped_half_way_is_done_or_was_not_begun() {
 
 #[tokio::test]
 async fn a_damaged_mail_does_not_hold_up_the_others() {
-    let (store, folder) = open();
-    let (ada, bob) = (registration("ada", "ada@example.org", at(0)), registration("bob", "bob@example.org", at(1)));
-    for registration in [&ada, &bob] {
-        assert_eq!(store.register_user(registration).await.unwrap(), Registered::Yes);
+    for damaging in ["key_id = 'no key'", "attempts = -5", "attempts = 9223372036854775807", "sealed = NULL"] {
+        let (store, folder) = open();
+        let (ada, bob) = (registration("ada", "ada@example.org", at(0)), registration("bob", "bob@example.org", at(1)));
+        for registration in [&ada, &bob] {
+            assert_eq!(store.register_user(registration).await.unwrap(), Registered::Yes);
+        }
+        let first = "created_at = (SELECT min(created_at) FROM outbox)";
+        damage(&folder, &format!("UPDATE outbox SET {damaging} WHERE {first}"));
+        let claimed = store.claim_mails(at(2), at(32), 10).await.unwrap();
+        let claimed: Vec<_> = claimed.iter().map(|mail| mail.id).collect();
+        assert_eq!(claimed, [bob.sign_in.mail.id], "{damaging}");
+        let again = store.claim_mails(at(31), at(61), 10).await.unwrap();
+        assert!(again.is_empty(), "{damaging}: it is not looked at all the time");
     }
-    damage(&folder, "UPDATE outbox SET key_id = 'no key' WHERE created_at = (SELECT min(created_at) FROM outbox)");
-    let claimed = store.claim_mails(at(2), at(32), 10).await.unwrap();
-    assert_eq!(claimed.iter().map(|mail| mail.id).collect::<Vec<_>>(), [bob.sign_in.mail.id]);
-    assert!(store.claim_mails(at(31), at(61), 10).await.unwrap().is_empty(), "it is not looked at all the time");
+}
+
+/// Wrong guesses at addresses that nobody owns, so many in a row at each: `count` of them, the last one at second 1.
+async fn guessed_wrong_at(store: &SqliteStore, count: u8, in_a_row: u32) {
+    for n in 0..count {
+        let nobody = sign_in(&format!("{n:02}@example.org"), n, at(1));
+        assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        for _ in 0..in_a_row {
+            let guess = limited(wrong_guess(&nobody.code, at(1)), Limits::default(), n);
+            assert!(matches!(store.redeem_code(&guess).await.unwrap(), Redeemed::Wrong { .. }));
+        }
+    }
+}
+
+#[tokio::test]
+async fn damaged_lockouts_do_not_hold_up_the_others_however_many_they_are() {
+    let (store, folder) = open();
+    guessed_wrong_at(&store, 5, 1).await;
+    let ada = registration("ada", "03@example.org", at(0));
+    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    damage(
+        &folder,
+        "UPDATE failures SET network = 'nowhere' WHERE address_key < '03'; \
+         UPDATE emails SET verified = 1, address = 'no address' WHERE address_key LIKE '03%'",
+    );
+    for limit in [1, 2, 3, 4, 10] {
+        let listed = store.list_untold_lockouts(1, limit).await.unwrap();
+        let listed: Vec<_> = listed.iter().map(|lockout| lockout.address.as_str()).collect();
+        assert_eq!(listed, ["04@example.org"], "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn damaged_wrong_guesses_do_not_hold_up_the_purge() {
+    const YEAR: u64 = 366 * 24 * 60 * 60;
+    let (store, folder) = open();
+    guessed_wrong_at(&store, 5, 1).await;
+    let ada = registration("ada", "ada@example.org", at(0));
+    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    // Both of what was forgiven and of what was not, those come first that are damaged.
+    damage(
+        &folder,
+        "UPDATE failures SET in_a_row = 0 WHERE address_key < '03'; \
+         UPDATE failures SET of_day = -1, day_began_at = day_began_at - 1, last_at = last_at - 1 \
+         WHERE address_key < '02' OR address_key LIKE '03%'",
+    );
+    let everything = Purge { now: at(YEAR), events_until: at(YEAR), networks_until: at(YEAR), limit: 1 };
+    while store.purge(&everything).await.unwrap() > 0 {}
+    assert_eq!(count(&folder, "failures"), 3, "the damaged ones stay");
+    for table in ["users", "sessions", "codes", "throttles"] {
+        assert_eq!(count(&folder, table), 0, "{table}");
+    }
+}
+
+fn count(folder: &TempDir, table: &str) -> i64 {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+    let mut connection = connect(&folder.path().join("auth.db"));
+    sql_query(format!("SELECT count(*) AS n FROM {table}")).get_result::<Count>(&mut connection).unwrap().n
 }
 
 #[tokio::test]

@@ -101,6 +101,23 @@ pub async fn lockouts_are_listed_up_to_a_limit_those_of_known_networks_too(subje
     assert_eq!(networks, [None, Some(client(1).network())]);
 }
 
+pub async fn lockouts_are_listed_in_an_order(subject: &impl Subject) {
+    let store = subject.store();
+    for (address, guesses) in [("c@example.org", 3), ("a@example.org", 4), ("b@example.org", 3)] {
+        let nobody = sign_in(address, 5, at(1));
+        let _stored = store.open_session(&nobody, &decoy_hash()).await.unwrap();
+        for _ in 0..guesses {
+            assert_eq!(wrong(&*store, &nobody.code, limits(10, 4), 5, 2).await, "wrong");
+        }
+    }
+    for limit in 1..4 {
+        let listed = store.list_untold_lockouts(3, limit).await.unwrap();
+        let listed: Vec<_> = listed.iter().map(|lockout| lockout.address.as_str()).collect();
+        assert_eq!(listed, ["b@example.org", "c@example.org", "a@example.org"][..listed.len()]);
+        assert_eq!(listed.len(), usize::try_from(limit).unwrap());
+    }
+}
+
 pub async fn unlocking_forgets_all_wrong_guesses_and_is_told(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;

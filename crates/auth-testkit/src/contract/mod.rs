@@ -168,6 +168,7 @@ sentences! { $
         a_lockout_that_is_over_is_not_told_and_the_next_one_is,
         an_address_that_nobody_owns_is_shut_and_nobody_told,
         lockouts_are_listed_up_to_a_limit_those_of_known_networks_too,
+        lockouts_are_listed_in_an_order,
         unlocking_forgets_all_wrong_guesses_and_is_told,
         an_address_that_nobody_owns_is_unlocked_too,
         deleting_a_user_makes_strangers_of_their_networks,

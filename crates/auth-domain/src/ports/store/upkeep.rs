@@ -56,6 +56,7 @@ pub trait Upkeep: Send + Sync {
     /// Deletes, within the limit for each: sessions and key pairs that ended, sign-ins, registrations and key pairs that
     /// nobody can complete any more, codes past their end by themselves, mails settled a week ago or earlier, wrong guesses
     /// that [make no difference](crate::rules::failures_are_over), throttles that are full again, and what else
-    /// [`Purge`] names. Returns how many went, not counting what went along with them.
+    /// [`Purge`] names. Returns how many went, not counting what went along with them. A damaged row that cannot be judged is
+    /// logged and stays, and does not hold up the others.
     async fn purge(&self, purge: &Purge) -> Result<u64, StoreError>;
 }

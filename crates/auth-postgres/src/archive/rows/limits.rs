@@ -87,7 +87,7 @@ impl TryFrom<FailureRow> for FailureRecord {
     fn try_from(row: FailureRow) -> Result<Self, StoreError> {
         let number = |stored: i32| u32::try_from(stored).map_err(|error| corrupt("failures", "unknown", error));
         Ok(Self {
-            network: failed_network(&row.network)?,
+            network: failed_network(&row.network, row.last_at)?,
             address_key: AddressKey::from_stored(row.address_key),
             failures: Failures {
                 day_began_at: moment(row.day_began_at),

@@ -7,11 +7,13 @@ use super::InMemoryStore;
 impl Lockouts for InMemoryStore {
     async fn list_untold_lockouts(&self, failures_in_a_row: u32, limit: u32) -> Result<Vec<Lockout>, StoreError> {
         let state = self.transaction()?;
-        let untold = state
+        let mut untold: Vec<_> = state
             .failures
             .iter()
-            .filter(|(_, failures)| failures.in_a_row >= failures_in_a_row && failures.owner_told_at.is_none());
-        let lockouts = untold.map(|((address, network), _)| {
+            .filter(|(_, failures)| failures.in_a_row >= failures_in_a_row && failures.owner_told_at.is_none())
+            .collect();
+        untold.sort_by_key(|(_, failures)| failures.in_a_row);
+        let lockouts = untold.into_iter().map(|((address, network), _)| {
             let owned = state.emails.iter().find(|row| (row.verified || row.vouched) && row.address.key() == *address);
             let mail_to = owned.map(|row| row.address.clone());
             Lockout { address: address.clone(), network: *network, mail_to }
