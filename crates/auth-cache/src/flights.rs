@@ -1,9 +1,10 @@
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use auth_domain::{AuthError, TokenDigest};
+use auth_domain::{AuthError, StoreError, TokenDigest};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
@@ -61,7 +62,10 @@ impl<V: Send + Sync + 'static> Flights<V> {
             let UnderWay { by_digest, begun } = &mut *under_way;
             let entry = by_digest.entry(digest).or_insert_with(|| {
                 *begun += 1;
-                Entry { number: *begun, waiters: 0, flight: look_up().shared() }
+                // One that panics is told to all who wait for it, like any other failure.
+                let found = AssertUnwindSafe(look_up()).catch_unwind();
+                let found = found.map(|found| found.unwrap_or_else(|_panic| Err(panicked())));
+                Entry { number: *begun, waiters: 0, flight: found.boxed().shared() }
             });
             entry.waiters += 1;
             (entry.number, entry.flight.clone())
@@ -71,6 +75,10 @@ impl<V: Send + Sync + 'static> Flights<V> {
         waiter.has_ended = true;
         found
     }
+}
+
+fn panicked() -> AuthError {
+    AuthError::Store(StoreError::unavailable("the look-up panicked"))
 }
 
 impl<V> Flights<V> {
@@ -99,7 +107,6 @@ impl<V> Drop for Waiter<'_, V> {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use auth_domain::StoreError;
     use auth_testkit::waiting::until;
     use tokio::sync::Notify;
 
@@ -184,6 +191,16 @@ mod tests {
         assert!(fail.send(()).is_err(), "the look-up has gone with the last one who waited");
         let good = || async { Err(AuthError::RoleLacking) }.boxed();
         assert!(matches!(flights.join(digest(), good).await, Err(AuthError::RoleLacking)));
+        assert!(flights.under_way().by_digest.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_look_up_that_panics_is_a_failure_for_all_who_wait_and_the_next_one_asks_anew() {
+        let flights = Flights::<()>::default();
+        let panics = || async { panic!("on purpose") }.boxed();
+        for found in futures_util::future::join_all((0..3).map(|_| flights.join(digest(), panics))).await {
+            assert!(matches!(found, Err(AuthError::Store(_))));
+        }
         assert!(flights.under_way().by_digest.is_empty());
     }
 

@@ -12,7 +12,7 @@ use std::{
 use crate::{AddressKey, CodeGuess, CodeId, SessionId, UserId};
 
 /// So many may wait for one key.
-pub const MAX_WAITERS: usize = 64;
+pub const MAX_WAITERS: usize = 32;
 
 /// A lock for each key, within this process. Those who wait for one get it in the order in which they came.
 ///

@@ -24,6 +24,8 @@ use crate::{
     tls::InvalidAuthorities,
 };
 
+/// How long a caller waits for their turn: what is begun afterwards has time to end.
+const TURN_WITHIN: Duration = Duration::from_secs(1);
 /// How long a caller waits for the answer, the wait for a connection included.
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_millis(2800);
 const _: () = assert!(STATEMENT_WITHIN.as_millis() < ANSWERED_WITHIN.as_millis());
@@ -298,9 +300,10 @@ impl Ways {
     ) -> Result<T, Undone> {
         let deadline = Instant::now() + ANSWERED_WITHIN;
         let _turn = match key {
-            Some(key) => {
-                Some(in_time(deadline, self.turns.lock(key), "no turn in time: others ask for the same").await?)
-            }
+            Some(key) => Some(
+                in_time(Instant::now() + TURN_WITHIN, self.turns.lock(key), "no turn in time: others ask for the same")
+                    .await?,
+            ),
             None => None,
         };
         let mut connection = in_time(deadline, self.pool.get(), "no connection in time").await?;

@@ -1,6 +1,6 @@
 //! The store: one writer, several readers.
 
-use std::{io, num::NonZero, path::Path, sync::Arc, thread};
+use std::{io, num::NonZero, path::Path, sync::Arc, thread, time::Duration};
 
 use auth_domain::{FactKey, KeyedLock, NoMemory, Revocations, StoreError, UserId};
 use diesel::SqliteConnection;
@@ -14,6 +14,9 @@ use crate::{
     others,
     writer::{ANSWERED_WITHIN, Writer},
 };
+
+/// How long a caller waits for their turn to queue for the writer: what is begun afterwards has time to end.
+const TURN_WITHIN: Duration = Duration::from_secs(1);
 
 /// Everything that is remembered, in one SQLite file.
 ///
@@ -118,7 +121,12 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let writing = async {
             let turn = match key {
-                Some(key) => Some(self.turns.lock(key).await.map_err(StoreError::unavailable)?),
+                Some(key) => Some(
+                    timeout(TURN_WITHIN, self.turns.lock(key))
+                        .await
+                        .map_err(|_elapsed| StoreError::unavailable("no turn in time: others ask for the same"))?
+                        .map_err(StoreError::unavailable)?,
+                ),
                 None => None,
             };
             let then = move |outcome: &Result<T, StoreError>| {
@@ -130,7 +138,7 @@ impl SqliteStore {
         };
         match timeout(ANSWERED_WITHIN, writing).await {
             Ok(outcome) => outcome,
-            Err(_elapsed) => Err(StoreError::unavailable("no turn in time: others ask for the same")),
+            Err(_elapsed) => Err(StoreError::unavailable("the writer did not answer in time")),
         }
     }
 

@@ -62,9 +62,11 @@ impl PacingInterval {
     pub(super) fn record(&mut self, work: Duration, now: Instant) -> Option<Duration> {
         let stood = now.saturating_duration_since(self.since);
         self.period.add(work > self.current() / 8);
-        self.window.add(work > self.current() / 2);
+        if stood >= MIN_TIME_BEFORE_GROWTH {
+            self.window.add(work > self.current() / 2);
+        }
         if self.window.long >= SLOW_CALLS {
-            if self.doublings < MAX_DOUBLINGS && stood >= MIN_TIME_BEFORE_GROWTH {
+            if self.doublings < MAX_DOUBLINGS {
                 self.change(self.doublings + 1, now);
                 return Some(self.current());
             }
@@ -158,7 +160,8 @@ mod tests {
         run.wait(Duration::from_mins(1));
         assert_eq!(run.record(500, Duration::from_secs(2)), [100]);
         assert_eq!(run.wait(999 * MS).record(500, Duration::from_secs(2)), []);
-        assert_eq!(run.wait(MS).record(1, Duration::from_secs(2)), [200]);
+        assert_eq!(run.wait(MS).record(100, MS), []);
+        assert_eq!(run.record(3, Duration::from_secs(2)), [200]);
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(super) struct Helpings<Io> {
     is_at_start_of_line: bool,
     /// What was read and is not handed on yet.
     held: Bytes,
+    /// The client takes no answer at the moment.
+    is_blocked: bool,
     /// The library has looked at what was read, and has perhaps written something.
     turn: Turn,
 }
@@ -82,13 +84,19 @@ impl Handling {
             let _ended = spawn_local(async {}).await;
             self.0.lets_others_go_first.set(false);
             self.0.had_its_turn.set(true);
+            // The request may wait for its body, which nobody has read meanwhile.
+            self.wake_reader();
         }
         let handled = handle.await;
         self.0.is_handled.set(false);
+        self.wake_reader();
+        handled
+    }
+
+    fn wake_reader(&self) {
         if let Some(reader) = self.0.reader.take() {
             reader.wake();
         }
-        handled
     }
 
     /// Wakes whoever reads once the request is handled.
@@ -110,7 +118,16 @@ impl<Io> Helpings<Io> {
     /// From `io`, by what `handling` says.
     pub(super) fn of(io: Io, handling: Handling) -> Self {
         let turn = Turn::Over { wrote: false };
-        Self { io, handling, ahead: 0, heads: 0, is_at_start_of_line: false, held: Bytes::new(), turn }
+        Self {
+            io,
+            handling,
+            ahead: 0,
+            heads: 0,
+            is_at_start_of_line: false,
+            held: Bytes::new(),
+            is_blocked: false,
+            turn,
+        }
     }
 
     /// For whoever handles its requests.
@@ -208,9 +225,12 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Helpings<Io> {
         let is_handled = this.handling.is_handled();
         if this.ahead >= HELPING {
             if octets > 0 || !is_handled {
-                // The library shall look first, or write what it still has.
+                // The library shall look first, or write what it still has. Where nothing can be written, whoever takes it wakes
+                // the library, and nobody else should: it would ask again without end.
                 this.end();
-                context.waker().wake_by_ref();
+                if !this.is_blocked {
+                    context.waker().wake_by_ref();
+                }
                 return Poll::Pending;
             }
             if this.heads >= HEADS_AHEAD || this.handling.0.lets_others_go_first.get() {
@@ -246,7 +266,9 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Helpings<Io> {
 impl<Io: AsyncWrite + Unpin> AsyncWrite for Helpings<Io> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         self.wrote();
-        Pin::new(&mut self.io).poll_write(context, octets)
+        let written = Pin::new(&mut self.io).poll_write(context, octets);
+        self.is_blocked = written.is_pending();
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -261,6 +283,7 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Helpings<Io> {
 #[cfg(test)]
 mod tests {
     use std::{
+        pin::pin,
         sync::{
             Arc,
             atomic::{AtomicUsize, Ordering},
@@ -269,7 +292,7 @@ mod tests {
     };
 
     use tokio::{
-        io::{AsyncWriteExt, DuplexStream, duplex},
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
         task::LocalSet,
     };
 
@@ -412,6 +435,53 @@ mod tests {
             assert_eq!(handling.fairly(async { others.get() }).await, 3, "this is the first one of another turn");
         };
         LocalSet::new().run_until(requests).await;
+    }
+
+    #[tokio::test]
+    async fn a_request_that_let_others_go_first_gets_its_body() {
+        let sending = [b"GET / HTTP/1.1\nHost:\n\n".repeat(40), b"x".repeat(600)].concat();
+        let (mut helpings, _client) = sent(&sending).await;
+        let handling = helpings.handling().clone();
+        let handles = async {
+            assert!(read(&mut helpings).await > 0);
+            handling.clone().fairly(async {}).await;
+            let library = Arc::new(Woken::default());
+            let waker = Waker::from(Arc::clone(&library));
+            let (mut context, mut bytes) = (Context::from_waker(&waker), [0; 100]);
+            let mut handled = pin!(handling.clone().fairly(std::future::pending::<()>()));
+            assert!(handled.as_mut().poll(&mut context).is_pending());
+            let before = library.0.load(Ordering::Relaxed);
+            assert!(Pin::new(&mut helpings).poll_read(&mut context, &mut ReadBuf::new(&mut bytes)).is_pending());
+            // The others have had their turn.
+            tokio::task::yield_now().await;
+            assert!(handled.as_mut().poll(&mut context).is_pending());
+            assert!(library.0.load(Ordering::Relaxed) > before, "it is read on");
+            assert!(Pin::new(&mut helpings).poll_read(&mut context, &mut ReadBuf::new(&mut bytes)).is_ready());
+        };
+        LocalSet::new().run_until(handles).await;
+    }
+
+    #[tokio::test]
+    async fn while_the_client_takes_no_answer_nobody_asks_again() {
+        let (ours, mut client) = duplex(8192);
+        let mut helpings = Helpings::of(ours, Handling::default());
+        client.write_all(&[b'x'; 5000]).await.unwrap();
+        assert_eq!(read(&mut helpings).await, 2048);
+        let library = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&library));
+        let (mut context, mut bytes) = (Context::from_waker(&waker), [0; 100]);
+        let mut ask = |helpings: &mut Helpings<DuplexStream>, context: &mut Context<'_>| {
+            let before = library.0.load(Ordering::Relaxed);
+            assert!(Pin::new(helpings).poll_read(context, &mut ReadBuf::new(&mut bytes)).is_pending());
+            library.0.load(Ordering::Relaxed) - before
+        };
+        assert!(Pin::new(&mut helpings).poll_write(&mut context, b"y").is_ready());
+        assert_eq!(ask(&mut helpings, &mut context), 1);
+        while Pin::new(&mut helpings).poll_write(&mut context, &[b'y'; 1000]).is_ready() {}
+        assert_eq!(ask(&mut helpings, &mut context), 0);
+        client.read_exact(&mut [0; 2000]).await.unwrap();
+        assert!(Pin::new(&mut helpings).poll_write(&mut context, b"y").is_ready());
+        assert_eq!(ask(&mut helpings, &mut context), 1);
     }
 
     #[tokio::test]

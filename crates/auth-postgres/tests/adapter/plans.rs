@@ -65,11 +65,10 @@ async fn what_was_planned_for_empty_tables_reads_no_full_ones_through() {
     for round in 0..ASKED {
         ask(round).await;
     }
+    let client = counting(&url).await;
+    let before = connected(&client).await;
     execute(&url, FILL).await.unwrap();
-
-    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client.execute("SELECT pg_stat_reset()", &[]).await.unwrap();
+    count_anew(&client, &before).await;
     for round in 0..ASKED {
         ask(round).await;
     }
@@ -97,15 +96,36 @@ async fn what_was_planned_while_nothing_was_owed_reads_not_all_that_is_owed_to_s
     let first = sign_in("nobody@example.org", 1, at(1));
     assert_eq!(store.open_session(&first, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     assert_eq!(settle_some().await, 1);
+    let client = counting(&url).await;
+    let before = connected(&client).await;
     execute(&url, "UPDATE outbox SET settled_at = NULL, outcome = NULL, sealed = 'x'").await.unwrap();
-
-    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client.execute("SELECT pg_stat_reset()", &[]).await.unwrap();
+    count_anew(&client, &before).await;
     assert_eq!(u64::try_from(settle_some().await).unwrap(), ASKED);
     drop(store);
     let each = rows_read(&client).await / i64::try_from(ASKED).unwrap();
     assert!(each < ROWS / 10, "{each} rows are read to settle a mail");
+}
+
+/// A connection that asks how much was read.
+async fn counting(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Who is connected to the database, by their processes.
+async fn connected(client: &Client) -> Vec<i32> {
+    let pids = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()";
+    client.query(pids, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// Counts from here on, once everybody has left who was not connected `before`: they tell what they have read when they leave.
+async fn count_anew(client: &Client, before: &[i32]) {
+    let patience = Patience::with("the leaving of whoever filled the tables");
+    while connected(client).await.iter().any(|pid| !before.contains(pid)) {
+        patience.moment().await;
+    }
+    client.execute("SELECT pg_stat_reset()", &[]).await.unwrap();
 }
 
 /// How many rows were read, through tables and indexes, by those who are leaving.
