@@ -72,8 +72,10 @@ impl Clients {
                     Ok(200) => drop(self.accepted.fetch_add(1, Ordering::SeqCst)),
                     Ok(refused) => self.refused.lock().unwrap().push(refused),
                     // Restarting: a balancer asks another one.
-                    Err(_away) => thread::sleep(Duration::from_millis(5)),
+                    Err(_away) => {}
                 }
+                // The machine has the restarts to do as well.
+                thread::sleep(Duration::from_millis(5));
             }
         }
     }
