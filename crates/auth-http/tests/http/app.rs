@@ -12,7 +12,7 @@ use actix_web::{
     test, web,
 };
 use auth_cache::{CachedChecks, Hearing, Memory};
-use auth_domain::{Auth, Courier, NoBell, Policy, Ports, Revocations, Store, UserId};
+use auth_domain::{Auth, Courier, NoBell, Policy, Ports, Revocations, Store, Upkeep, UserId};
 use auth_http::{
     Checked, ClientAddress, RefusedChecks, RequestIds, ResponsePacer,
     jobs::Heartbeat,
@@ -106,12 +106,17 @@ impl TestApp {
                 (Arc::new(store.telling(memory.clone()).unwrap()), Behind::Sqlite(folder))
             }
             Backend::Postgres => {
-                let open = |url: &str| PostgresStore::new(url.parse().unwrap(), PoolOptions::default()).unwrap();
+                // A machine that is busy makes a connection in more than the usual half of a second.
+                let options = PoolOptions { wait: Duration::from_secs(2), ..PoolOptions::default() };
+                let open = |url: &str| PostgresStore::new(url.parse().unwrap(), options).unwrap();
                 let url = postgres::database(async |url| {
                     open(&url).migrate().await.unwrap();
                 })
                 .await;
-                (Arc::new(open(&url).telling(memory.clone())), Behind::Postgres(url))
+                let store = open(&url).telling(memory.clone());
+                // With a connection that is there, no journey begins by waiting for one.
+                while store.check_ready().await.is_err() {}
+                (Arc::new(store), Behind::Postgres(url))
             }
         };
         let ports = Ports {
