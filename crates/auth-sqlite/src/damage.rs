@@ -32,7 +32,7 @@ pub(crate) fn sound_rows<Row, T>(
     load: impl Fn(&mut SqliteConnection, i64) -> QueryResult<Vec<Row>>,
     make: impl Fn(&mut SqliteConnection, Row) -> Result<T, Failure>,
 ) -> Result<Vec<T>, Failure> {
-    let wanted = usize::try_from(limit).unwrap_or_default();
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let (mut sound, mut read) = (Vec::new(), 0);
     loop {
         let rows = load(conn, i64::try_from(read).unwrap_or(i64::MAX))?;

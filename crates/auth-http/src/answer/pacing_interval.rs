@@ -108,7 +108,7 @@ mod tests {
             self
         }
 
-        /// Records so many calls at once; returns to how many milliseconds the interval grew meanwhile.
+        /// Records this many calls at once. Returns each new interval, in milliseconds.
         fn record(&mut self, calls: u32, work: Duration) -> Vec<u128> {
             let grown = (0..calls).filter_map(|_| self.interval.record(work, self.now));
             grown.map(|interval| interval.as_millis()).collect()

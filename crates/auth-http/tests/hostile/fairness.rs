@@ -11,7 +11,7 @@ const GREEDY: usize = 20;
 const REQUEST: &str = "GET / HTTP/1.1\nHost:\n\n";
 const LAST: &str = "GET / HTTP/1.1\nHost:\nConnection: close\n\n";
 
-/// Sends so many requests in one go.
+/// Sends `count` requests in one go.
 fn send(stream: &mut TcpStream, count: usize) {
     stream.write_all((REQUEST.repeat(count - 1) + LAST).as_bytes()).unwrap();
 }
