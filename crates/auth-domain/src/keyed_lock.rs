@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use crate::{AddressKey, CodeGuess, CodeId, SessionId, UserId};
+use crate::{AddressKey, Network, UserId};
 
 /// So many may wait for one key.
 pub const MAX_WAITERS: usize = 32;
@@ -35,18 +35,11 @@ pub enum FactKey {
     Address(AddressKey),
     /// A user who changes something of their own.
     User(UserId),
-    /// A code that a stranger guesses at.
-    Code(CodeId),
-    /// A session.
-    Session(SessionId),
+    /// A network whose requests are charged.
+    Network(Network),
 }
 
 impl FactKey {
-    /// The key of a guess: that of the guesser if they are known, else that of the code.
-    pub fn from_guess(guess: &CodeGuess) -> Self {
-        guess.by.user.map_or(Self::Code(guess.id), Self::User)
-    }
-
     /// The key of what somebody ends: that of the user if it has to be theirs, else that of nobody in particular.
     pub fn from_owner(owner: Option<UserId>) -> Option<Self> {
         owner.map(Self::User)

@@ -1,13 +1,14 @@
 //! Passwordless sign-in by a mailed one-time code: the rules, and the ports they need.
 //!
 //! Nothing in here does I/O, knows a database, a runtime or HTTP, or asks what time it is. A program hands [`Auth`] its
-//! [`Ports`] and a [`Policy`] and calls use cases; a use case loads through a port, decides with a pure function of
-//! [`rules`], and records one fact through a port.
+//! [`Ports`] and a [`Policy`] and calls use cases. What a use case does to what is stored is a [`Fact`]: it names what it is decided
+//! by, decides with pure functions of [`rules`], and says what is to be written. A [`Store`] locks, reads and writes.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | `model` (re-exported here) | values that are valid because they exist, and the things that stores remember |
 //! | [`rules`] | every decision, as a pure function with its table of tests |
+//! | `facts` | what happens, a file per subject: methods of `dyn Store` |
 //! | `ports` (re-exported here) | what the domain needs from the world: [`Store`], [`Mailer`], [`Clock`], [`Entropy`] |
 //! | `secrets` (re-exported here) | bearers, codes, sealed mails and the [`ServerKeys`] they hang on |
 //! | `use_cases` | the methods of [`Auth`] and [`Courier`], a file per subject |
@@ -30,6 +31,7 @@
 
 pub mod archive;
 mod error;
+mod facts;
 mod keyed_lock;
 mod model;
 mod policy;
@@ -40,6 +42,9 @@ pub mod system;
 mod use_cases;
 
 pub use error::{AuthError, InvalidInput};
+pub use facts::{
+    Applied, Changed, Created, Opened, Redeemed, Registered, Requested, SignInStored, Unlocked, Verified, Vouched,
+};
 pub use keyed_lock::{FactKey, KeyGuard, KeyedLock, MAX_WAITERS, TooManyWaiters};
 pub use model::*;
 pub use policy::{ImpossibleLifetimes, Lifetimes, Policy, SessionKinds};

@@ -39,7 +39,7 @@ enum Of {
     Subject(Uuid),
 }
 
-/// A whole row, which every field of an event is in.
+/// Everything of an event. Where it stands in the order of commits, the database knows.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = events, check_for_backend(Pg), treat_none_as_default_value = false)]
 pub(crate) struct EventRow {
@@ -87,17 +87,6 @@ impl TryFrom<EventRow> for Event {
             detail: row.detail,
         })
     }
-}
-
-/// Writes down what a fact is about to make true: with it, or not at all.
-pub(crate) async fn record(conn: &mut AsyncPgConnection, event: &Event) -> Result<(), Failure> {
-    diesel::insert_into(events::table).values(EventRow::from(event)).execute(conn).await?;
-    Ok(())
-}
-
-/// The same with the owner of what it is about as its subject.
-pub(crate) async fn record_about(conn: &mut AsyncPgConnection, owner: Uuid, event: &Event) -> Result<(), Failure> {
-    record(conn, &event.clone().about(owner.into())).await
 }
 
 async fn list_events(

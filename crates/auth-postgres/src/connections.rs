@@ -9,7 +9,7 @@ use deadpool::{
 };
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{
-    AsyncPgConnection,
+    AsyncPgConnection, SimpleAsyncConnection,
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool::Pool},
 };
 use futures_util::FutureExt;
@@ -28,11 +28,10 @@ use crate::{
 pub(crate) const STATEMENT_WITHIN: Duration = Duration::from_millis(2500);
 /// What making a connection may take, name resolution and encryption included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
-/// Every row that a fact is about is found by an index. A plan that was made while a table was empty, as those that look after
-/// foreign keys are on a new database, would read it through for as long as the connection lives, however much it holds by
-/// then. What no index helps with, as counting everybody, is read through all the same, but counts as so dear that it would be compiled
-/// first, which takes longer.
-const BY_INDEX: &str = "-c enable_seqscan=off -c jit=off";
+/// How often a connection is used, once it is not new any more, before it forgets its plans.
+const PLANS_KEPT_FOR: usize = 1024;
+/// When a new one does.
+const NEW_PLANS_AT: [usize; 2] = [32, 256];
 
 /// A connection out of the pool.
 pub(crate) type Connection = Pooled<AsyncDieselConnectionManager<AsyncPgConnection>>;
@@ -91,7 +90,7 @@ pub(crate) fn pool(connector: Connector, size: usize, wait: Duration) -> Result<
     manager.recycling_method = RecyclingMethod::Fast;
     manager.custom_setup = Box::new(move |_url| {
         let connector = connector.clone();
-        async move { connector.connect_planning_by(BY_INDEX, Some(STATEMENT_WITHIN)).await }.boxed()
+        async move { connector.connect(Some(STATEMENT_WITHIN)).await }.boxed()
     });
     Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
         .max_size(size)
@@ -99,8 +98,38 @@ pub(crate) fn pool(connector: Connector, size: usize, wait: Duration) -> Result<
             let lost = || HookError::message("it was made before the way to the database was lost");
             losses.spared(metrics.created).then_some(()).ok_or_else(lost)
         }))
+        .post_recycle(Hook::async_fn(|connection: &mut AsyncPgConnection, metrics| {
+            Box::pin(async move {
+                if plans_are_old(metrics.recycle_count) {
+                    connection
+                        .batch_execute("DISCARD PLANS")
+                        .await
+                        .map_err(|error| HookError::message(error.to_string()))?;
+                }
+                Ok(())
+            })
+        }))
         .runtime(Runtime::Tokio1)
         .timeouts(Timeouts { wait: Some(wait), create: Some(CONNECT_WITHIN), recycle: Some(CONNECT_WITHIN) })
         .build()
         .map_err(StoreError::unavailable)
+}
+
+/// Whether a connection that was used so often makes its plans anew.
+///
+/// PostgreSQL plans a statement once for each connection, those included that look after foreign keys. One that was planned while
+/// its table was empty reads the table through, whatever it holds by then, until somebody gathers statistics: a minute, at best.
+fn plans_are_old(uses: usize) -> bool {
+    NEW_PLANS_AT.contains(&uses) || (uses > 0 && uses.is_multiple_of(PLANS_KEPT_FOR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_are_made_anew_early_and_then_now_and_then() {
+        let made: Vec<_> = (0..3000).filter(|uses| plans_are_old(*uses)).collect();
+        assert_eq!(made, [32, 256, 1024, 2048]);
+    }
 }

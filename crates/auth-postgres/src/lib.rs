@@ -2,18 +2,17 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `store` | [`PostgresStore`]: the pool, the runtime its connections live on, and the way a fact is carried out |
+//! | `store` | [`PostgresStore`]: the pool, the runtime its connections live on, and the way anything is carried out |
 //! | `options`, `tls`, `connections` | where the database is, how connections are encrypted, made and pooled |
 //! | `migrations` | bringing the layout up to date, one process at a time |
 //! | `error` | what PostgreSQL's failures mean to the domain |
-//! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `lockouts`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
-//! | `changes`, `closing`, `sign_ins`, `usage` | facts of theirs that fill a file |
+//! | `facts` | what the domain decides: locked, read and written |
+//! | `accounts`, `sessions`, `key_pairs`, `lockouts`, `audit`, `outbox`, `upkeep` | the other traits of the port, one each |
 //! | `lane`, `queue` | look-ups for checks, those that wait together asked together |
 //! | `revocations`, `listening`, `lag` | telling every process what a fact has revoked, hearing it, and how long that takes |
-//! | `limits` | what requests are measured by, and what the database's functions say of those they refuse |
-//! | `locks`, `registrations`, `claims`, `codes`, `paging`, `calls` | what several of those share |
+//! | `server_keys`, `usage`, `paging`, `losses` | parts of those |
 //! | `archive` | [`PostgresArchive`]: writing everything that another kind of store keeps |
-//! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
+//! | `schema`, `records`, `rows`, `statement` | the tables, whole rows as records and back, rows as the check reads them, and statements that are written out |
 //!
 //! The layout itself, with the reasons for it, stands in `migrations/postgres`.
 //!
@@ -36,40 +35,31 @@
 mod accounts;
 mod archive;
 mod audit;
-mod calls;
-mod changes;
-mod claims;
-mod closing;
-mod codes;
 mod connections;
-mod emails;
 mod error;
+mod facts;
 mod key_pairs;
 mod lag;
 mod lane;
-mod limits;
 mod listening;
 mod lockouts;
-mod locks;
 mod losses;
 mod migrations;
 mod options;
 mod outbox;
 mod paging;
 mod queue;
-mod redeeming;
-mod registrations;
+mod records;
 mod revocations;
 mod rows;
 mod schema;
 mod server_keys;
 mod sessions;
-mod sign_ins;
+mod statement;
 mod store;
 mod tls;
 mod upkeep;
 mod usage;
-mod users;
 
 pub use archive::PostgresArchive;
 pub use lag::RevocationLag;

@@ -172,7 +172,8 @@ impl Ear {
         let now = Instant::now();
         self.lag.awaited(now);
         let moment = now.saturating_duration_since(self.began).as_micros().to_string();
-        Ok(timeout_at(patience, notify(conn, own, &moment)).await.map_err(|_elapsed| Deaf::Silence)??)
+        timeout_at(patience, notify(conn, own, &moment)).await.map_err(|_elapsed| Deaf::Silence)??;
+        Ok(())
     }
 
     fn hear_heartbeat(&self, moment: &str) {

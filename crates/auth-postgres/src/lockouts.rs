@@ -1,9 +1,7 @@
 //! Addresses at which too much was guessed wrong: telling their owners, and unlocking them.
 
 use async_trait::async_trait;
-use auth_domain::{
-    AddressKey, Applied, EmailAddress, Event, Lockout, Lockouts, StoreError, ToldLockout, Unlocked, UserId,
-};
+use auth_domain::{AddressKey, EmailAddress, Lockout, Lockouts, StoreError};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, Queryable,
     data_types::PgTimestamp,
@@ -13,10 +11,9 @@ use tracing::error;
 use uuid::Uuid;
 
 use crate::{
-    PostgresStore, audit, emails,
+    PostgresStore,
     error::{Failure, corrupt},
-    locks, outbox,
-    rows::{failed_network, network_text, stored},
+    rows::failed_network,
     schema::{emails as email, failures},
 };
 
@@ -25,15 +22,6 @@ impl Lockouts for PostgresStore {
     async fn list_untold_lockouts(&self, failures_in_a_row: u32, limit: u32) -> Result<Vec<Lockout>, StoreError> {
         let input = (failures_in_a_row, limit);
         self.view(input, |conn, (in_a_row, limit)| Box::pin(list_untold_lockouts(conn, *in_a_row, *limit))).await
-    }
-
-    async fn tell_lockout(&self, told: &ToldLockout) -> Result<Applied, StoreError> {
-        self.write(None, told.clone(), |conn, told| Box::pin(tell_lockout(conn, told))).await
-    }
-
-    async fn unlock_address(&self, address: &AddressKey, event: &Event) -> Result<Unlocked, StoreError> {
-        let input = (address.clone(), event.clone());
-        self.write(None, input, |conn, (address, event)| Box::pin(unlock_address(conn, address, event))).await
     }
 }
 
@@ -105,39 +93,6 @@ fn lockout(untold: UntoldRow) -> Result<Lockout, StoreError> {
         network: failed_network(&network, last_at)?,
         mail_to: mail_to.transpose()?,
     })
-}
-
-async fn tell_lockout(conn: &mut AsyncPgConnection, told: &ToldLockout) -> Result<Applied, Failure> {
-    let Lockout { address, network, mail_to: _ } = &told.lockout;
-    // Whoever was first has marked the row by the time that anybody else has it.
-    let untold = failures::table
-        .filter(failures::address_key.eq(address.as_str()))
-        .filter(failures::network.eq(network.map_or_else(String::new, network_text)))
-        .filter(failures::owner_told_at.is_null())
-        .filter(failures::in_a_row.ge(stored_count(told.failures_in_a_row)));
-    let marked = diesel::update(untold).set(failures::owner_told_at.eq(stored(told.told_at))).execute(conn).await?;
-    if marked == 0 {
-        return Ok(Applied::Stale);
-    }
-    if let Some(mail) = &told.mail {
-        outbox::insert(conn, mail).await?;
-    }
-    Ok(Applied::Yes)
-}
-
-async fn unlock_address(
-    conn: &mut AsyncPgConnection,
-    address: &AddressKey,
-    event: &Event,
-) -> Result<Unlocked, Failure> {
-    locks::address(conn, address).await?;
-    let forgotten = diesel::delete(failures::table.filter(failures::address_key.eq(address.as_str())));
-    if forgotten.execute(conn).await? == 0 {
-        return Ok(Unlocked::Already);
-    }
-    let owner = emails::owner(conn, address).await?.map(UserId::from);
-    audit::record(conn, &Event { subject: owner, ..event.clone() }).await?;
-    Ok(Unlocked::Yes(owner))
 }
 
 /// A number of failures as it is stored. There are never more than fit.

@@ -36,6 +36,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    #[sql_name = "__compatible_migrations"]
+    compatible_migrations (version) {
+        version -> Text,
+    }
+}
+
 /// Why a database could not be brought up to date. Each message is one line that stands alone.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
@@ -50,7 +57,7 @@ pub enum MigrateError {
         /// What the database said.
         reason: String,
     },
-    /// A newer build has migrated the database: this one does not know its layout.
+    /// A newer build has migrated the database to a layout that this one neither knows nor can live with.
     #[error("the database was migrated by a newer build (migration {0} is unknown to this one)")]
     Newer(String),
     /// The program is ending.
@@ -96,16 +103,26 @@ async fn try_lock(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
     diesel::select(pg_try_advisory_lock(LOCK.into_sql::<BigInt>())).get_result(connection).await
 }
 
-async fn versions(connection: &mut AsyncPgConnection) -> QueryResult<Vec<String>> {
+async fn versions(connection: &mut AsyncPgConnection) -> QueryResult<Vec<MigrationVersion<'static>>> {
     use diesel_async::RunQueryDsl;
-    applied_migrations::table.select(applied_migrations::version).load(connection).await
+    let versions: Vec<String> = applied_migrations::table.select(applied_migrations::version).load(connection).await?;
+    Ok(versions.into_iter().map(MigrationVersion::from).collect())
+}
+
+/// The migrations that builds from before them can live with.
+async fn compatible(connection: &mut AsyncPgConnection) -> QueryResult<Vec<MigrationVersion<'static>>> {
+    use diesel_async::RunQueryDsl;
+    let versions: Vec<String> =
+        compatible_migrations::table.select(compatible_migrations::version).load(connection).await?;
+    Ok(versions.into_iter().map(MigrationVersion::from).collect())
 }
 
 fn apply_missing(connection: AsyncPgConnection) -> Result<Vec<String>, MigrateError> {
     let mut harness = AsyncMigrationHarness::new(connection);
     let unreadable = |error: Box<dyn std::error::Error + Send + Sync>| MigrateError::Unreachable(error.to_string());
     let versions = harness.applied_migrations().map_err(unreadable)?;
-    if let Some(unknown) = unknown(&versions).map_err(unreadable)? {
+    // Whatever is compatible was found to be up to date before.
+    if let Some(unknown) = unknown(&versions, &[]).map_err(unreadable)? {
         return Err(MigrateError::Newer(unknown));
     }
     let missing = harness.pending_migrations(MIGRATIONS).map_err(unreadable)?;
@@ -121,14 +138,15 @@ fn apply_missing(connection: AsyncPgConnection) -> Result<Vec<String>, MigrateEr
     Ok(applied)
 }
 
-/// Whether the layout is the one this build expects, no more and no less.
+/// Whether the layout is the one this build expects, or a newer one that it can live with.
 pub(crate) async fn check_layout(connection: &mut AsyncPgConnection) -> Result<(), Failure> {
-    let applied: Vec<_> = versions(connection).await?.into_iter().map(MigrationVersion::from).collect();
+    let applied = versions(connection).await?;
     let known = known().map_err(StoreError::unavailable)?;
     if let Some(missing) = known.iter().find(|version| !applied.contains(version)) {
         return Err(StoreError::unavailable(format!("migration {missing} is missing")).into());
     }
-    match unknown(&applied).map_err(StoreError::unavailable)? {
+    let compatible = compatible(connection).await?;
+    match unknown(&applied, &compatible).map_err(StoreError::unavailable)? {
         Some(unknown) => Err(StoreError::unavailable(format!("migration {unknown} is unknown to this build")).into()),
         None => Ok(()),
     }
@@ -139,10 +157,14 @@ fn known() -> diesel::migration::Result<Vec<MigrationVersion<'static>>> {
     Ok(migrations.iter().map(|migration| migration.name().version().as_owned()).collect())
 }
 
-/// The first of these versions that this build does not have.
-fn unknown(versions: &[MigrationVersion<'_>]) -> diesel::migration::Result<Option<String>> {
+/// The first of these versions that this build neither has nor can live with.
+fn unknown(
+    versions: &[MigrationVersion<'_>],
+    compatible: &[MigrationVersion<'_>],
+) -> diesel::migration::Result<Option<String>> {
     let known = known()?;
-    let mut unknown: Vec<_> = versions.iter().filter(|version| !known.contains(&version.as_owned())).collect();
+    let is_fine = |version: &&MigrationVersion<'_>| known.contains(&version.as_owned()) || compatible.contains(version);
+    let mut unknown: Vec<_> = versions.iter().filter(|version| !is_fine(version)).collect();
     unknown.sort_unstable();
     Ok(unknown.first().map(ToString::to_string))
 }

@@ -1,33 +1,84 @@
-//! Mails that are owed. Functions of the database's claim and settle them, in one round trip each.
+//! Mails that are owed.
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, ClaimedMail, CodeState, EmailAddress, MailClass, MailId, Outbox, QueuedMail, SealedMail, Settlement,
-    StoreError, Timestamp, rules::PUT_OFF_AT_MOST,
+    Applied, ClaimedMail, CodeState, EmailAddress, MailClass, MailId, Outbox, SealedMail, Settlement, StoreError,
+    Timestamp, archive::AttemptOutcome, rules::PUT_OFF_AT_MOST,
 };
 use diesel::{
-    ExpressionMethods, QueryResult, Queryable,
+    Queryable,
     data_types::PgTimestamp,
-    pg::Pg,
-    query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{Array, Binary, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Binary, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use tracing::error;
+use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::{
     PostgresStore,
-    calls::bind_all,
     error::{Failure, corrupt},
-    key_pairs::TRIES,
     rows::{count, key_id, moment, stored},
-    schema::outbox,
+    statement::{Statement, Value},
 };
 
 /// Codes first: people wait for them.
 const IN_ORDER: &[MailClass] = &[MailClass::Code, MailClass::Notice, MailClass::Decoy];
 const CODES: &[MailClass] = &[MailClass::Code];
+
+/// Claims mails of one class: those that are due, and those that were put off further than anything is. What others hold is
+/// passed over. Mails and codes are found by arrays of ids, each by its index.
+const CLAIM: &str = "WITH claimed AS (\
+         UPDATE outbox SET attempts = attempts + (attempts < 2147483647)::integer, due_at = ? \
+         WHERE id = ANY ((ARRAY(\
+             SELECT due.id FROM outbox AS due WHERE due.settled_at IS NULL AND due.class = ? AND due.due_at <= ? \
+             ORDER BY due.due_at LIMIT ? FOR NO KEY UPDATE SKIP LOCKED\
+         ) || ARRAY(\
+             SELECT late.id FROM outbox AS late WHERE late.settled_at IS NULL AND late.class = ? AND late.due_at > ? \
+             ORDER BY late.due_at LIMIT ? FOR NO KEY UPDATE SKIP LOCKED\
+         ))[1:?]) RETURNING id, class, code_id, key_id, sealed, created_at, attempts) \
+     SELECT id, class, key_id, sealed, created_at, attempts, \
+         (SELECT codes.ended FROM codes WHERE codes.id = claimed.code_id), \
+         (SELECT codes.wrong_guesses FROM codes WHERE codes.id = claimed.code_id), \
+         (SELECT codes.expires_at FROM codes WHERE codes.id = claimed.code_id), \
+         (SELECT emails.address FROM emails WHERE emails.id = (\
+             SELECT codes.email_id FROM codes WHERE codes.id = claimed.code_id)) \
+     FROM claimed ORDER BY id";
+type Claimed = (
+    SqlUuid,
+    Text,
+    Text,
+    Nullable<Binary>,
+    Timestamptz,
+    Integer,
+    Nullable<Bool>,
+    Nullable<Integer>,
+    Nullable<Timestamptz>,
+    Nullable<Text>,
+);
+
+/// Settles a mail, and brings the end of its code forward. The code is locked before the mail, as by whoever deletes both.
+const SETTLE: &str = "WITH code AS MATERIALIZED (\
+         SELECT id FROM codes WHERE id = (SELECT code_id FROM outbox WHERE id = ? AND attempts = ? AND outcome IS NULL) \
+         FOR NO KEY UPDATE\
+     ), settled AS (\
+         UPDATE outbox SET settled_at = ?, outcome = ?, sealed = NULL \
+         WHERE id = ? AND attempts = ? AND outcome IS NULL AND (SELECT count(*) FROM code) >= 0 RETURNING id\
+     ), shortened AS (\
+         UPDATE codes SET expires_at = least(expires_at, ?) \
+         WHERE id = ANY (ARRAY(SELECT id FROM code)) AND EXISTS (SELECT FROM settled)\
+     ), written AS (\
+         INSERT INTO mail_attempts (mail_id, attempt, ended_at, outcome, reply) SELECT id, ?, ?, ?, ? FROM settled \
+         ON CONFLICT (mail_id, attempt) DO UPDATE \
+         SET ended_at = excluded.ended_at, outcome = excluded.outcome, reply = excluded.reply\
+     ) SELECT EXISTS (SELECT FROM settled)";
+/// Puts a mail off.
+const DEFER: &str = "WITH put_off AS (\
+         UPDATE outbox SET due_at = ? WHERE id = ? AND attempts = ? AND outcome IS NULL RETURNING id\
+     ), written AS (\
+         INSERT INTO mail_attempts (mail_id, attempt, ended_at, outcome, reply) SELECT id, ?, ?, ?, ? FROM put_off \
+         ON CONFLICT (mail_id, attempt) DO UPDATE \
+         SET ended_at = excluded.ended_at, outcome = excluded.outcome, reply = excluded.reply\
+     ) SELECT EXISTS (SELECT FROM put_off)";
 
 #[async_trait]
 impl Outbox for PostgresStore {
@@ -57,14 +108,15 @@ impl Outbox for PostgresStore {
         reply: &str,
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
-        let settle = Settle::of(id, attempt, settlement, reply, now);
-        self.write_at_once(None, settle, |conn, settle| {
-            Box::pin(async {
-                let is_settled: bool = settle.get_result(conn).await?;
-                Ok(if is_settled { Applied::Yes } else { Applied::Stale })
-            })
-        })
-        .await
+        let settle = Settle {
+            mail: id.uuid(),
+            attempt: i32::try_from(attempt).unwrap_or(i32::MAX),
+            settlement,
+            // PostgreSQL knows no NUL in text.
+            reply: reply.replace('\0', " "),
+            now,
+        };
+        self.write_at_once(settle, |conn, settle| Box::pin(settle_mail(conn, settle))).await
     }
 }
 
@@ -76,38 +128,85 @@ impl PostgresStore {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<ClaimedMail>, StoreError> {
-        let claim = Claim {
-            classes: classes.iter().map(|class| class.as_str()).collect(),
-            at: stored(now),
-            put_off_at_most: stored(now.plus(PUT_OFF_AT_MOST)),
-            lease_until: stored(lease_until),
-            room: i32::try_from(limit).unwrap_or(i32::MAX),
-        };
-        let mails = self
-            .write_at_once(None, claim, |conn, claim| Box::pin(async { Ok(claim.get_results(conn).await?) }))
-            .await?;
-        Ok(mails.into_iter().filter_map(passing_over_damaged).collect())
+        let claim = Claim { classes, now, lease_until, limit: i32::try_from(limit).unwrap_or(i32::MAX) };
+        self.write_at_once(claim, |conn, claim| Box::pin(claim_mails(conn, claim))).await
     }
 }
 
-/// Stores a mail that is owed from now on.
-pub(crate) async fn insert(conn: &mut AsyncPgConnection, mail: &QueuedMail) -> Result<(), Failure> {
-    diesel::insert_into(outbox::table)
-        .values((
-            outbox::id.eq(mail.id.uuid()),
-            outbox::class.eq(mail.class.as_str()),
-            outbox::code_id.eq(mail.code_id.map(auth_domain::CodeId::uuid)),
-            outbox::key_id.eq(mail.sealed.key_id.to_string()),
-            outbox::sealed.eq(&mail.sealed.bytes),
-            outbox::created_at.eq(stored(mail.created_at)),
-            outbox::due_at.eq(stored(mail.created_at)),
-        ))
-        .execute(conn)
-        .await?;
-    Ok(())
+struct Claim {
+    classes: &'static [MailClass],
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: i32,
 }
 
-/// A mail as `claim_due_mails` returns it.
+/// Each class is claimed by itself: one after the other, as far as there is room.
+async fn claim_mails(conn: &mut AsyncPgConnection, claim: &Claim) -> Result<Vec<ClaimedMail>, Failure> {
+    let (mut mails, mut room) = (Vec::new(), claim.limit);
+    for class in claim.classes {
+        let name = || Value::Text(Some(class.as_str().to_owned()));
+        let at = |moment| Value::Timestamp(Some(stored(moment)));
+        let values = vec![
+            at(claim.lease_until),
+            name(),
+            at(claim.now),
+            Value::Integer(room),
+            name(),
+            at(claim.now.plus(PUT_OFF_AT_MOST)),
+            Value::Integer(room),
+            Value::Integer(room),
+        ];
+        let claimed: Vec<MailRow> = match Statement::<Claimed>::new(CLAIM, values).load(conn).await {
+            Ok(claimed) => claimed,
+            // What was claimed before is somebody's to deliver.
+            Err(error) if !mails.is_empty() => {
+                warn!(%error, class = class.as_str(), "mails of a class cannot be claimed");
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        room = room.saturating_sub(i32::try_from(claimed.len()).unwrap_or(i32::MAX));
+        mails.extend(claimed.into_iter().filter_map(|mail| passing_over_damaged(mail, claim.now)));
+        if room <= 0 {
+            break;
+        }
+    }
+    Ok(mails)
+}
+
+struct Settle {
+    mail: Uuid,
+    attempt: i32,
+    settlement: Settlement,
+    reply: String,
+    now: Timestamp,
+}
+
+async fn settle_mail(conn: &mut AsyncPgConnection, settle: &Settle) -> Result<Applied, Failure> {
+    let Settle { mail, attempt, settlement, ref reply, now } = *settle;
+    let (mail, attempt) = (|| Value::Uuid(Some(mail)), || Value::Integer(attempt));
+    let at = |moment| Value::Timestamp(Some(stored(moment)));
+    let text = |text: &str| Value::Text(Some(text.to_owned()));
+    let settled = |outcome: AttemptOutcome, code_ends_at| {
+        let outcome = || text(outcome.as_str());
+        let values = vec![mail(), attempt(), at(now), outcome(), mail(), attempt(), code_ends_at];
+        let values = values.into_iter().chain([attempt(), at(now), outcome(), text(reply)]).collect();
+        Statement::<Bool>::new(SETTLE, values)
+    };
+    let statement = match settlement {
+        Settlement::Deferred(until) => {
+            let outcome = text(AttemptOutcome::Deferred.as_str());
+            let values = vec![at(until), mail(), attempt(), attempt(), at(now), outcome, text(reply)];
+            Statement::<Bool>::new(DEFER, values)
+        }
+        Settlement::Abandoned => settled(AttemptOutcome::Abandoned, Value::Timestamp(None)),
+        Settlement::Delivered => settled(AttemptOutcome::Delivered, at(now.plus(CodeState::LIFE_AFTER_HAND_OVER))),
+    };
+    let is_settled: bool = statement.get_result(conn).await?;
+    Ok(if is_settled { Applied::Yes } else { Applied::Stale })
+}
+
+/// A mail that was claimed, with what is known of its code.
 #[derive(Queryable)]
 struct MailRow {
     id: Uuid,
@@ -116,14 +215,16 @@ struct MailRow {
     sealed: Option<Vec<u8>>,
     created_at: PgTimestamp,
     attempt: i32,
-    code_is_living: bool,
+    code_ended: Option<bool>,
+    code_wrong_guesses: Option<i32>,
+    code_ends_at: Option<PgTimestamp>,
     on_record: Option<String>,
 }
 
 /// One damaged row must not hold up everybody else's mail. It is claimed all the same, so that it comes up, and is told, once a
 /// lease.
-fn passing_over_damaged(mail: MailRow) -> Option<ClaimedMail> {
-    match claimed_mail(mail) {
+fn passing_over_damaged(mail: MailRow, now: Timestamp) -> Option<ClaimedMail> {
+    match claimed_mail(mail, now) {
         Ok(mail) => Some(mail),
         Err(damaged) => {
             error!(table = "outbox", error = %damaged, "damaged row passed over");
@@ -132,7 +233,13 @@ fn passing_over_damaged(mail: MailRow) -> Option<ClaimedMail> {
     }
 }
 
-fn claimed_mail(mail: MailRow) -> Result<ClaimedMail, StoreError> {
+fn claimed_mail(mail: MailRow, now: Timestamp) -> Result<ClaimedMail, StoreError> {
+    let code_is_living = match (mail.code_ended, mail.code_wrong_guesses, mail.code_ends_at) {
+        (Some(ended), Some(wrong_guesses), Some(ends_at)) => {
+            CodeState::is_living(ended, count("codes", mail.id, wrong_guesses)?, moment(ends_at), now)
+        }
+        _ => false,
+    };
     Ok(ClaimedMail {
         id: mail.id.into(),
         class: MailClass::from_stored(&mail.class).ok_or_else(|| corrupt("outbox", mail.id, "unknown class"))?,
@@ -142,7 +249,7 @@ fn claimed_mail(mail: MailRow) -> Result<ClaimedMail, StoreError> {
         },
         created_at: moment(mail.created_at),
         attempt: count("outbox", mail.id, mail.attempt)?,
-        code_is_living: mail.code_is_living,
+        code_is_living,
         on_record: mail.on_record.and_then(|address| {
             // Only a sign-in's mail misses it.
             let damaged =
@@ -150,99 +257,4 @@ fn claimed_mail(mail: MailRow) -> Result<ClaimedMail, StoreError> {
             EmailAddress::from_stored(&address).inspect_err(damaged).ok()
         }),
     })
-}
-
-/// A call of `claim_due_mails`.
-struct Claim {
-    classes: Vec<&'static str>,
-    at: PgTimestamp,
-    put_off_at_most: PgTimestamp,
-    lease_until: PgTimestamp,
-    room: i32,
-}
-
-/// One statement: its text need not be looked at.
-impl QueryId for Claim {
-    type QueryId = Self;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl Query for Claim {
-    type SqlType = (SqlUuid, Text, Text, Nullable<Binary>, Timestamptz, Integer, Bool, Nullable<Text>);
-}
-
-impl QueryFragment<Pg> for Claim {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT * FROM claim_due_mails(");
-        bind_all!(
-            out,
-            Array<Text>: &self.classes,
-            Timestamptz: &self.at,
-            Timestamptz: &self.put_off_at_most,
-            Timestamptz: &self.lease_until,
-            Integer: &self.room,
-            Integer: &TRIES,
-        );
-        out.push_sql(")");
-        Ok(())
-    }
-}
-
-/// A call of `settle_mail`.
-struct Settle {
-    mail: Uuid,
-    attempt: i32,
-    outcome: &'static str,
-    due_again: Option<PgTimestamp>,
-    code_ends_at: Option<PgTimestamp>,
-    reply: String,
-    at: PgTimestamp,
-}
-
-impl Settle {
-    fn of(id: MailId, attempt: u32, settlement: Settlement, reply: &str, now: Timestamp) -> Self {
-        let (outcome, due_again, code_ends_at) = match settlement {
-            Settlement::Delivered => ("delivered", None, Some(now.plus(CodeState::LIFE_AFTER_HAND_OVER))),
-            Settlement::Deferred(until) => ("deferred", Some(until), None),
-            Settlement::Abandoned => ("abandoned", None, None),
-        };
-        Self {
-            mail: id.uuid(),
-            attempt: i32::try_from(attempt).unwrap_or(i32::MAX),
-            outcome,
-            due_again: due_again.map(stored),
-            code_ends_at: code_ends_at.map(stored),
-            // PostgreSQL knows no NUL in text.
-            reply: reply.replace('\0', " "),
-            at: stored(now),
-        }
-    }
-}
-
-/// One statement: its text need not be looked at.
-impl QueryId for Settle {
-    type QueryId = Self;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl Query for Settle {
-    type SqlType = Bool;
-}
-
-impl QueryFragment<Pg> for Settle {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT settle_mail(");
-        bind_all!(
-            out,
-            SqlUuid: &self.mail,
-            Integer: &self.attempt,
-            Text: self.outcome,
-            Nullable<Timestamptz>: &self.due_again,
-            Nullable<Timestamptz>: &self.code_ends_at,
-            Text: &self.reply,
-            Timestamptz: &self.at,
-        );
-        out.push_sql(")");
-        Ok(())
-    }
 }

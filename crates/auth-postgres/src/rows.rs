@@ -2,9 +2,8 @@
 //! [`Corrupt`](StoreError::Corrupt), never a default.
 
 use auth_domain::{
-    Alias, ApiKey, Client, CodeHash, CodePurpose, CodeState, Email, EmailAddress, FullName, KeyId, KeyName, KeyPair,
-    KnownAddress, LiveKeyPair, LiveSession, Network, Session, SessionKind, SessionOwner, Standing, StoreError,
-    Timestamp, User,
+    Alias, ApiKey, Client, Email, EmailAddress, FullName, KeyId, KeyName, KeyPair, LiveKeyPair, LiveSession, Network,
+    Session, SessionKind, Standing, StoreError, Timestamp, User,
 };
 use diesel::{Queryable, Selectable, data_types::PgTimestamp, pg::Pg};
 use ipnet::IpNet;
@@ -12,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     error::corrupt,
-    schema::{codes, emails, key_pairs, sessions, users},
+    schema::{emails, key_pairs, sessions, users},
 };
 
 /// 2000-01-01, where PostgreSQL begins to count, in milliseconds since the Unix epoch.
@@ -74,14 +73,6 @@ pub(crate) fn failed_network(text: &str, last_at: PgTimestamp) -> Result<Option<
     }
 }
 
-/// Names as they are stored: each once, in order.
-pub(crate) fn sorted(names: &[String]) -> Vec<String> {
-    let mut names = names.to_vec();
-    names.sort();
-    names.dedup();
-    names
-}
-
 #[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
 pub(crate) struct UserRow {
@@ -130,11 +121,6 @@ pub(crate) struct SessionRow {
 }
 
 impl SessionRow {
-    /// Whether a right code would still open it.
-    pub(crate) fn is_waiting_at(&self, now: Timestamp) -> bool {
-        self.verified_at.is_none() && now < moment(self.expires_at)
-    }
-
     pub(crate) fn into_session(self) -> Result<Session, StoreError> {
         let user_id = self.user_id.ok_or_else(|| corrupt("sessions", self.id, "belongs to nobody"))?;
         Ok(Session {
@@ -173,11 +159,6 @@ pub(crate) struct KeyPairRow {
 }
 
 impl KeyPairRow {
-    /// Whether a right code would still verify it.
-    pub(crate) fn is_waiting_at(&self, now: Timestamp) -> bool {
-        self.verified_at.is_none() && now < moment(self.expires_at)
-    }
-
     pub(crate) fn into_key_pair(self) -> Result<KeyPair, StoreError> {
         Ok(KeyPair {
             id: self.id.into(),
@@ -198,57 +179,18 @@ pub(crate) fn live_key_pair((key_pair, user): (KeyPairRow, UserRow)) -> Result<L
     Ok(LiveKeyPair { key_pair: key_pair.into_key_pair()?, user: user.into_user()? })
 }
 
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = codes, check_for_backend(Pg))]
-pub(crate) struct CodeRow {
-    pub(crate) id: Uuid,
-    purpose: String,
-    hash: Vec<u8>,
-    expires_at: PgTimestamp,
-    wrong_guesses: i32,
-    ended: bool,
-}
-
-impl CodeRow {
-    fn purpose(&self) -> Result<CodePurpose, StoreError> {
-        CodePurpose::from_stored(&self.purpose).ok_or_else(|| corrupt("codes", self.id, "unknown purpose"))
-    }
-
-    pub(crate) fn state(&self) -> Result<CodeState, StoreError> {
-        let hash = <[u8; 32]>::try_from(self.hash.as_slice()).map_err(|error| corrupt("codes", self.id, error))?;
-        Ok(CodeState {
-            purpose: self.purpose()?,
-            hash: CodeHash::new(hash),
-            wrong_guesses: count("codes", self.id, self.wrong_guesses)?,
-            expires_at: moment(self.expires_at),
-            ended: self.ended,
-        })
-    }
-}
-
 #[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = emails, check_for_backend(Pg))]
 pub(crate) struct EmailRow {
     pub(crate) id: Uuid,
     pub(crate) user_id: Uuid,
     address: String,
-    pub(crate) address_key: String,
     pub(crate) verified: bool,
     pub(crate) vouched: bool,
     preferred: bool,
 }
 
 impl EmailRow {
-    /// Whether it is somebody's for good, and not a registration's.
-    pub(crate) fn is_owned(&self) -> bool {
-        self.verified || self.vouched
-    }
-
-    pub(crate) fn into_known(self) -> Result<KnownAddress, StoreError> {
-        let owner = SessionOwner { user_id: self.user_id.into(), email_id: self.id.into() };
-        Ok(KnownAddress { owner, address: self.address()?, verified: self.verified, vouched: self.vouched })
-    }
-
     pub(crate) fn into_email(self) -> Result<Email, StoreError> {
         Ok(Email {
             id: self.id.into(),

@@ -114,6 +114,7 @@ diesel::table! {
         credential_id -> Nullable<Uuid>,
         ip -> Nullable<Inet>,
         detail -> Text,
+        position -> Int8,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use auth_domain::{FactKey, KeyedLock, NoMemory, Revocations, StoreError, UserId};
+use auth_domain::{Fact, FactKey, KeyedLock, NoMemory, Revocations, StoreError};
 use diesel_async::{AsyncConnection, AsyncPgConnection, pooled_connection::deadpool::Pool};
 use tokio::{
     runtime::Handle,
@@ -14,13 +14,13 @@ use crate::{
     PostgresArchive,
     connections::{Connection, Connector, STATEMENT_WITHIN, pool},
     error::Failure,
+    facts::{Attempts, Progress},
     lag::RevocationLag,
     lane::Lane,
     listening::Listener,
     losses::Losses,
     migrations::{self, MigrateError},
     options::PostgresUrl,
-    revocations::{self, Revoked},
     tls::InvalidAuthorities,
 };
 
@@ -84,22 +84,6 @@ pub struct PoolUse {
     pub available: usize,
     /// Calls that wait for one.
     pub waiting: usize,
-}
-
-/// Why a call came to nothing, as far as it matters to those who remember.
-pub(crate) enum Undone {
-    /// Nothing of it was begun.
-    NotBegun(StoreError),
-    /// It failed on the way: perhaps it took effect, and only nobody said so.
-    Failed(StoreError),
-}
-
-impl From<Undone> for StoreError {
-    fn from(undone: Undone) -> Self {
-        match undone {
-            Undone::NotBegun(error) | Undone::Failed(error) => error,
-        }
-    }
 }
 
 impl PostgresStore {
@@ -172,71 +156,45 @@ impl PostgresStore {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.run(None, input, 1, job).instrument(part(|| debug_span!("store.read"))).await
+        self.run(input, 1, job).instrument(part(|| debug_span!("store.read"))).await
     }
 
-    /// Runs a fact in a transaction of its own. One that came to nothing because of somebody else's is begun again.
-    ///
-    /// Of those with one `key`, one at a time has a connection, and the others wait without.
-    pub(crate) async fn write<A, T>(&self, key: Option<FactKey>, input: A, job: Job<A, T>) -> Result<T, StoreError>
+    /// Writes in a transaction. One that came to nothing because of somebody else's is begun again.
+    pub(crate) async fn write<A, T>(&self, input: A, job: Job<A, T>) -> Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
         let (input, job) = in_transaction(input, job);
-        self.write_at_once(key, input, job).await
+        self.write_at_once(input, job).await
     }
 
-    /// The same for a fact that ends or changes something of a user's, `expected`'s if that is known beforehand. It
-    /// [announces](revocations::announce) it; here this process is told, whether or not anybody still waits for the answer.
-    pub(crate) async fn revoke<A, T>(
-        &self,
-        key: Option<FactKey>,
-        input: A,
-        expected: Option<UserId>,
-        job: Job<A, Revoked<T>>,
-    ) -> Result<T, StoreError>
+    /// The same for statements of which each is a transaction by itself.
+    pub(crate) async fn write_at_once<A, T>(&self, input: A, job: Job<A, T>) -> Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let (input, job) = in_transaction(input, job);
-        self.revoke_at_once(key, input, expected, job).await
+        self.run(input, ATTEMPTS, job).instrument(part(|| debug_span!("store.write"))).await
     }
 
-    /// Runs a fact that is one statement: that is a transaction by itself, and one round trip.
-    pub(crate) async fn write_at_once<A, T>(
-        &self,
-        key: Option<FactKey>,
-        input: A,
-        job: Job<A, T>,
-    ) -> Result<T, StoreError>
-    where
-        A: Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        self.run(key, input, ATTEMPTS, job).instrument(part(|| debug_span!("store.write"))).await
-    }
-
-    /// The same for a fact that ends or changes something of a user's.
-    pub(crate) async fn revoke_at_once<A, T>(
-        &self,
-        key: Option<FactKey>,
-        input: A,
-        expected: Option<UserId>,
-        job: Job<A, Revoked<T>>,
-    ) -> Result<T, StoreError>
-    where
-        A: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+    /// Carries out a fact that the domain decides, whether or not anybody waits for it.
+    pub(crate) async fn carry_out(&self, fact: Arc<dyn Fact>) -> Result<(), StoreError> {
         let (ways, memory) = (self.ways(), Arc::clone(&self.memory));
         let work = self.runtime.spawn(async move {
-            let outcome = ways.carry_out(key, input, ATTEMPTS, job).await;
-            revocations::tell(&*memory, expected, &outcome);
-            Ok(outcome?.answer)
+            let (turn, attempts) = (fact.turn().cloned(), Attempts::new(fact));
+            let outcome = ways
+                .carry_out(turn, &attempts, ATTEMPTS, attempts.progress(), |conn, attempts| {
+                    Box::pin(attempts.make(conn))
+                })
+                .await;
+            // Before anybody is answered. Of one that failed nobody knows whether it took effect all the same.
+            for user in attempts.into_revoked() {
+                memory.forget_user(user);
+            }
+            outcome
         });
-        work.instrument(part(|| debug_span!("store.revoke"))).await.map_err(StoreError::unavailable)?
+        work.instrument(part(|| debug_span!("store.fact"))).await.map_err(StoreError::unavailable)?
     }
 
     /// Runs several queries, all of which see the database as it is at the first one.
@@ -249,18 +207,19 @@ impl PostgresStore {
             let mut snapshot = conn.build_transaction().repeatable_read().read_only();
             Box::pin(async move { snapshot.run(async move |conn| job(conn, input).await).await })
         };
-        self.run(None, (input, job), 1, in_snapshot).instrument(part(|| debug_span!("store.read"))).await
+        self.run((input, job), 1, in_snapshot).instrument(part(|| debug_span!("store.read"))).await
     }
 
-    async fn run<A, T>(&self, key: Option<FactKey>, input: A, attempts: usize, job: Job<A, T>) -> Result<T, StoreError>
+    async fn run<A, T>(&self, input: A, attempts: usize, job: Job<A, T>) -> Result<T, StoreError>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
         let ways = self.ways();
         // On the connections' own runtime: whoever waits for it may go away, the work is done or undone all the same.
-        let work = self.runtime.spawn(async move { ways.carry_out(key, input, attempts, job).await });
-        Ok(work.await.map_err(StoreError::unavailable)??)
+        let work =
+            self.runtime.spawn(async move { ways.carry_out(None, &input, attempts, &Progress::new(), job).await });
+        work.await.map_err(StoreError::unavailable)?
     }
 
     fn ways(&self) -> Ways {
@@ -294,10 +253,11 @@ impl Ways {
     async fn carry_out<A, T>(
         &self,
         key: Option<FactKey>,
-        input: A,
+        input: &A,
         attempts: usize,
+        progress: &Progress,
         job: Job<A, T>,
-    ) -> Result<T, Undone> {
+    ) -> Result<T, StoreError> {
         let deadline = Instant::now() + ANSWERED_WITHIN;
         let _turn = match key {
             Some(key) => Some(
@@ -306,24 +266,50 @@ impl Ways {
             ),
             None => None,
         };
-        let mut connection = in_time(deadline, self.pool.get(), "no connection in time").await?;
+        let mut connection = Taken(Some(in_time(deadline, self.pool.get(), "no connection in time").await?));
         let begun = Instant::now();
         for attempt in 1.. {
-            match timeout_at(deadline, job(&mut connection, &input)).await {
-                Ok(Ok(answer)) => return Ok(answer),
+            let Taken(Some(open)) = &mut connection else { break };
+            match timeout_at(deadline, job(open, input)).await {
+                Ok(Ok(answer)) => {
+                    connection.give_back();
+                    return Ok(answer);
+                }
                 Ok(Err(Failure::Collided(_))) if attempt < attempts => {}
-                Ok(Err(failure)) => return Err(Undone::Failed(failure.into())),
+                Ok(Err(failure)) => {
+                    connection.give_back();
+                    return Err(failure.into());
+                }
                 Err(_elapsed) => {
-                    // Nobody knows what it is still waiting for. A server that can be heard would have given up on it by then.
-                    drop(Connection::take(connection));
-                    if begun.elapsed() > STATEMENT_WITHIN {
+                    // Nobody knows what it is still waiting for. A server that can be heard would have given up on one statement by
+                    // then.
+                    drop(connection);
+                    if begun.elapsed().min(progress.silence()) > STATEMENT_WITHIN {
                         self.losses.found();
                     }
-                    return Err(Undone::Failed(StoreError::unavailable("the database did not answer in time")));
+                    return Err(StoreError::unavailable("the database did not answer in time"));
                 }
             }
         }
         unreachable!("the last attempt returns")
+    }
+}
+
+/// A connection that goes back to the pool if its job has ended, and is closed otherwise: a job that was given up, or has panicked,
+/// may have left it inside a transaction.
+struct Taken(Option<Connection>);
+
+impl Taken {
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(Connection::take(connection));
+        }
     }
 }
 
@@ -332,13 +318,13 @@ async fn in_time<T, E>(
     deadline: Instant,
     waited_for: impl Future<Output = Result<T, E>>,
     late: &'static str,
-) -> Result<T, Undone>
+) -> Result<T, StoreError>
 where
     E: std::error::Error + Send + Sync + 'static,
 {
     match timeout_at(deadline, waited_for).await {
         Ok(Ok(got)) => Ok(got),
-        Ok(Err(error)) => Err(Undone::NotBegun(StoreError::unavailable(error))),
-        Err(_elapsed) => Err(Undone::NotBegun(StoreError::unavailable(late))),
+        Ok(Err(error)) => Err(StoreError::unavailable(error)),
+        Err(_elapsed) => Err(StoreError::unavailable(late)),
     }
 }

@@ -1,11 +1,9 @@
 //! The store's own well-being.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use auth_domain::{
     Backlog, CodePurpose, Hanging, KeyId, MailClass, Purge, StoreError, Timestamp, Upkeep,
-    rules::{DAY, REMEMBERED_FOR},
+    rules::{DAY, REMEMBERED_FOR, SETTLED_MAILS_KEPT},
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, PgExpressionMethods, QueryDsl,
@@ -20,15 +18,13 @@ use uuid::Uuid;
 use crate::{
     PostgresStore,
     error::Failure,
+    facts,
     key_pairs::TRIES,
-    migrations, registrations,
+    migrations,
     rows::{moment, stored},
     schema::{codes, emails, events, key_pairs, outbox, sessions, users},
     server_keys,
 };
-
-/// How long a settled mail is kept, with what the mail server said of it.
-const SETTLED_MAILS_KEPT: Duration = Duration::from_hours(7 * 24);
 
 #[async_trait]
 impl Upkeep for PostgresStore {
@@ -51,21 +47,17 @@ impl Upkeep for PostgresStore {
         let (input, of_events, of_networks) =
             ((purge.now, limit), (purge.events_until, limit), (purge.networks_until, limit));
         // A transaction for each kind, so that none holds its rows for long.
-        Ok(self.write(None, input, |conn, (now, limit)| Box::pin(purge_registrations(conn, *now, *limit))).await?
-            + self.write(None, input, |conn, (now, limit)| Box::pin(purge_sessions(conn, *now, *limit))).await?
-            + self.write(None, input, |conn, (now, limit)| Box::pin(purge_key_pairs(conn, *now, *limit))).await?
-            + self.write(None, input, |conn, (now, limit)| Box::pin(purge_codes(conn, *now, *limit))).await?
-            + self.write(None, input, |conn, (now, limit)| Box::pin(purge_mails(conn, *now, *limit))).await?
-            + self.write(None, of_events, |conn, (until, limit)| Box::pin(purge_events(conn, *until, *limit))).await?
+        Ok(self.write(input, |conn, (now, limit)| Box::pin(purge_registrations(conn, *now, *limit))).await?
+            + self.write(input, |conn, (now, limit)| Box::pin(purge_sessions(conn, *now, *limit))).await?
+            + self.write(input, |conn, (now, limit)| Box::pin(purge_key_pairs(conn, *now, *limit))).await?
+            + self.write(input, |conn, (now, limit)| Box::pin(purge_codes(conn, *now, *limit))).await?
+            + self.write(input, |conn, (now, limit)| Box::pin(purge_mails(conn, *now, *limit))).await?
+            + self.write(of_events, |conn, (until, limit)| Box::pin(purge_events(conn, *until, *limit))).await?
             + self
-                .write_at_once(None, of_networks, |conn, (until, limit)| Box::pin(purge_networks(conn, *until, *limit)))
+                .write_at_once(of_networks, |conn, (until, limit)| Box::pin(purge_networks(conn, *until, *limit)))
                 .await?
-            + self
-                .write_at_once(None, input, |conn, (now, limit)| Box::pin(purge_failures(conn, *now, *limit)))
-                .await?
-            + self
-                .write_at_once(None, input, |conn, (now, limit)| Box::pin(purge_throttles(conn, *now, *limit)))
-                .await?)
+            + self.write_at_once(input, |conn, (now, limit)| Box::pin(purge_failures(conn, *now, *limit))).await?
+            + self.write_at_once(input, |conn, (now, limit)| Box::pin(purge_throttles(conn, *now, *limit))).await?)
     }
 }
 
@@ -138,7 +130,7 @@ async fn purge_registrations(conn: &mut AsyncPgConnection, now: Timestamp, limit
         .skip_locked()
         .load(conn)
         .await?;
-    registrations::delete_users(conn, &ended).await?;
+    facts::delete_registrations(conn, &ended).await?;
     Ok(counted(ended.len()))
 }
 

@@ -1,16 +1,16 @@
-//! The audit log: facts write it, each in its own transaction; here it is read.
+//! The audit log: facts write it, each in its own transaction, and people read it.
 
 use async_trait::async_trait;
 use auth_domain::{Audit, Event, EventId, EventKind, Outcome, StoreError, Timestamp, UserId};
 use diesel::{
-    Connection, ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, SqliteConnection,
-    sqlite::Sqlite,
+    Connection, ExpressionMethods, QueryDsl, QueryResult, Queryable, RunQueryDsl, Selectable, SelectableHelper,
+    SqliteConnection, sqlite::Sqlite,
 };
 
 use crate::{
     SqliteStore,
     error::{Failure, corrupt},
-    rows::{bytes_of, id, printed},
+    rows::{all, bytes_of, id, printed},
     schema::events,
 };
 
@@ -60,7 +60,7 @@ impl EventRow {
 }
 
 /// Records an event, in the transaction of the fact that it tells of.
-pub(crate) fn record(conn: &mut SqliteConnection, event: &Event) -> Result<(), Failure> {
+pub(crate) fn record(conn: &mut SqliteConnection, event: &Event) -> QueryResult<usize> {
     diesel::insert_into(events::table)
         .values((
             events::id.eq(bytes_of(event.id.uuid())),
@@ -73,13 +73,7 @@ pub(crate) fn record(conn: &mut SqliteConnection, event: &Event) -> Result<(), F
             events::ip.eq(event.ip.map(|ip| ip.to_string())),
             events::detail.eq(&event.detail),
         ))
-        .execute(conn)?;
-    Ok(())
-}
-
-/// Records an event about `owner`, who was not known when it was made.
-pub(crate) fn record_about(conn: &mut SqliteConnection, event: &Event, owner: UserId) -> Result<(), Failure> {
-    record(conn, &event.clone().about(owner))
+        .execute(conn)
 }
 
 fn list_events(
@@ -109,5 +103,5 @@ fn list_events(
             rows
         }
     };
-    Ok(rows.into_iter().map(EventRow::into_event).collect::<Result<_, _>>()?)
+    all(Ok(rows), EventRow::into_event)
 }

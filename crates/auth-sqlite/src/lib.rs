@@ -9,10 +9,13 @@
 //! | `migrations` | making the file and bringing its layout up to date |
 //! | `error` | [`OpenError`], and what SQLite's failures mean to the domain |
 //! | `damage` | passing over damaged rows in jobs that go through many |
-//! | `users`, `accounts`, `emails`, `sessions`, `key_pairs`, `redeeming`, `lockouts`, `audit`, `outbox`, `upkeep` | one trait of the port each; every method is one function of a connection |
-//! | `registrations`, `claims`, `codes`, `signing_in`, `throttles`, `failures`, `pages`, `usage`, `server_keys` | what several of those share, and what is worth a statement of its own |
+//! | `facts` | carrying out what the domain decides |
+//! | `load` | reading what a fact is decided by |
+//! | `changes` | writing what comes of it |
+//! | `accounts`, `sessions`, `key_pairs`, `lockouts`, `audit`, `outbox`, `upkeep` | the other traits of the port, one each; every method is one function of a connection |
+//! | `pages`, `usage`, `server_keys` | what several of those share, and what is worth a statement of its own |
 //! | `archive` | [`SqliteArchive`]: reading everything, for another kind of store |
-//! | `schema`, `rows` | the tables, and the way back from their rows to the domain's types |
+//! | `schema`, `rows` | the tables, and the way back from their rows to records and the domain's types |
 //!
 //! The layout itself, with the reasons for it, stands in `migrations/sqlite`.
 //!
@@ -38,14 +41,13 @@
 mod accounts;
 mod archive;
 mod audit;
-mod claims;
-mod codes;
+mod changes;
 mod connections;
 mod damage;
-mod emails;
 mod error;
-mod failures;
+mod facts;
 mod key_pairs;
+mod load;
 mod lockouts;
 mod migrations;
 mod others;
@@ -53,18 +55,13 @@ mod outbox;
 mod pages;
 #[cfg(test)]
 mod plan;
-mod redeeming;
-mod registrations;
 mod rows;
 mod schema;
 mod server_keys;
 mod sessions;
-mod signing_in;
 mod store;
-mod throttles;
 mod upkeep;
 mod usage;
-mod users;
 mod writer;
 
 pub use archive::SqliteArchive;

@@ -48,7 +48,7 @@ pub(crate) fn prepare(database: &Database) -> Result<Vec<String>, OpenError> {
     apply_missing(&mut connection, database)
 }
 
-/// Whether the layout is the one this build expects, no more and no less.
+/// Whether the layout is the one this build expects, or a newer one that it can live with.
 pub(crate) fn check_layout(connection: &mut SqliteConnection) -> Result<(), Failure> {
     let missing = connection.pending_migrations(MIGRATIONS).map_err(StoreError::unavailable)?;
     if let Some(missing) = missing.first() {
@@ -79,11 +79,15 @@ fn apply_missing(connection: &mut SqliteConnection, database: &Database) -> Resu
     Ok(applied)
 }
 
-/// The first migration that was applied to the database and that this build does not have.
+/// The first migration that was applied to the database and that this build neither has nor can live with.
 fn first_unknown(connection: &mut SqliteConnection) -> diesel::migration::Result<Option<String>> {
     let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS)?;
     let is_known = |version: &MigrationVersion<'_>| known.iter().any(|known| known.name().version() == *version);
     let mut unknown: Vec<_> = connection.applied_migrations()?.into_iter().filter(|v| !is_known(v)).collect();
+    if !unknown.is_empty() {
+        let compatible: Vec<Compatible> = sql_query("SELECT version FROM __compatible_migrations").load(connection)?;
+        unknown.retain(|version| !compatible.iter().any(|compatible| compatible.version == version.to_string()));
+    }
     unknown.sort_unstable();
     Ok(unknown.first().map(ToString::to_string))
 }
@@ -104,6 +108,12 @@ pub(crate) fn innermost(error: &StoreError) -> String {
         reason = source;
     }
     reason.to_string()
+}
+
+#[derive(QueryableByName)]
+struct Compatible {
+    #[diesel(sql_type = Text)]
+    version: String,
 }
 
 #[derive(QueryableByName)]

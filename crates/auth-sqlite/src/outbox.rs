@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, ClaimedMail, CodeState, EmailAddress, MailClass, MailId, Outbox, QueuedMail, SealedMail, Settlement,
-    StoreError, Timestamp, rules::PUT_OFF_AT_MOST,
+    Applied, ClaimedMail, CodeState, EmailAddress, MailClass, MailId, Outbox, SealedMail, Settlement, StoreError,
+    Timestamp, rules::PUT_OFF_AT_MOST,
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, Queryable, RunQueryDsl,
-    Selectable, SelectableHelper, SqliteConnection,
-    dsl::{AsSelect, auto_type, exists},
+    Selectable, SelectableHelper, SqliteConnection, Table,
+    dsl::{AsSelect, Nullable, auto_type, exists},
     sqlite::Sqlite,
 };
 use tracing::error;
@@ -16,7 +16,7 @@ use tracing::error;
 use crate::{
     SqliteStore, damage,
     error::{Failure, corrupt},
-    rows::{CodeRow, bytes_of, count, id, key_id, printed},
+    rows::{self, CodeRow, bytes_of, count, id, key_id, printed},
     schema::{codes, emails, mail_attempts, outbox},
 };
 
@@ -53,7 +53,7 @@ impl Outbox for SqliteStore {
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
         let reply = reply.to_owned();
-        self.write(None, move |conn| settle_mail(conn, id, attempt, settlement, &reply, now)).await
+        self.write(move |conn| settle_mail(conn, id, attempt, settlement, &reply, now)).await
     }
 }
 
@@ -70,7 +70,7 @@ impl SqliteStore {
         if !self.read(move |conn| any_due(conn, classes, now)).await? {
             return Ok(Vec::new());
         }
-        self.write(None, move |conn| claim_mails(conn, classes, now, lease_until, limit)).await
+        self.write(move |conn| claim_mails(conn, classes, now, lease_until, limit)).await
     }
 }
 
@@ -83,22 +83,6 @@ struct MailRow {
     sealed: Option<Vec<u8>>,
     created_at: i64,
     attempts: i64,
-}
-
-/// Stores a mail that is owed from now on.
-pub(crate) fn insert(conn: &mut SqliteConnection, mail: &QueuedMail) -> Result<(), Failure> {
-    diesel::insert_into(outbox::table)
-        .values((
-            outbox::id.eq(bytes_of(mail.id.uuid())),
-            outbox::class.eq(mail.class.as_str()),
-            outbox::code_id.eq(mail.code_id.map(|code| bytes_of(code.uuid()))),
-            outbox::key_id.eq(mail.sealed.key_id.to_string()),
-            outbox::sealed.eq(&mail.sealed.bytes),
-            outbox::created_at.eq(mail.created_at.unix_millis()),
-            outbox::due_at.eq(mail.created_at.unix_millis()),
-        ))
-        .execute(conn)?;
-    Ok(())
 }
 
 fn any_due(conn: &mut SqliteConnection, classes: &[MailClass], now: Timestamp) -> Result<bool, Failure> {
@@ -118,7 +102,7 @@ fn any_due(conn: &mut SqliteConnection, classes: &[MailClass], now: Timestamp) -
 #[auto_type(no_type_alias)]
 fn due<'a>(class: &'a str, now: i64, put_off_at_most: i64, room: i64) -> _ {
     let mail: AsSelect<MailRow, Sqlite> = MailRow::as_select();
-    let code: AsSelect<Option<CodeRow>, Sqlite> = Option::<CodeRow>::as_select();
+    let code: Nullable<<codes::table as Table>::AllColumns> = codes::all_columns.nullable();
     // Joined to what is joined already: two tables that are joined to one another first are read through first.
     outbox::table
         .left_join(codes::table)
@@ -145,7 +129,7 @@ fn claim_mails(
         let due = due(class.as_str(), now.unix_millis(), now.plus(PUT_OFF_AT_MOST).unix_millis(), room);
         for (mail, code, on_record) in due.load::<(MailRow, Option<CodeRow>, Option<String>)>(conn)? {
             // A damaged one is claimed all the same, so that it comes up, and is told, once a lease.
-            let mail = claim(conn, mail, code.as_ref(), on_record.as_deref(), now, lease_until);
+            let mail = claim(conn, mail, code, on_record.as_deref(), now, lease_until);
             claimed.extend(damage::unless_damaged("outbox", mail)?);
         }
     }
@@ -155,7 +139,7 @@ fn claim_mails(
 fn claim(
     conn: &mut SqliteConnection,
     mail: MailRow,
-    code: Option<&CodeRow>,
+    code: Option<CodeRow>,
     on_record: Option<&str>,
     now: Timestamp,
     lease_until: Timestamp,
@@ -175,7 +159,7 @@ fn claim(
         created_at: Timestamp::from_unix_millis(mail.created_at),
         attempt,
         code_is_living: match code {
-            Some(code) => code.state()?.is_living_at(now),
+            Some(code) => rows::code(code)?.is_living_at(now),
             None => false,
         },
         on_record: on_record.and_then(|address| {

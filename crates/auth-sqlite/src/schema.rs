@@ -114,6 +114,7 @@ diesel::table! {
         credential_id -> Nullable<Binary>,
         ip -> Nullable<Text>,
         detail -> Text,
+        position -> BigInt,
     }
 }
 

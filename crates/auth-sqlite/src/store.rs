@@ -1,6 +1,13 @@
 //! The store: one writer, several readers.
 
-use std::{io, num::NonZero, path::Path, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    num::NonZero,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use auth_domain::{FactKey, KeyedLock, NoMemory, Revocations, StoreError, UserId};
 use diesel::SqliteConnection;
@@ -33,6 +40,9 @@ pub struct SqliteStore {
     /// Held by whoever works on what a caller has chosen, before they queue for the writer.
     turns: KeyedLock<FactKey>,
 }
+
+/// Whose credentials a fact may have ended or changed.
+pub(crate) type Revoked = Mutex<Vec<UserId>>;
 
 impl SqliteStore {
     /// Opens the database in the file `path`, and brings it up to date. The file and its folder are made if need be;
@@ -87,30 +97,31 @@ impl SqliteStore {
     }
 
     /// Runs `fact` on the writer, in a transaction of its own.
-    ///
-    /// Of those with one `key`, one at a time queues for the writer: many who ask for the same leave it to everybody else.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        key: Option<FactKey>,
         fact: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.in_turn(key, fact, |_outcome| {}).instrument(part(|| debug_span!("store.write"))).await
+        self.in_turn(None, fact, |_outcome| {}).instrument(part(|| debug_span!("store.write"))).await
     }
 
-    /// Runs a fact that revokes or changes credentials: it returns whose, and that is told before anybody is answered.
-    pub(crate) async fn revoke<T: Send + 'static>(
+    /// Runs a fact that may revoke or change credentials: before it writes anything it says whose, and that is told before anybody
+    /// is answered, whatever came of it.
+    ///
+    /// Of those with one `key`, one at a time queues for the writer: many who ask for the same leave it to everybody else.
+    pub(crate) async fn carry_out(
         &self,
         key: Option<FactKey>,
-        fact: impl FnOnce(&mut SqliteConnection) -> Result<(T, Option<UserId>), Failure> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let revocations = Arc::clone(&self.revocations);
-        let tell = move |outcome: &Result<(T, Option<UserId>), StoreError>| match outcome {
-            Ok((_, Some(user))) => revocations.forget_user(*user),
-            Ok((_, None)) => {}
-            // Whether it was committed before it failed is not known.
-            Err(_) => revocations.forget_everything(),
+        fact: impl FnOnce(&mut SqliteConnection, &Revoked) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let (revocations, revoked) = (Arc::clone(&self.revocations), Arc::<Revoked>::default());
+        let said = Arc::clone(&revoked);
+        let tell = move |_outcome: &Result<(), StoreError>| {
+            for user in revoked.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                revocations.forget_user(*user);
+            }
         };
-        Ok(self.in_turn(key, fact, tell).instrument(part(|| debug_span!("store.revoke"))).await?.0)
+        let fact = move |conn: &mut SqliteConnection| fact(conn, &said);
+        self.in_turn(key, fact, tell).instrument(part(|| debug_span!("store.fact"))).await
     }
 
     async fn in_turn<T: Send + 'static>(
@@ -183,19 +194,106 @@ fn part(make: fn() -> Span) -> Span {
 
 #[cfg(test)]
 mod tests {
-    use std::{pin::pin, task::Poll};
+    use std::{
+        pin::pin,
+        sync::{Mutex, mpsc::channel},
+        task::Poll,
+        time::Instant,
+    };
 
-    use auth_domain::{Registered, Sessions, Users};
-    use auth_testkit::samples::{at, registration};
+    use auth_domain::{Changed, EventKind, Registered, Registration, Sessions, Store, UserChange};
+    use auth_testkit::{
+        samples::{at, event, registration, right_guess},
+        waiting::PATIENCE,
+    };
+    use diesel::connection::SimpleConnection;
 
     use super::*;
+
+    /// Whom it was told to forget; `None` for everybody.
+    #[derive(Default)]
+    struct Memory(Mutex<Vec<Option<UserId>>>);
+
+    impl Memory {
+        fn told(&self) -> Vec<Option<UserId>> {
+            std::mem::take(&mut *self.0.lock().unwrap())
+        }
+    }
+
+    impl Revocations for Memory {
+        fn forget_user(&self, user: UserId) {
+            self.0.lock().unwrap().push(Some(user));
+        }
+
+        fn forget_everything(&self) {
+            self.0.lock().unwrap().push(None);
+        }
+
+        fn heard_until(&self, _moment: Instant) {}
+    }
+
+    /// A store with the account of ada, who is live in one session, and the memory that it tells.
+    async fn telling() -> (SqliteStore, Registration, Arc<Memory>, tempfile::TempDir) {
+        let (folder, memory) = (tempfile::tempdir().unwrap(), Arc::new(Memory::default()));
+        let mut store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
+        store.revocations = Arc::clone(&memory) as Arc<dyn Revocations>;
+        let (ada, facts) = (registration("ada", "ada@example.org", at(0)), &store as &dyn Store);
+        assert_eq!(facts.register_user(&ada).await.unwrap(), Registered::Yes);
+        let _redeemed = facts.redeem_code(&right_guess(&ada.sign_in.code, at(0))).await.unwrap();
+        assert_eq!(memory.told(), [], "nothing was revoked");
+        (store, ada, memory, folder)
+    }
+
+    #[tokio::test]
+    async fn whose_credentials_a_fact_revokes_is_told_once_it_happened_and_not_if_it_did_not() {
+        let (store, ada, memory, _folder) = telling().await;
+        let store = &store as &dyn Store;
+        let told = event(EventKind::UserDisabled, at(1));
+        let changed = store.change_user(ada.user_id, &UserChange::Disable, &told).await;
+        assert_eq!((changed.unwrap(), memory.told()), (Changed::Yes, vec![Some(ada.user_id)]));
+        let changed = store.change_user(ada.user_id, &UserChange::Disable, &told).await;
+        assert_eq!((changed.unwrap(), memory.told()), (Changed::Already, vec![]));
+    }
+
+    #[tokio::test]
+    async fn whose_credentials_a_fact_would_have_revoked_is_told_when_it_failed_on_the_way() {
+        let (store, ada, memory, _folder) = telling().await;
+        let fail = "CREATE TRIGGER kept BEFORE DELETE ON users BEGIN SELECT RAISE(ABORT, 'on purpose'); END";
+        store.write(|conn| Ok(conn.batch_execute(fail)?)).await.unwrap();
+        let deleted = (&store as &dyn Store).delete_user(ada.user_id, &event(EventKind::UserDeleted, at(1))).await;
+        assert!(matches!(deleted, Err(StoreError::Unavailable(_))), "{deleted:?}");
+        assert_eq!(memory.told(), [Some(ada.user_id)]);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_told_all_the_same() {
+        let (store, ada, memory, _folder) = telling().await;
+        let ((say, begun), (end, ended)) = (channel(), channel());
+        let mut slow = Box::pin(store.carry_out(None, move |_, revoked| {
+            revoked.lock().unwrap().push(ada.user_id);
+            say.send(()).unwrap();
+            ended.recv_timeout(PATIENCE).unwrap();
+            Ok(())
+        }));
+        std::future::poll_fn(|context| {
+            assert!(slow.as_mut().poll(context).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        begun.recv_timeout(PATIENCE).unwrap();
+        drop(slow);
+        end.send(()).unwrap();
+        // Behind it in the queue.
+        store.write(|_| Ok(())).await.unwrap();
+        assert_eq!(memory.told(), [Some(ada.user_id)]);
+    }
 
     #[tokio::test]
     async fn a_check_waits_for_nobodys_query() {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
         let ada = registration("ada", "ada@example.org", at(0));
-        assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+        assert_eq!((&store as &dyn Store).register_user(&ada).await.unwrap(), Registered::Yes);
         let _held = store.for_queries.hold_all();
         let mut query = pin!(store.list_sessions(ada.user_id, at(1)));
         let mut check = pin!(store.find_session(&ada.sign_in.session.digest));
@@ -213,7 +311,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
         let ada = registration("ada", "ada@example.org", at(0));
-        assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+        assert_eq!((&store as &dyn Store).register_user(&ada).await.unwrap(), Registered::Yes);
         let _held = store.for_checks.hold_all();
         assert!(store.find_session(&ada.sign_in.session.digest).await.unwrap().is_some());
     }

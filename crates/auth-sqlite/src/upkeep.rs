@@ -1,11 +1,9 @@
 //! The store's own well-being.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use auth_domain::{
     Backlog, CodePurpose, CodeState, Hanging, KeyId, MailClass, Purge, StoreError, Timestamp, Upkeep,
-    rules::failures_are_over,
+    rules::{SETTLED_MAILS_KEPT, failures_are_over},
 };
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl,
@@ -16,16 +14,13 @@ use diesel::{
 };
 
 use crate::{
-    SqliteStore, damage,
+    SqliteStore, changes, damage,
     error::Failure,
-    failures::FailureRow,
-    migrations, registrations,
+    migrations,
+    rows::FailureRow,
     schema::{codes, emails, events, failures, key_pairs, known_networks, outbox, sessions, throttles, users},
     server_keys,
 };
-
-/// How long a settled mail is kept, with what the mail server said of it.
-const SETTLED_MAILS_KEPT: Duration = Duration::from_hours(7 * 24);
 
 #[async_trait]
 impl Upkeep for SqliteStore {
@@ -43,7 +38,7 @@ impl Upkeep for SqliteStore {
 
     async fn purge(&self, purge: &Purge) -> Result<u64, StoreError> {
         let due = *purge;
-        self.write(None, move |conn| self::purge(conn, due)).await
+        self.write(move |conn| self::purge(conn, due)).await
     }
 }
 
@@ -96,10 +91,11 @@ fn purge(conn: &mut SqliteConnection, purge: Purge) -> Result<u64, Failure> {
     let Purge { now, events_until, networks_until, limit } = purge;
     let limit = i64::from(limit);
     let ended = ended_registrations(conn, now, limit)?;
-    let mut gone = ended.len();
-    registrations::delete_users(conn, ended)?;
-
+    let mut gone = 0;
     // Row by row, by their ids: one prepared statement, and no more rows than were counted.
+    for id in ended {
+        gone += changes::delete_user(conn, &id)?;
+    }
     for id in expired_sessions(conn, now, limit)?.into_iter().chain(hopeless_sessions(conn, now, limit)?) {
         gone += diesel::delete(sessions::table.filter(sessions::id.eq(id))).execute(conn)?;
     }

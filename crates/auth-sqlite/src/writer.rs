@@ -212,7 +212,7 @@ mod tests {
     }
 
     async fn run(store: &SqliteStore, statements: &'static str) -> Result<(), StoreError> {
-        store.write(None, move |conn| Ok(conn.batch_execute(statements)?)).await
+        store.write(move |conn| Ok(conn.batch_execute(statements)?)).await
     }
 
     async fn count(store: &SqliteStore) -> i64 {
@@ -246,7 +246,7 @@ mod tests {
         let (store, _folder) = open();
         run(&store, "CREATE TABLE t (x)").await.unwrap();
         let panicked: Result<(), _> = store
-            .write(None, |conn| {
+            .write(|conn| {
                 conn.batch_execute("INSERT INTO t VALUES (1)")?;
                 panic!("on purpose")
             })
@@ -261,7 +261,7 @@ mod tests {
         let (store, _folder) = open();
         run(&store, "CREATE TABLE t (x)").await.unwrap();
         let (end, ended) = channel();
-        let mut slow = pin!(store.write(None, move |_| {
+        let mut slow = pin!(store.write(move |_| {
             ended.recv_timeout(PATIENCE).unwrap();
             Ok(())
         }));
@@ -284,7 +284,7 @@ mod tests {
     async fn a_write_that_takes_too_long_is_unavailable_in_time() {
         let (store, _folder) = open();
         let ((say, begun), (end, ended)) = (channel(), channel());
-        let mut slow = pin!(store.write(None, move |_| {
+        let mut slow = pin!(store.write(move |_| {
             say.send(()).unwrap();
             ended.recv_timeout(PATIENCE).unwrap();
             Ok(())

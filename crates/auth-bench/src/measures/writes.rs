@@ -25,8 +25,6 @@ use crate::{
 
 /// Everything that asking for a code stores and ends, as one statement that could do it.
 const CREATE_SESSION: &str = include_str!("create_session.sql");
-/// How the service sets up the connections that it writes on (`BY_INDEX` in auth-postgres): pgbench gets the same.
-const BY_INDEX: &str = "-c enable_seqscan=off -c jit=off";
 const CONNECTIONS: u16 = 64;
 /// How many people sign in at once.
 const SIGNING_IN: u32 = 32;
@@ -45,7 +43,7 @@ impl Bench {
         let asking = Requests::new(&addresses.collect::<Vec<_>>())?;
         let script = format!("\\set n random(1, {people})\n{CREATE_SESSION}");
         // In a database of its own: whoever delivers mails could not open those that it stores.
-        let statement = Script::new(self.postgres.twin().await?, &script, BY_INDEX)?;
+        let statement = Script::new(self.postgres.twin().await?, &script, "")?;
         self.created(&asking, &statement, figures).await?;
         self.created_and_mailed(&asking, &statement, figures).await
     }

@@ -4,8 +4,9 @@ use uuid::Uuid;
 
 use super::{Position, Record, Table};
 use crate::{
-    AddressKey, ApiKey, Client, CodeHash, CodeId, CodePurpose, EmailAddress, EmailId, Event, KeyId, KeyName, KeyPairId,
-    MailClass, MailId, Network, SessionId, SessionKind, Standing, Timestamp, TokenDigest, User, UserId,
+    AddressKey, ApiKey, Client, CodeHash, CodeId, CodePurpose, CodeState, Email, EmailAddress, EmailId, Event, KeyId,
+    KeyName, KeyPairId, MailClass, MailId, Network, QueuedMail, SessionId, SessionKind, Standing, Timestamp,
+    TokenDigest, User, UserId,
 };
 
 /// A user, or a registration that holds an alias.
@@ -205,6 +206,52 @@ impl MailState {
             (None, Some(at), Some(Some(AttemptOutcome::Delivered))) => Some(Self::Delivered(at)),
             (None, Some(at), Some(Some(AttemptOutcome::Abandoned))) => Some(Self::Abandoned(at)),
             (_, _, _) => None,
+        }
+    }
+}
+
+impl CodeRecord {
+    /// What is known of it when a guess is judged.
+    pub fn state(&self) -> CodeState {
+        CodeState {
+            purpose: self.purpose,
+            hash: self.hash.clone(),
+            wrong_guesses: self.wrong_guesses,
+            expires_at: self.expires_at,
+            ended: self.ended,
+        }
+    }
+
+    /// Whether a right guess would still be accepted at `now`.
+    pub fn is_living_at(&self, now: Timestamp) -> bool {
+        self.state().is_living_at(now)
+    }
+}
+
+impl From<&QueuedMail> for MailRecord {
+    /// A mail that is owed from now on.
+    fn from(mail: &QueuedMail) -> Self {
+        Self {
+            id: mail.id,
+            class: mail.class,
+            code_id: mail.code_id,
+            key_id: mail.sealed.key_id,
+            state: MailState::Owed(mail.sealed.bytes.clone()),
+            created_at: mail.created_at,
+            due_at: mail.created_at,
+            attempts: 0,
+        }
+    }
+}
+
+impl From<&EmailRecord> for Email {
+    fn from(record: &EmailRecord) -> Self {
+        Self {
+            id: record.id,
+            address: record.address.clone(),
+            verified: record.verified,
+            vouched: record.vouched,
+            preferred: record.preferred,
         }
     }
 }

@@ -143,7 +143,12 @@ impl CodeState {
 
     /// Whether a right guess would still be accepted at `now`.
     pub fn is_living_at(&self, now: Timestamp) -> bool {
-        !self.ended && self.wrong_guesses < Self::TRIES && now < self.expires_at
+        Self::is_living(self.ended, self.wrong_guesses, self.expires_at, now)
+    }
+
+    /// The same of a code of which no more is known.
+    pub fn is_living(ended: bool, wrong_guesses: u32, expires_at: Timestamp, now: Timestamp) -> bool {
+        !ended && wrong_guesses < Self::TRIES && now < expires_at
     }
 }
 

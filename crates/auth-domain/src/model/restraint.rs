@@ -50,7 +50,7 @@ pub struct Refusal {
     pub limit: Limit,
     /// When the request may be made again.
     pub until: Timestamp,
-    /// Who owns the address, if the limit is one for an address.
+    /// Who owns the address, if the audit log was told that it is one for an address.
     pub owner: Option<UserId>,
     /// Whether the audit log was told: it is not told of everyone in a flood.
     pub told: bool,
@@ -142,6 +142,21 @@ impl ThrottleKind {
 }
 
 impl ThrottleKey {
+    /// All buckets that anything from `network` may be measured by: those of the network, and of `address`, whether or not the
+    /// network is known to it.
+    pub fn all(address: Option<&AddressKey>, network: Network) -> Vec<Self> {
+        let of_network = |kind| Self { kind, address: None, network: Some(network) };
+        let of_address = |kind, network| Self { kind, address: address.cloned(), network };
+        let keys = ThrottleKind::ALL.into_iter().flat_map(|kind| match (kind, address) {
+            (ThrottleKind::MailsToAddress, None) => Vec::new(),
+            (ThrottleKind::MailsToAddress, Some(_)) => vec![of_address(kind, None), of_address(kind, Some(network))],
+            (ThrottleKind::MailsFromNetwork | ThrottleKind::Requests | ThrottleKind::SignUps, _) => {
+                vec![of_network(kind)]
+            }
+        });
+        keys.collect()
+    }
+
     /// The bucket that a request from `network` about `address` is measured by. `known` says whether the network is known to the
     /// address.
     pub fn new(kind: ThrottleKind, address: &AddressKey, network: Network, known: bool) -> Self {

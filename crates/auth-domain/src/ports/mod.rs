@@ -13,7 +13,6 @@ pub use entropy::{Entropy, EntropyError};
 pub use mailer::{MailError, Mailer};
 pub use revocations::{NoMemory, Revocations};
 pub use store::{
-    Accounts, Applied, Audit, Backlog, Changed, Codes, Created, Duplicate, Emails, KeyPairs, Lockouts, Opened, Outbox,
-    Purge, Redeemed, Registered, Requested, Sessions, SignInStored, Store, StoreError, Unlocked, Upkeep, Users,
-    Verified, Vouched,
+    Accounts, AddressState, AliasState, Audit, Backlog, Change, Changes, Claim, Duplicate, Fact, Facts, KeyPairs,
+    Lockouts, Outbox, Purge, Scope, Sessions, State, Store, StoreError, Upkeep,
 };

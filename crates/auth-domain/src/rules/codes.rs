@@ -13,7 +13,7 @@ pub enum Judgement {
 
 /// Judges a guess at a code.
 ///
-/// The caller holds the code's row for writing from before the read until the judgement is stored, so that guesses
+/// The caller holds the code's address from before the read until the judgement is stored, so that guesses
 /// made at the same time share one budget and a right one is accepted once.
 pub fn judge(code: &CodeState, guess: &CodeGuess, now: Timestamp) -> Judgement {
     if code.purpose != guess.purpose || !code.is_living_at(now) {

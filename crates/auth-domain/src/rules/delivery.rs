@@ -7,6 +7,8 @@ pub const LEASE: Duration = Duration::from_secs(30);
 /// No mail is put off for so long, neither by a lease nor by a wait: one that is not due until later was put off under a clock
 /// that has been set back since, and is due now. Twice a lease, since the clocks of replicas differ by less than one.
 pub const PUT_OFF_AT_MOST: Duration = Duration::from_mins(1);
+/// How long a settled mail is kept, with what the mail server said of it.
+pub const SETTLED_MAILS_KEPT: Duration = Duration::from_hours(7 * 24);
 /// How long a notice is worth sending.
 pub const GIVE_UP_NOTICES_AFTER: Duration = Duration::from_hours(24);
 /// The first wait after a failed attempt; doubled by each further one.

@@ -1,4 +1,7 @@
-use crate::{AuthError, LiveKeyPair, Timestamp};
+use crate::{
+    AuthError, LiveKeyPair, Timestamp,
+    archive::{CodeRecord, KeyPairRecord},
+};
 
 /// Whether a key pair that was found may be used at `now`: verified, not expired, its user verified and enabled.
 ///
@@ -6,6 +9,12 @@ use crate::{AuthError, LiveKeyPair, Timestamp};
 pub fn key_pair_is_accepted(found: &LiveKeyPair, now: Timestamp) -> bool {
     let LiveKeyPair { key_pair, user } = found;
     key_pair.verified && now < key_pair.expires_at && user.verified && user.enabled
+}
+
+/// Whether a key pair has not ended at `now`: by its time, or because none of its `codes` can verify it any more.
+pub fn key_pair_stands(key_pair: &KeyPairRecord, codes: &[CodeRecord], now: Timestamp) -> bool {
+    let can_be_verified = || codes.iter().any(|code| code.is_living_at(now));
+    now < key_pair.expires_at && (key_pair.verified_at.is_some() || can_be_verified())
 }
 
 /// The roles of a key pair for which `asked` are wanted, by an owner who has `owned`: sorted, each once.

@@ -40,7 +40,7 @@ pub enum HeldBackBy {
 }
 
 impl Asking {
-    /// What the request is measured by, sorted: in this order throttles are locked.
+    /// What the request is measured by, sorted.
     pub const fn throttles(self) -> &'static [ThrottleKind] {
         match self {
             Self::SignIn => &[ThrottleKind::MailsFromNetwork, ThrottleKind::MailsToAddress, ThrottleKind::Requests],

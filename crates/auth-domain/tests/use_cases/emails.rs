@@ -1,10 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_domain::{
-    AddedEmail, Auth, AuthError, Email, Language, LiveSession, Policy, Ports, Requested, StoreError,
-    rules::UNVERIFIED_AT_MOST,
+    AddedEmail, Auth, AuthError, Email, Language, LiveSession, Policy, Ports, StoreError, rules::UNVERIFIED_AT_MOST,
 };
-use auth_testkit::{MockStore, World};
+use auth_testkit::{InMemoryStore, MockStore, World};
 
 use crate::person::{Service, address, client, wrong};
 
@@ -203,9 +202,13 @@ async fn what_keeps_changing_under_a_request_is_unavailable_in_the_end() {
     let service = Service::new();
     let ada = service.registered("ada", "ada@example.org").await;
     let mut store = MockStore::new();
-    store.expect_list_emails().returning(|_| Ok(vec![]));
-    store.expect_find_address().returning(|_, _| Ok(None));
-    store.expect_add_email().times(3).returning(|_| Ok(Requested::Stale));
+    // Whenever it is looked, the account has no address; whenever one is added, it has.
+    store.expect_view().returning(|scope| InMemoryStore::default().load(scope));
+    let changed = service.world.store.clone();
+    store.expect_transact().times(3).returning(move |fact| {
+        assert!(fact.decide(&changed.load(fact.scope())?)?.is_empty());
+        Ok(())
+    });
     let auth = Auth::new(Ports { store: Arc::new(store), ..world.ports() }, Policy::default(), world.keys.clone());
     let failed = auth.add_email(&ada, &address("second@example.org"), &client(1), &Language::default()).await;
     assert!(matches!(failed, Err(AuthError::Store(StoreError::Unavailable(_)))));

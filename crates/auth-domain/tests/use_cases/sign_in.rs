@@ -1,10 +1,13 @@
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use auth_domain::{
-    Alias, AuthError, CodeState, EmailAddress, FullName, InvalidInput, Language, Lifetimes, Policy, Registered,
-    SessionKind, SessionKinds, SignInStored, SignUp,
+    Alias, Auth, AuthError, CodeState, EmailAddress, FullName, InvalidInput, Language, Lifetimes, Policy, Ports, Scope,
+    SessionKind, SessionKinds, SignUp,
 };
-use auth_testkit::{MockStore, World};
+use auth_testkit::{InMemoryStore, MockStore, World};
 
 use crate::person::{Service, address, client, wrong};
 
@@ -136,32 +139,55 @@ async fn asking_again_from_elsewhere_spoils_nothing() {
 }
 
 #[tokio::test]
-async fn asking_for_a_code_is_one_call_of_the_store_whoever_has_the_address() {
-    let mut store = MockStore::new();
-    // Whatever else it is asked, it panics.
-    store.expect_open_session().once().returning(|sign_in, decoy| {
-        assert_ne!(sign_in.code.hash, *decoy);
-        Ok(SignInStored::Yes)
-    });
-    let world = World::new();
-    let ports = auth_domain::Ports { store: std::sync::Arc::new(store), ..world.ports() };
-    let auth = auth_domain::Auth::new(ports, Policy::default(), world.keys.clone());
-    auth.sign_in(&address("ada@example.org"), None, &client(1), &Language::default()).await.unwrap();
+async fn asking_for_a_code_asks_the_same_of_the_store_whoever_has_the_address() {
+    let service = Service::new();
+    service.registered("ada", "ada@example.org").await;
+    let asked = async |email: &str| {
+        let (calls, mut store) = (Arc::new(Mutex::new(Vec::new())), MockStore::new());
+        let (seen, locked) = (Arc::clone(&calls), Arc::clone(&calls));
+        let (before, then) = (service.world.store.clone(), service.world.store.clone());
+        // Whatever else it is asked, it panics.
+        store.expect_view().returning(move |scope| {
+            seen.lock().unwrap().push(("view", Scope { address: None, ..scope.clone() }, 0));
+            before.load(scope)
+        });
+        store.expect_transact().returning(move |fact| {
+            let changes = fact.decide(&then.load(fact.scope())?)?;
+            let scope = Scope { address: None, ..fact.scope().clone() };
+            locked.lock().unwrap().push(("transact", scope, changes.iter().count()));
+            Ok(())
+        });
+        let ports = Ports { store: Arc::new(store), ..service.world.ports() };
+        let auth = Auth::new(ports, Policy::default(), service.world.keys.clone());
+        auth.sign_in(&address(email), None, &client(1), &Language::default()).await.unwrap();
+        let made = calls.lock().unwrap();
+        made.clone()
+    };
+    let calls = asked("ada@example.org").await;
+    assert_eq!(calls.iter().map(|(call, ..)| *call).collect::<Vec<_>>(), ["view", "transact"]);
+    assert_eq!(calls, asked("nobody@example.org").await);
 }
 
 #[tokio::test]
 async fn what_keeps_changing_ends_as_unavailable_not_as_wrong() {
+    let service = Service::new();
+    service.registered("ada", "ada@example.org").await;
     let mut store = MockStore::new();
-    store.expect_find_address().times(3).returning(|_, _| Ok(None));
-    store.expect_register_user().times(3).returning(|_| Ok(Registered::Stale));
+    // Whenever it is looked, nobody has the address; whenever it is registered, somebody has.
+    store.expect_view().times(6).returning(|scope| InMemoryStore::default().load(scope));
+    let taken = service.world.store.clone();
+    store.expect_transact().times(3).returning(move |fact| {
+        assert!(fact.decide(&taken.load(fact.scope())?)?.is_empty());
+        Ok(())
+    });
     let world = World::new();
-    let ports = auth_domain::Ports { store: std::sync::Arc::new(store), ..world.ports() };
-    let auth = auth_domain::Auth::new(ports, Policy::default(), world.keys.clone());
+    let ports = Ports { store: Arc::new(store), ..world.ports() };
+    let auth = Auth::new(ports, Policy::default(), world.keys.clone());
 
     let sign_up = SignUp {
         email: address("ada@example.org"),
         full_name: FullName::parse("Ada").unwrap(),
-        alias: Alias::parse("ada").unwrap(),
+        alias: Alias::parse("eve").unwrap(),
     };
     let failed = auth.sign_up(sign_up, &client(1), &Language::default()).await;
     assert!(matches!(failed, Err(AuthError::Store(_))));

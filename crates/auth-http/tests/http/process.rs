@@ -177,7 +177,7 @@ fn a_file_is_overridden_by_the_environment() {
 #[test]
 fn migrate_says_what_it_applied_and_then_that_nothing_is_left() {
     let folder = tempfile::tempdir().unwrap();
-    for expected in ["applied 2026-11-24-000000_", "up to date\n"] {
+    for expected in ["applied 2026-12-01-000000_", "up to date\n"] {
         let output = command(folder.path()).arg("migrate").output().unwrap();
         assert!(output.status.success());
         let told = String::from_utf8(output.stdout).unwrap();

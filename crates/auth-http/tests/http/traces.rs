@@ -82,8 +82,7 @@ fn spans_reach_a_collector_and_hold_no_secret() {
         assert!(head.starts_with("post /v1/traces http/1.1\r\n"), "{head}");
         assert!(head.contains("content-type: application/x-protobuf\r\n"), "{head}");
     }
-    let spans =
-        ["request", "sign_up", "redeem", "store.read", "store.write", "store.revoke", "deliver_mail", "hand_over"];
+    let spans = ["request", "sign_up", "redeem", "store.read", "store.fact", "deliver_mail", "hand_over"];
     let documented = include_str!("../../../../docs/operations.md");
     for span in spans {
         assert!(sink.holds(span), "{span}");

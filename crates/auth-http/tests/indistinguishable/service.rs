@@ -10,8 +10,8 @@ use std::{
 use actix_web::{HttpResponse, HttpServer, dev::ServerHandle, web};
 use auth_cache::{CachedChecks, Hearing, Memory};
 use auth_domain::{
-    Alias, Auth, AuthError, Client, EmailAddress, FullName, Language, Limits, NoBell, Policy, Ports, Registered,
-    SignInStored, SignUp, Store, system::SystemEntropy,
+    Alias, Auth, AuthError, Change, Changes, Client, EmailAddress, Fact, FactKey, FullName, Language, Limits, NoBell,
+    Policy, Ports, Scope, SignUp, Standing, State, Store, StoreError, system::SystemEntropy,
 };
 use auth_http::{
     Checked, ClientAddress, MIN_PACING_INTERVAL, RefusedChecks, RequestIds, ResponsePacer,
@@ -181,35 +181,39 @@ fn client() -> Client {
 /// `store`, but for what leads nowhere: that is said to be stored, and is not.
 fn without_decoys(store: Arc<dyn Store>) -> MockStore {
     let (mut hasty, runtime) = (MockStore::new(), Handle::current());
-    let (finds, registers) = ((Arc::clone(&store), runtime.clone()), (Arc::clone(&store), runtime.clone()));
-    let redeems = (Arc::clone(&store), runtime.clone());
-    let opens = (store, runtime);
-    hasty.expect_find_address().returning(move |address, now| {
-        let (store, runtime) = &finds;
-        waiting(|| runtime.block_on(store.find_address(address, now)))
+    let (views, facts) = ((Arc::clone(&store), runtime.clone()), (store, runtime));
+    hasty.expect_view().returning(move |scope| {
+        let (store, runtime) = &views;
+        waiting(|| runtime.block_on(store.view(scope)))
     });
-    hasty.expect_register_user().returning(move |registration| {
-        let (store, runtime) = &registers;
-        let (address, now) = (registration.address.key(), registration.sign_in.code.created_at);
-        let known = waiting(|| runtime.block_on(store.find_address(&address, now)))?;
-        if known.is_some_and(|known| known.is_owned()) {
-            return Ok(Registered::Yes);
-        }
-        waiting(|| runtime.block_on(store.register_user(registration)))
-    });
-    hasty.expect_open_session().returning(move |sign_in, decoy| {
-        let (store, runtime) = &opens;
-        let (address, now) = (&sign_in.code.address, sign_in.code.created_at);
-        if waiting(|| runtime.block_on(store.find_address(address, now)))?.is_none() {
-            return Ok(SignInStored::Yes);
-        }
-        waiting(|| runtime.block_on(store.open_session(sign_in, decoy)))
-    });
-    hasty.expect_redeem_code().returning(move |guess| {
-        let (store, runtime) = &redeems;
-        waiting(|| runtime.block_on(store.redeem_code(guess)))
+    hasty.expect_transact().returning(move |fact| {
+        let (store, runtime) = &facts;
+        waiting(|| runtime.block_on(store.transact(Arc::new(Hasty(fact)))))
     });
     hasty
+}
+
+/// A fact that writes no decoy.
+struct Hasty(Arc<dyn Fact>);
+
+impl Fact for Hasty {
+    fn scope(&self) -> &Scope {
+        self.0.scope()
+    }
+
+    fn turn(&self) -> Option<&FactKey> {
+        self.0.turn()
+    }
+
+    fn decide(&self, state: &State) -> Result<Changes, StoreError> {
+        let changes = self.0.decide(state)?;
+        let is_decoy = changes.iter().any(|change| match change {
+            Change::InsertUser(record) => record.standing == Standing::Decoy,
+            Change::InsertSession(record) => record.user_id.is_none(),
+            _ => false,
+        });
+        Ok(if is_decoy { Changes::default() } else { changes })
+    }
 }
 
 /// What the scripted store cannot wait for itself, nor the thread that it is asked on.

@@ -1,19 +1,18 @@
 //! Writing everything that another kind of store keeps, in one go.
 
-mod rows;
-
 use async_trait::async_trait;
 use auth_domain::{
     StoreError,
     archive::{ArchiveSource, ArchiveTarget, Batch, Position, Record, Table},
 };
-use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl};
+use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, SelectableHelper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use crate::{
     audit::EventRow,
     connections::Connector,
     error::{Failure, corrupt},
+    records::{self, Row},
     schema::{
         codes, emails, events, failures, key_pairs, known_networks, mail_attempts, outbox, sessions, throttles, users,
     },
@@ -88,13 +87,20 @@ async fn read(
     limit: i64,
 ) -> Result<Batch, Failure> {
     Ok(match table {
-        Table::Users => Batch::Users(page!(connection, users, after, limit, rows::UserRow)),
-        Table::Emails => Batch::Emails(page!(connection, emails, after, limit, rows::EmailRow)),
-        Table::Sessions => Batch::Sessions(page!(connection, sessions, after, limit, rows::SessionRow)),
-        Table::KeyPairs => Batch::KeyPairs(page!(connection, key_pairs, after, limit, rows::KeyPairRow)),
-        Table::Codes => Batch::Codes(page!(connection, codes, after, limit, rows::CodeRow)),
-        Table::Outbox => Batch::Outbox(page!(connection, outbox, after, limit, rows::MailRow)),
-        Table::Events => Batch::Events(page!(connection, events, after, limit, EventRow)),
+        Table::Users => Batch::Users(page!(connection, users, after, limit, records::UserRow)),
+        Table::Emails => Batch::Emails(page!(connection, emails, after, limit, records::EmailRow)),
+        Table::Sessions => Batch::Sessions(page!(connection, sessions, after, limit, records::SessionRow)),
+        Table::KeyPairs => Batch::KeyPairs(page!(connection, key_pairs, after, limit, records::KeyPairRow)),
+        Table::Codes => Batch::Codes(page!(connection, codes, after, limit, records::CodeRow)),
+        Table::Outbox => Batch::Outbox(page!(connection, outbox, after, limit, records::MailRow)),
+        Table::Events => {
+            let mut query = events::table.order(events::id).limit(limit).select(EventRow::as_select()).into_boxed();
+            if let Some(after) = after {
+                query = query.filter(events::id.gt(after.id));
+            }
+            let rows: Vec<EventRow> = query.load(connection).await?;
+            Batch::Events(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
+        }
         Table::KnownNetworks => {
             let in_order = (known_networks::email_id, known_networks::network);
             let mut query = known_networks::table.order(in_order).limit(limit).into_boxed();
@@ -103,7 +109,7 @@ async fn read(
                 let later = known_networks::email_id.gt(id).or(known_networks::network.gt(network));
                 query = query.filter(known_networks::email_id.ge(id)).filter(later);
             }
-            let rows: Vec<rows::KnownNetworkRow> = query.load(connection).await?;
+            let rows: Vec<records::KnownNetworkRow> = query.load(connection).await?;
             Batch::KnownNetworks(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
         }
         Table::Failures => {
@@ -114,7 +120,7 @@ async fn read(
                 let later = failures::address_key.gt(address.clone()).or(failures::network.gt(network));
                 query = query.filter(failures::address_key.ge(address)).filter(later);
             }
-            let rows: Vec<rows::FailureRow> = query.load(connection).await?;
+            let rows: Vec<records::FailureRow> = query.load(connection).await?;
             Batch::Failures(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
         }
         Table::Throttles => {
@@ -126,7 +132,7 @@ async fn read(
                 let later = throttles::address_key.gt(address).or(later_network);
                 query = query.filter(throttles::kind.ge(kind.clone())).filter(throttles::kind.gt(kind).or(later));
             }
-            let rows: Vec<rows::ThrottleRow> = query.load(connection).await?;
+            let rows: Vec<records::ThrottleRow> = query.load(connection).await?;
             Batch::Throttles(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
         }
         Table::MailAttempts => {
@@ -138,7 +144,7 @@ async fn read(
                 let later = mail_attempts::mail_id.gt(after.id).or(mail_attempts::attempt.gt(number));
                 query = query.filter(mail_attempts::mail_id.ge(after.id)).filter(later);
             }
-            let rows: Vec<rows::AttemptRow> = query.load(connection).await?;
+            let rows: Vec<records::AttemptRow> = query.load(connection).await?;
             Batch::MailAttempts(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
         }
     })
@@ -156,25 +162,19 @@ async fn append(connection: &mut AsyncPgConnection, batch: &Batch) -> Result<(),
         };
     }
     let _all_of_them = match batch {
-        Batch::Users(records) => insert!(users, rows::UserRow, records),
-        Batch::Emails(records) => insert!(emails, rows::EmailRow, records),
-        Batch::Sessions(records) => insert!(sessions, rows::SessionRow, records),
-        Batch::KeyPairs(records) => insert!(key_pairs, rows::KeyPairRow, records),
-        Batch::Codes(records) => insert!(codes, rows::CodeRow, records),
-        Batch::Outbox(records) => insert!(outbox, rows::MailRow, records),
-        Batch::MailAttempts(records) => insert!(mail_attempts, rows::AttemptRow, records),
+        Batch::Users(records) => insert!(users, records::UserRow, records),
+        Batch::Emails(records) => insert!(emails, records::EmailRow, records),
+        Batch::Sessions(records) => insert!(sessions, records::SessionRow, records),
+        Batch::KeyPairs(records) => insert!(key_pairs, records::KeyPairRow, records),
+        Batch::Codes(records) => insert!(codes, records::CodeRow, records),
+        Batch::Outbox(records) => insert!(outbox, records::MailRow, records),
+        Batch::MailAttempts(records) => insert!(mail_attempts, records::AttemptRow, records),
         Batch::Events(records) => insert!(events, EventRow, records),
-        Batch::KnownNetworks(records) => insert!(known_networks, rows::KnownNetworkRow, records),
-        Batch::Failures(records) => insert!(failures, rows::FailureRow, records),
-        Batch::Throttles(records) => insert!(throttles, rows::ThrottleRow, records),
+        Batch::KnownNetworks(records) => insert!(known_networks, records::KnownNetworkRow, records),
+        Batch::Failures(records) => insert!(failures, records::FailureRow, records),
+        Batch::Throttles(records) => insert!(throttles, records::ThrottleRow, records),
     };
     Ok(())
-}
-
-/// A row as it is stored.
-trait Row {
-    /// Whether one of its texts has a character that PostgreSQL's do not.
-    fn holds_nul(&self) -> bool;
 }
 
 /// The rows of `records`, each of which is the same record again when it is read: not one that PostgreSQL's calendar is
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn what_postgresql_cannot_keep_exactly_is_refused_by_name() {
         let sound = attempt("451 later", 3, 1_795_478_400_123);
-        assert!(exactly::<_, rows::AttemptRow>(std::slice::from_ref(&sound)).is_ok());
+        assert!(exactly::<_, records::AttemptRow>(std::slice::from_ref(&sound)).is_ok());
         for (damaged, reason) in [
             (attempt("451\0later", 3, 0), "a text in it holds a NUL character"),
             (attempt("451 later", u32::MAX, 0), "PostgreSQL cannot keep it exactly"),
@@ -227,7 +227,7 @@ mod tests {
             (attempt("451 later", 3, i64::MIN), "PostgreSQL cannot keep it exactly"),
         ] {
             let number = damaged.attempt;
-            let told = exactly::<_, rows::AttemptRow>(&[sound.clone(), damaged]).err().unwrap().to_string();
+            let told = exactly::<_, records::AttemptRow>(&[sound.clone(), damaged]).err().unwrap().to_string();
             let row = format!("00000000-0000-0000-0000-000000000007 number {number}");
             assert_eq!(told, format!("corrupt row in mail_attempts, id {row}: {reason}"));
         }

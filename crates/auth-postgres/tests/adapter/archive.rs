@@ -1,5 +1,5 @@
 use auth_domain::{
-    StoreError, Users,
+    StoreError,
     archive::{ArchiveSource, ArchiveTarget, Batch, CopyError, Table, copy},
 };
 use auth_postgres::PostgresArchive;
@@ -10,7 +10,7 @@ use auth_testkit::{
     samples::{at, registration},
 };
 
-use crate::{account, connect, database};
+use crate::{Port, account, connect, database};
 
 /// Every row of `auth_testkit::records::everything`, as PostgreSQL prints it. `i(11)` stands for an id that ends in 11, `m(1)`
 /// for the first millisecond of the day, `d(31)` for 32 octets 31 (in hexadecimal).
@@ -26,8 +26,8 @@ const EVERYTHING: &[(&str, &[&str])] = &[
     (
         "emails",
         &[
-            r#"(i(21),i(11),Ada@Exämple.org,ada@exämple.org,t,t,"m(1)",f)"#,
-            r#"(i(22),i(12),bob@example.org,bob@example.org,f,f,"m(1)",t)"#,
+            r#"(i(21),i(11),Ada@Exämple.org,ada@exämple.org,t,f,t,"m(1)")"#,
+            r#"(i(22),i(12),bob@example.org,bob@example.org,f,t,f,"m(1)")"#,
         ],
     ),
     (
@@ -47,9 +47,9 @@ const EVERYTHING: &[(&str, &[&str])] = &[
     (
         "codes",
         &[
-            r#"(i(51),sign-in,i(31),i(21),ada@exämple.org,192.0.2.0/24,"d(51)",0badcafe,"m(1)","m(2)",3,t,)"#,
-            r#"(i(52),key-pair,,i(21),ada@exämple.org,2001:db8:7::/48,"d(51)",0badcafe,"m(1)","m(2)",3,t,i(41))"#,
-            r#"(i(53),email,,,ada@exämple.org,192.0.2.0/24,"d(51)",00000001,"m(1)","m(2)",0,f,)"#,
+            r#"(i(51),sign-in,i(31),,i(21),ada@exämple.org,192.0.2.0/24,"d(51)",0badcafe,"m(1)","m(2)",3,t)"#,
+            r#"(i(52),key-pair,,i(41),i(21),ada@exämple.org,2001:db8:7::/48,"d(51)",0badcafe,"m(1)","m(2)",3,t)"#,
+            r#"(i(53),email,,,,ada@exämple.org,192.0.2.0/24,"d(51)",00000001,"m(1)","m(2)",0,f)"#,
         ],
     ),
     (
@@ -122,7 +122,9 @@ async fn every_field_of_every_table_is_written_and_read_back() {
         holds(&url, &format!("SELECT count(*) = {} FROM {table}", rows.len())).await;
         for row in *rows {
             let quoted = row.replace('\'', "''");
-            let found = format!("SELECT count(*) = 1 FROM {table} t WHERE pg_temp.printed(t::text) = '{quoted}'");
+            // Where an event stands in the order of commits is not copied: the copy has an order of its own.
+            let whole = if *table == "events" { "regexp_replace(t::text, ',\\d+\\)$', ')')" } else { "t::text" };
+            let found = format!("SELECT count(*) = 1 FROM {table} t WHERE pg_temp.printed({whole}) = '{quoted}'");
             holds(&url, &found).await;
         }
     }
@@ -176,9 +178,9 @@ async fn a_service_on_the_target_can_read_but_not_write_until_the_copy_has_ended
     let url = database().await;
     let store = connect(&url, 2);
     let archive = begin(&url).await;
-    let refused = store.register_user(&registration("ada", "ada@example.org", at(0))).await;
+    let refused = store.port().register_user(&registration("ada", "ada@example.org", at(0))).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    assert_eq!(store.find_user(registration("bob", "bob@example.org", at(0)).user_id).await.unwrap(), None);
+    assert_eq!(store.port().find_user(registration("bob", "bob@example.org", at(0)).user_id).await.unwrap(), None);
     drop(archive);
     account(&*store, "ada").await;
 }

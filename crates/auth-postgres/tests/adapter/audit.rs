@@ -1,6 +1,6 @@
 use auth_domain::{
-    Accounts, Audit, Changed, Codes, Created, Duplicate, Emails, Event, EventKind, KeyPairs, Redeemed, Requested,
-    Sessions, SignInStored, Store, StoreError, UserChange, UserId,
+    Audit, Changed, Created, Duplicate, Event, EventKind, Redeemed, Requested, SignInStored, Store, StoreError,
+    UserChange, UserId,
 };
 use auth_testkit::{
     postgres::execute,
@@ -10,7 +10,7 @@ use auth_testkit::{
     },
 };
 
-use crate::{account, connect, database, delete_user, owner};
+use crate::{Port, account, connect, database, delete_user, owner};
 
 async fn events(store: &dyn Store, user: UserId) -> Vec<Event> {
     store.list_events(Some(user), None, 100).await.unwrap()
@@ -42,17 +42,17 @@ async fn a_fact_whose_event_cannot_be_written_does_not_happen() {
     let store = connect(&database().await, 2);
     let ada = account(&*store, "ada").await;
     let (user, session) = (ada.user_id, ada.sign_in.session.id);
-    let seen = store.list_emails(user).await.unwrap();
+    let seen = store.port().list_emails(user).await.unwrap();
     let added = email_addition(user, &seen, "second@example.org", at(1));
-    assert_eq!(store.add_email(&added).await.unwrap(), Requested::Yes);
+    assert_eq!(store.port().add_email(&added).await.unwrap(), Requested::Yes);
     let waiting = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.port().open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
-    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
+    assert_eq!(store.port().create_key_pair(&pair).await.unwrap(), Requested::Yes);
 
     // The log has one of that id.
     let taken = Event { at: at(2), ..events(&*store, user).await.remove(0) };
-    let seen = store.list_emails(user).await.unwrap();
+    let seen = store.port().list_emails(user).await.unwrap();
     let mut addition = email_addition(user, &seen, "third@example.org", at(2));
     let mut change = email_change(user, &seen, added.email_id, at(2));
     let mut vouched = vouched_email(user, &seen, "fourth@example.org", at(2));
@@ -69,35 +69,38 @@ async fn a_fact_whose_event_cannot_be_written_does_not_happen() {
     let before = everything(&*store, user).await;
     let given = sign_in("ada@example.org", 3, at(2)).session;
     for (fact, outcome) in [
-        ("add", store.add_email(&addition).await.map(drop)),
-        ("prefer", store.prefer_email(&change).await.map(drop)),
-        ("remove", store.remove_email(&change).await.map(drop)),
-        ("vouch", store.vouch_for_email(&vouched).await.map(drop)),
-        ("verify an address", store.verify_email(added.email_id, &taken).await.map(drop)),
-        ("open", store.open_live_session(user, &given, &taken).await.map(drop)),
-        ("verify a session", store.verify_session(waiting.session.id, &taken).await.map(drop)),
-        ("close", store.close_session(session, None, &taken).await.map(drop)),
-        ("close all", store.close_sessions(user, None, &taken).await.map(drop)),
-        ("create a key pair", store.create_key_pair(&new_pair).await.map(drop)),
-        ("give a key pair", store.create_live_key_pair(&new_pair.key_pair, &taken).await.map(drop)),
-        ("verify a key pair", store.verify_key_pair(pair.key_pair.id, &taken).await.map(drop)),
-        ("delete a key pair", store.delete_key_pair(pair.key_pair.id, None, &taken).await.map(drop)),
-        ("create", store.create_account(&new).await.map(drop)),
-        ("change", store.change_user(user, &UserChange::Disable, &taken).await.map(drop)),
-        ("delete", store.delete_user(user, &taken).await.map(drop)),
-        ("guess wrong", store.redeem_code(&guesses[0]).await.map(drop)),
-        ("guess right", store.redeem_code(&guesses[1]).await.map(drop)),
+        ("add", store.port().add_email(&addition).await.map(drop)),
+        ("prefer", store.port().prefer_email(&change).await.map(drop)),
+        ("remove", store.port().remove_email(&change).await.map(drop)),
+        ("vouch", store.port().vouch_for_email(&vouched).await.map(drop)),
+        ("verify an address", store.port().verify_email(added.email_id, &taken).await.map(drop)),
+        ("open", store.port().open_live_session(user, &given, &taken).await.map(drop)),
+        ("verify a session", store.port().verify_session(waiting.session.id, &taken).await.map(drop)),
+        ("close", store.port().close_session(session, None, &taken).await.map(drop)),
+        ("close all", store.port().close_sessions(user, None, &taken).await.map(drop)),
+        ("create a key pair", store.port().create_key_pair(&new_pair).await.map(drop)),
+        ("give a key pair", store.port().create_live_key_pair(&new_pair.key_pair, &taken).await.map(drop)),
+        ("verify a key pair", store.port().verify_key_pair(pair.key_pair.id, &taken).await.map(drop)),
+        ("delete a key pair", store.port().delete_key_pair(pair.key_pair.id, None, &taken).await.map(drop)),
+        ("create", store.port().create_account(&new).await.map(drop)),
+        ("change", store.port().change_user(user, &UserChange::Disable, &taken).await.map(drop)),
+        ("delete", store.port().delete_user(user, &taken).await.map(drop)),
+        ("guess wrong", store.port().redeem_code(&guesses[0]).await.map(drop)),
+        ("guess right", store.port().redeem_code(&guesses[1]).await.map(drop)),
     ] {
         assert!(matches!(outcome, Err(StoreError::Duplicate(Duplicate::Id))), "{fact}: {outcome:?}");
     }
     assert_eq!(everything(&*store, user).await, before);
-    assert!(store.find_account(new.user_id).await.unwrap().is_none());
+    assert!(store.port().find_account(new.user_id).await.unwrap().is_none());
     // Neither guess was counted.
     for _ in 0..4 {
-        let wrong = store.redeem_code(&wrong_guess(&waiting.code, at(2))).await.unwrap();
+        let wrong = store.port().redeem_code(&wrong_guess(&waiting.code, at(2))).await.unwrap();
         assert_eq!(wrong, Redeemed::Wrong { owner: Some(user) });
     }
-    assert!(matches!(store.redeem_code(&right_guess(&waiting.code, at(2))).await.unwrap(), Redeemed::Yes { .. }));
+    assert!(matches!(
+        store.port().redeem_code(&right_guess(&waiting.code, at(2))).await.unwrap(),
+        Redeemed::Yes { .. }
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,13 +114,13 @@ async fn a_fact_that_fails_when_all_of_it_is_written_leaves_no_event() {
                    FOR EACH ROW EXECUTE FUNCTION fail()";
     execute(&url, failing).await.unwrap();
     let new = sample_account("grace", "grace@example.org", at(2));
-    assert!(matches!(store.create_account(&new).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.port().create_account(&new).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(delete_user(&*store, ada.user_id).await, Err(StoreError::Unavailable(_))));
     assert_eq!(everything(&*store, ada.user_id).await, before);
     assert!(events(&*store, new.user_id).await.is_empty());
 
     execute(&url, "DROP TRIGGER failing ON events").await.unwrap();
-    assert_eq!(store.create_account(&new).await.unwrap(), Created::Yes);
+    assert_eq!(store.port().create_account(&new).await.unwrap(), Created::Yes);
     let told: Vec<_> = events(&*store, new.user_id).await.into_iter().rev().collect();
     assert_eq!(told, new.events);
 }
@@ -146,7 +149,7 @@ async fn an_event_comes_back_with_its_ip_of_either_family_or_none() {
         (UserChange::Disable, None),
     ] {
         let changing = Event { ip, ..event(EventKind::UserDisabled, at(1)).about(ada.user_id) };
-        assert_eq!(store.change_user(ada.user_id, &change, &changing).await.unwrap(), Changed::Yes);
+        assert_eq!(store.port().change_user(ada.user_id, &change, &changing).await.unwrap(), Changed::Yes);
         expected.insert(0, changing);
     }
     assert_eq!(store.list_events(Some(ada.user_id), None, 3).await.unwrap(), expected);

@@ -1,13 +1,12 @@
 use auth_domain::{
-    Applied, Codes, Emails, Lockouts, Outbox, Purge, Registered, Requested, Sessions, SignInStored, StoreError, Upkeep,
-    Users,
+    Applied, Lockouts, Outbox, Purge, Registered, Requested, Sessions, SignInStored, StoreError, Upkeep,
 };
 use auth_testkit::{
     postgres::execute,
     samples::{at, decoy_hash, email_addition, registration, right_guess, sign_in},
 };
 
-use crate::{account, connect, database};
+use crate::{Port, account, connect, database};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_database_itself_refuses_what_must_not_be() {
@@ -72,7 +71,7 @@ async fn a_row_that_does_not_make_sense_is_corrupt_and_named() {
         }
     }
     execute(&url, "UPDATE emails SET address = 'nobody'").await.unwrap();
-    let corrupt = store.find_address(&ada.address_key(), at(0)).await;
+    let corrupt = store.port().find_address(&ada.address_key(), at(0)).await;
     assert!(matches!(corrupt, Err(StoreError::Corrupt { table: "emails", .. })), "{corrupt:?}");
 }
 
@@ -82,10 +81,10 @@ async fn a_code_that_does_not_say_what_it_opens_is_corrupt_and_named() {
     let store = connect(&url, 2);
     let ada = account(&*store, "ada").await;
     let addition =
-        email_addition(ada.user_id, &store.list_emails(ada.user_id).await.unwrap(), "ada@example.net", at(1));
-    assert_eq!(store.add_email(&addition).await.unwrap(), Requested::Yes);
+        email_addition(ada.user_id, &store.port().list_emails(ada.user_id).await.unwrap(), "ada@example.net", at(1));
+    assert_eq!(store.port().add_email(&addition).await.unwrap(), Requested::Yes);
     execute(&url, "UPDATE codes SET email_id = NULL WHERE purpose = 'email'").await.unwrap();
-    match store.redeem_code(&right_guess(&addition.code, at(2))).await {
+    match store.port().redeem_code(&right_guess(&addition.code, at(2))).await {
         Err(StoreError::Corrupt { table, id, .. }) => assert_eq!((table, id), ("codes", addition.code.id.to_string())),
         other => panic!("{other:?}"),
     }
@@ -98,7 +97,7 @@ async fn a_damaged_mail_does_not_hold_up_the_others() {
     account(&*store, "ada").await;
     execute(&url, "UPDATE outbox SET key_id = 'no key'").await.unwrap();
     let sound = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&sound, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.port().open_session(&sound, &decoy_hash()).await.unwrap(), SignInStored::Yes);
     let claimed = store.claim_mails(at(2), at(30), 10).await.unwrap();
     assert_eq!(claimed.iter().map(|mail| mail.id).collect::<Vec<_>>(), [sound.mail.id]);
 }
@@ -108,7 +107,7 @@ async fn a_damaged_address_holds_up_no_mail_that_has_a_recipient_of_its_own() {
     let url = database().await;
     let store = connect(&url, 2);
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.port().register_user(&ada).await.unwrap(), Registered::Yes);
     execute(&url, "UPDATE emails SET address = 'no address'").await.unwrap();
     let claimed = store.claim_mails(at(1), at(30), 10).await.unwrap().remove(0);
     assert_eq!((claimed.id, claimed.on_record), (ada.sign_in.mail.id, None));
@@ -128,7 +127,7 @@ async fn damaged_lockouts_do_not_hold_up_the_others_however_many_they_are() {
     let store = connect(&url, 2);
     guessed_wrong(&url).await;
     let ada = registration("ada", "03@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.port().register_user(&ada).await.unwrap(), Registered::Yes);
     let damage = "UPDATE failures SET network = 'nowhere' WHERE address_key < '03'; \
                   UPDATE emails SET verified = true, address = 'no address'";
     execute(&url, damage).await.unwrap();
@@ -146,7 +145,7 @@ async fn damaged_wrong_guesses_do_not_hold_up_the_purge() {
     let store = connect(&url, 2);
     guessed_wrong(&url).await;
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.port().register_user(&ada).await.unwrap(), Registered::Yes);
     let damage = "UPDATE failures SET network = 'nowhere'; \
                   ALTER TABLE failures DROP CONSTRAINT failures_of_day_check, DROP CONSTRAINT failures_in_a_row_check; \
                   UPDATE failures SET of_day = -1 WHERE address_key < '02'; \

@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth_domain::{
-    Codes, Emails, KeyPairs, Limit, Limits, PendingSignIn, Rate, Redeemed, Requested, Sessions, SignInStored,
-    ThrottleKind,
-};
+use auth_domain::{Limit, Limits, PendingSignIn, Rate, Redeemed, Requested, SignInStored, ThrottleKind};
 use auth_postgres::PostgresStore;
 use auth_testkit::{
     postgres::execute,
@@ -13,7 +10,7 @@ use auth_testkit::{
 };
 use tokio::task::JoinSet;
 
-use crate::{account, connect, database, held::Held, owner, replicas_on};
+use crate::{Port, account, connect, database, held::Held, owner, replicas_on};
 
 /// Much of everything, and the usual failures.
 pub(crate) fn limits() -> Limits {
@@ -71,13 +68,13 @@ async fn guesses_at_several_codes_of_one_address_share_one_budget_across_replica
     let mut codes = Vec::new();
     for network in 2..7 {
         let pending = sign_in("ada@example.org", network, at(1));
-        assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
         codes.push(pending.code);
     }
     let few = Limits { failures_per_day: 4, ..limits() };
     let outcomes = at_once(&replicas, 30, |store, n| {
         let guess = limited(wrong_guess(&codes[n % codes.len()], at(2)), few, u8::try_from(n).unwrap() + 10);
-        async move { store.redeem_code(&guess).await.unwrap() }
+        async move { store.port().redeem_code(&guess).await.unwrap() }
     })
     .await;
     let wrong = outcomes.iter().filter(|redeemed| matches!(redeemed, Redeemed::Wrong { .. })).count();
@@ -93,7 +90,7 @@ async fn as_many_requests_as_fit_are_let_through_across_replicas_and_the_others_
     let few = Limits { requests_per_network: times(7), ..limits() };
     let outcomes = at_once(&replicas, 40, |store, n| {
         let asked = asked(&format!("nobody{n}@example.org"), few, 3);
-        async move { store.open_session(&asked, &decoy_hash()).await.unwrap() }
+        async move { store.port().open_session(&asked, &decoy_hash()).await.unwrap() }
     })
     .await;
     let through = outcomes.iter().filter(|outcome| **outcome == SignInStored::Yes).count();
@@ -111,7 +108,7 @@ async fn as_many_mails_as_fit_go_to_an_address_across_replicas() {
     let few = Limits { mails_per_address: times(5), ..limits() };
     let outcomes = at_once(&replicas, 30, |store, n| {
         let asked = asked("nobody@example.org", few, u8::try_from(n).unwrap());
-        async move { store.open_session(&asked, &decoy_hash()).await.unwrap() }
+        async move { store.port().open_session(&asked, &decoy_hash()).await.unwrap() }
     })
     .await;
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == SignInStored::Yes).count(), 5);
@@ -126,7 +123,7 @@ async fn guesses_of_one_network_are_requests_however_many_are_made_at_once() {
     let few = Limits { requests_per_network: times(6), ..limits() };
     let outcomes = at_once(&replicas, 30, |store, _| {
         let guess = limited(wrong_guess(&code, at(2)), few, 3);
-        async move { store.redeem_code(&guess).await.unwrap() }
+        async move { store.port().redeem_code(&guess).await.unwrap() }
     })
     .await;
     let looked_at = outcomes.iter().filter(|redeemed| **redeemed == Redeemed::Refused).count();
@@ -135,23 +132,35 @@ async fn guesses_of_one_network_are_requests_however_many_are_made_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_request_that_is_refused_waits_for_nobody() {
+async fn a_request_that_is_refused_again_waits_for_nobody() {
     let url = database().await;
     let store = connect(&url, 4);
     let none = Limits { requests_per_network: times(1), mails_per_address: times(1), ..limits() };
     assert_eq!(
-        store.open_session(&asked("nobody@example.org", none, 3), &decoy_hash()).await.unwrap(),
+        store.port().open_session(&asked("nobody@example.org", none, 3), &decoy_hash()).await.unwrap(),
         SignInStored::Yes
     );
-    // Somebody holds everything that could be waited for, until all have been answered.
-    let held = Held::by(&url, "SELECT lock_address('nobody@example.org'); SELECT FROM throttles FOR UPDATE").await;
+    let guess = limited(wrong_guess(&asked("nobody@example.org", none, 3).code, at(2)), none, 3);
+    // The audit log is told of the first ones.
     for network in [3, 4] {
         let asked = asked("nobody@example.org", none, network);
-        let refused = store.open_session(&asked, &decoy_hash()).await.unwrap();
+        let refused = store.port().open_session(&asked, &decoy_hash()).await.unwrap();
+        assert!(matches!(refused, SignInStored::Throttled(_)), "{refused:?}");
+    }
+    let _told = store.port().redeem_code(&guess).await.unwrap();
+    // Somebody holds everything that could be waited for, until all have been answered.
+    let held = Held::by(
+        &url,
+        "SELECT pg_advisory_xact_lock(hashtextextended(name, kind)) FROM (VALUES ('nobody@example.org', 1), \
+         ('192.0.3.0', 4), ('192.0.4.0', 4)) AS lock (name, kind); SELECT FROM throttles FOR UPDATE",
+    )
+    .await;
+    for network in [3, 4] {
+        let asked = asked("nobody@example.org", none, network);
+        let refused = store.port().open_session(&asked, &decoy_hash()).await.unwrap();
         assert!(matches!(refused, SignInStored::Throttled(refusal) if !refusal.told), "{refused:?}");
     }
-    let guess = limited(wrong_guess(&asked("nobody@example.org", none, 3).code, at(2)), none, 3);
-    let refused = store.redeem_code(&guess).await.unwrap();
+    let refused = store.port().redeem_code(&guess).await.unwrap();
     assert!(matches!(refused, Redeemed::Throttled(_)));
     held.commit().await;
 }
@@ -162,14 +171,14 @@ async fn without_limits_nothing_is_remembered_but_the_network_of_a_sign_in() {
     let store = connect(&url, 2);
     let ada = account(&*store, "ada").await;
     let pending = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
-    let _wrong = store.redeem_code(&wrong_guess(&pending.code, at(1))).await.unwrap();
-    let _right = store.redeem_code(&right_guess(&pending.code, at(1))).await.unwrap();
-    let seen = store.list_emails(ada.user_id).await.unwrap();
+    assert_eq!(store.port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    let _wrong = store.port().redeem_code(&wrong_guess(&pending.code, at(1))).await.unwrap();
+    let _right = store.port().redeem_code(&right_guess(&pending.code, at(1))).await.unwrap();
+    let seen = store.port().list_emails(ada.user_id).await.unwrap();
     let addition = email_addition(ada.user_id, &seen, "second@example.org", at(1));
-    assert_eq!(store.add_email(&addition).await.unwrap(), Requested::Yes);
+    assert_eq!(store.port().add_email(&addition).await.unwrap(), Requested::Yes);
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
-    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
+    assert_eq!(store.port().create_key_pair(&pair).await.unwrap(), Requested::Yes);
     assert_rows(&url, "count(*) = 0 FROM failures").await;
     assert_rows(&url, "count(*) = 0 FROM throttles").await;
     assert_rows(&url, "count(*) = 1 FROM known_networks").await;

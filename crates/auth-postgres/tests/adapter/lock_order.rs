@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Accounts, Changed, Codes, Created, CredentialId, EmailAddition, Emails, EventKind, KeyPairs, Limits, Lockout,
-    Lockouts, Outbox, PendingKeyPair, Registered, Registration, Requested, Sessions, Settlement, SignInStored,
-    ToldLockout, Upkeep, UserChange, Users,
+    Changed, Created, CredentialId, EmailAddition, EventKind, Limits, Lockout, Lockouts, Outbox, PendingKeyPair,
+    Registered, Registration, Requested, Sessions, Settlement, SignInStored, ToldLockout, Upkeep, UserChange,
 };
 use auth_postgres::PostgresStore;
 use auth_testkit::{
@@ -18,7 +17,7 @@ use auth_testkit::{
 use tokio::task::JoinSet;
 
 use crate::{
-    account, connect, database, delete_user,
+    Port, account, connect, database, delete_user,
     held::{Held, until_alone, until_waiting},
     limits::{limits, restrained, times},
     owner, replicas_on,
@@ -62,7 +61,7 @@ async fn mails_are_settled_while_their_sessions_are_closed_and_nobody_waits_in_a
         let mut opened = Vec::new();
         for network in 2..7 {
             let pending = sign_in(ada.address.as_str(), network, at(1));
-            assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+            assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
             opened.push(pending.session.id);
         }
         let claimed = replicas[0].claim_codes(at(2), at(30), 100).await.unwrap();
@@ -84,18 +83,23 @@ async fn mails_are_settled_while_their_sessions_are_closed_and_nobody_waits_in_a
                     let store = Arc::clone(&store);
                     let closing = event(EventKind::SessionClosed, at(3));
                     facts.spawn(async move {
-                        assert_eq!(store.close_session(session, Some(user), &closing).await.unwrap(), Some(user));
+                        assert_eq!(
+                            store.port().close_session(session, Some(user), &closing).await.unwrap(),
+                            Some(user)
+                        );
                     });
                 }
             }
             1 => {
                 let closing = event(EventKind::OtherSessionsClosed, at(3));
-                facts.spawn(async move { assert_eq!(store.close_sessions(user, None, &closing).await.unwrap(), 1) });
+                facts.spawn(
+                    async move { assert_eq!(store.port().close_sessions(user, None, &closing).await.unwrap(), 1) },
+                );
             }
             2 => {
                 let disabling = event(EventKind::UserDisabled, at(3));
                 facts.spawn(async move {
-                    let changed = store.change_user(user, &UserChange::Disable, &disabling).await.unwrap();
+                    let changed = store.port().change_user(user, &UserChange::Disable, &disabling).await.unwrap();
                     assert_eq!(changed, Changed::Yes);
                 });
             }
@@ -115,11 +119,11 @@ async fn a_sign_in_takes_hold_of_its_owner_before_anything_of_theirs() {
     let held = Held::by(&url, "SELECT FROM users FOR UPDATE").await;
     let signing_in = tokio::spawn({
         let (store, pending) = (Arc::clone(&replicas[0]), sign_in(ada.address.as_str(), 2, at(1)));
-        async move { store.open_session(&pending, &decoy_hash()).await }
+        async move { store.port().open_session(&pending, &decoy_hash()).await }
     });
     let making_a_pair = tokio::spawn({
         let (store, pending) = (Arc::clone(&replicas[1]), key_pair(owner(&ada), ada.address.as_str(), at(1)));
-        async move { store.create_key_pair(&pending).await }
+        async move { store.port().create_key_pair(&pending).await }
     });
     until_waiting(&url, 2, "Lock").await;
     // Were any of it held by those who wait, this would wait for them.
@@ -138,7 +142,7 @@ async fn people_sign_in_while_they_are_disabled_or_deleted_and_nobody_waits_in_a
         let mut opened = Vec::new();
         for network in 2..7 {
             let pending = sign_in(ada.address.as_str(), network, at(1));
-            assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+            assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
             opened.push((CredentialId::Session(pending.session.id), at(2)));
         }
         let (ada, opened) = (Arc::new(ada), Arc::new(opened));
@@ -150,19 +154,23 @@ async fn people_sign_in_while_they_are_disabled_or_deleted_and_nobody_waits_in_a
                 let (user, to) = (ada.user_id, ada.address.as_str());
                 // What each of them comes to depends on who was first.
                 let answered = match n % 8 {
-                    0 | 1 => store.open_session(&sign_in(to, n, at(2)), &decoy_hash()).await.map(drop),
-                    2 => {
-                        store.register_user(&decoy_registration(&format!("eve{round}-{n}"), to, at(2))).await.map(drop)
-                    }
+                    0 | 1 => store.port().open_session(&sign_in(to, n, at(2)), &decoy_hash()).await.map(drop),
+                    2 => store
+                        .port()
+                        .register_user(&decoy_registration(&format!("eve{round}-{n}"), to, at(2)))
+                        .await
+                        .map(drop),
                     3 => {
                         let change = if n > 8 { UserChange::Disable } else { UserChange::Unverify };
-                        store.change_user(user, &change, &event(EventKind::UserDisabled, at(2))).await.map(drop)
+                        store.port().change_user(user, &change, &event(EventKind::UserDisabled, at(2))).await.map(drop)
                     }
-                    4 => {
-                        store.close_sessions(user, None, &event(EventKind::OtherSessionsClosed, at(2))).await.map(drop)
-                    }
+                    4 => store
+                        .port()
+                        .close_sessions(user, None, &event(EventKind::OtherSessionsClosed, at(2)))
+                        .await
+                        .map(drop),
                     5 => store.record_usage(&opened).await,
-                    6 => store.create_key_pair(&key_pair(owner(&ada), to, at(2))).await.map(drop),
+                    6 => store.port().create_key_pair(&key_pair(owner(&ada), to, at(2))).await.map(drop),
                     _ if n > 8 && round % 2 == 1 => delete_user(&*store, user).await.map(drop),
                     _ => store.purge(&purge(at(2), at(0), 10)).await.map(drop),
                 };
@@ -188,7 +196,7 @@ async fn people_of_two_networks_ask_and_guess_within_limits_and_nobody_waits_in_
         for person in &*people {
             for network in 2..7 {
                 let pending = sign_in(person.address.as_str(), network, now);
-                assert_eq!(replicas[0].open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+                assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
                 codes.push(pending.code);
             }
         }
@@ -206,33 +214,33 @@ async fn people_of_two_networks_ask_and_guess_within_limits_and_nobody_waits_in_
                 let answered = match n % 11 {
                     0 | 1 => {
                         let pending = sign_in(to, network, now);
-                        store.open_session(&restrained(pending, limits, network), &decoy_hash()).await.map(drop)
+                        store.port().open_session(&restrained(pending, limits, network), &decoy_hash()).await.map(drop)
                     }
                     2 => {
                         let decoy = decoy_registration(&format!("new{round}-{n}"), to, now);
                         let sign_in = restrained(decoy.sign_in.clone(), limits, network);
-                        store.register_user(&Registration { sign_in, ..decoy }).await.map(drop)
+                        store.port().register_user(&Registration { sign_in, ..decoy }).await.map(drop)
                     }
-                    3 => store.redeem_code(&limited(wrong_guess(code, now), limits, network)).await.map(drop),
-                    4 => store.redeem_code(&limited(right_guess(code, now), limits, network)).await.map(drop),
+                    3 => store.port().redeem_code(&limited(wrong_guess(code, now), limits, network)).await.map(drop),
+                    4 => store.port().redeem_code(&limited(right_guess(code, now), limits, network)).await.map(drop),
                     5 => {
                         let pair = PendingKeyPair { restraint: restraint(), ..key_pair(owner(person), to, now) };
-                        store.create_key_pair(&pair).await.map(drop)
+                        store.port().create_key_pair(&pair).await.map(drop)
                     }
                     6 => {
-                        let seen = store.list_emails(user).await.unwrap();
+                        let seen = store.port().list_emails(user).await.unwrap();
                         let second = email_addition(user, &seen, &format!("second{n}-{to}"), now);
                         let added = EmailAddition { restraint: restraint(), ..second };
-                        store.add_email(&added).await.map(drop)
+                        store.port().add_email(&added).await.map(drop)
                     }
                     7 => {
                         let unlocking = event(EventKind::UserUnlocked, now);
-                        store.unlock_address(&person.address.key(), &unlocking).await.map(drop)
+                        store.port().unlock_address(&person.address.key(), &unlocking).await.map(drop)
                     }
                     8 => {
                         let tell = async |lockout: Lockout| {
                             let told = ToldLockout { lockout, failures_in_a_row: 1, mail: None, told_at: now };
-                            store.tell_lockout(&told).await.map(drop)
+                            store.port().tell_lockout(&told).await.map(drop)
                         };
                         let mut told = Ok(());
                         for lockout in store.list_untold_lockouts(1, 10).await.unwrap() {
@@ -259,7 +267,7 @@ async fn a_registration_that_is_completed_just_before_its_alias_is_taken_stays_a
     for (alias, by_administrator) in [("ada", false), ("bob", true)] {
         // Its code has expired: the alias is free.
         let first = registration(alias, &format!("{alias}@example.org"), at(0));
-        assert_eq!(store.register_user(&first).await.unwrap(), Registered::Yes);
+        assert_eq!(store.port().register_user(&first).await.unwrap(), Registered::Yes);
         let completing = format!(
             "UPDATE users SET verified = true, registration = NULL WHERE alias = '{alias}'; \
              UPDATE emails SET verified = true WHERE address = '{alias}@example.org'"
@@ -270,10 +278,10 @@ async fn a_registration_that_is_completed_just_before_its_alias_is_taken_stays_a
             let store = Arc::clone(&store);
             async move {
                 if by_administrator {
-                    let created = store.create_account(&sample_account(alias, &to, later)).await.unwrap();
+                    let created = store.port().create_account(&sample_account(alias, &to, later)).await.unwrap();
                     assert_eq!(created, Created::AliasTaken);
                 } else {
-                    let registered = store.register_user(&registration(alias, &to, later)).await.unwrap();
+                    let registered = store.port().register_user(&registration(alias, &to, later)).await.unwrap();
                     assert_eq!(registered, Registered::AliasTaken);
                 }
             }
@@ -281,6 +289,6 @@ async fn a_registration_that_is_completed_just_before_its_alias_is_taken_stays_a
         until_waiting(&url, 1, "Lock").await;
         completing.commit().await;
         taking.await.unwrap();
-        assert!(store.find_account(first.user_id).await.unwrap().is_some(), "{alias}");
+        assert!(store.port().find_account(first.user_id).await.unwrap().is_some(), "{alias}");
     }
 }

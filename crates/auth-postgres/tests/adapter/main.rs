@@ -33,6 +33,17 @@ use auth_testkit::{
 /// As in operation, but for a longer wait: tests are about facts, not about a machine that is short of time.
 const PATIENT: PoolOptions = PoolOptions { size: 8, wait: Duration::from_secs(2), for_checks: 2 };
 
+/// The port that a store is, whose facts the domain decides.
+trait Port {
+    fn port(&self) -> &dyn Store;
+}
+
+impl Port for Arc<PostgresStore> {
+    fn port(&self) -> &dyn Store {
+        &**self
+    }
+}
+
 fn connect_with(url: &str, options: PoolOptions) -> Arc<PostgresStore> {
     Arc::new(PostgresStore::new(url.parse().unwrap(), options).unwrap())
 }

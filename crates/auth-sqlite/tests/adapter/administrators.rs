@@ -1,7 +1,5 @@
-use std::path::Path;
-
 use auth_domain::{
-    Account, Accounts, Changed, Created, EventKind, Membership, RoleName, UserChange, UserId, rules::is_administrator,
+    Account, Changed, Created, EventKind, Membership, RoleName, Store, UserChange, UserId, rules::is_administrator,
 };
 use auth_sqlite::SqliteStore;
 use auth_testkit::samples::{account, at, event};
@@ -12,13 +10,9 @@ use diesel::{
     sql_types::{Binary, Bool},
 };
 
-use crate::connect;
+use crate::{connect, open_store};
 
-fn open(path: &Path) -> SqliteStore {
-    SqliteStore::open(path).unwrap()
-}
-
-async fn administrator(store: &SqliteStore, alias: &str) -> UserId {
+async fn administrator(store: &dyn Store, alias: &str) -> UserId {
     let mut new = account(alias, &format!("{alias}@example.org"), at(0));
     new.roles.push(RoleName::users_admin().to_string());
     assert_eq!(store.create_account(&new).await.unwrap(), Created::Yes);
@@ -26,7 +20,7 @@ async fn administrator(store: &SqliteStore, alias: &str) -> UserId {
 }
 
 /// What comes of taking an administrator away in one of four ways.
-async fn removes(store: &SqliteStore, user: UserId, way: usize) -> Changed {
+async fn removes(store: &dyn Store, user: UserId, way: usize) -> Changed {
     let event = event(EventKind::UserDisabled, at(1)).about(user);
     let change = match way {
         0 => UserChange::Disable,
@@ -41,11 +35,11 @@ async fn removes(store: &SqliteStore, user: UserId, way: usize) -> Changed {
 async fn of_two_who_remove_each_other_at_once_from_two_processes_one_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("auth.db");
-    let (here, there) = (open(&path), open(&path));
-    let mut left = administrator(&here, "admin").await;
+    let (here, there) = (open_store(&path), open_store(&path));
+    let mut left = administrator(&*here, "admin").await;
     for round in 0..48 {
-        let other = administrator(&there, &format!("admin{round}")).await;
-        let (one, the_other) = (removes(&here, other, round % 4), removes(&there, left, round / 4 % 4));
+        let other = administrator(&*there, &format!("admin{round}")).await;
+        let (one, the_other) = (removes(&*here, other, round % 4), removes(&*there, left, round / 4 % 4));
         let (gone, kept) = match tokio::join!(one, the_other) {
             (Changed::Yes, Changed::LastAdministrator) => (other, left),
             (Changed::LastAdministrator, Changed::Yes) => (left, other),

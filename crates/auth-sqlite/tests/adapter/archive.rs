@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use auth_domain::{
-    Registered, StoreError, Users,
+    Registered, StoreError,
     archive::{ArchiveSource, Batch, Position, Table},
 };
 use auth_sqlite::{OpenError, SqliteArchive, SqliteStore};
@@ -12,7 +12,7 @@ use auth_testkit::{
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::Text};
 use tempfile::TempDir;
 
-use crate::connect;
+use crate::{connect, open_store};
 
 /// What `auth_testkit::records::everything` stands for, as this build's tables have it. `i(11)` stands for an id
 /// that ends in 11, `m(1)` for the first millisecond of the day, `d(31)` for 32 octets 31 (in hexadecimal).
@@ -137,7 +137,9 @@ fn the_database_has_no_column_that_these_tests_do_not_fill() {
         let (table, rest) = filled.split_once(" (").unwrap();
         let filled: BTreeSet<_> =
             rest.split(')').next().unwrap().split(',').map(|name| name.trim().to_owned()).collect();
-        let columns = sql_query(format!("SELECT name FROM pragma_table_info('{table}')"));
+        // Where an event stands in the order of commits is not copied: the copy has an order of its own.
+        let columns = format!("SELECT name FROM pragma_table_info('{table}') WHERE name <> 'position'");
+        let columns = sql_query(columns);
         let columns: Vec<Named> = columns.load(&mut connection).unwrap();
         assert_eq!(columns.into_iter().map(|column| column.name).collect::<BTreeSet<_>>(), filled, "{table}");
     }
@@ -196,7 +198,7 @@ async fn a_row_without_an_id_that_does_not_parse_is_named_by_its_table_and_never
 #[tokio::test]
 async fn while_an_archive_is_open_nobody_else_writes_and_afterwards_everybody_can() {
     let folder = installation();
-    let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
+    let store = open_store(&folder.path().join("auth.db"));
     let ada = registration("someone", "someone@example.org", at(0));
     let mut open = archive(&folder);
     let refused = store.register_user(&ada).await;

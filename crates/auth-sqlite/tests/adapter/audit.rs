@@ -1,10 +1,9 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use auth_domain::{
-    Accounts, Audit, Codes, Created, Duplicate, Emails, Event, EventKind, KeyPairs, Membership, Registered,
-    Registration, RoleName, SessionOwner, Sessions, StoreError, UserChange, Users,
+    Created, Duplicate, Event, EventKind, Membership, Registered, Registration, RoleName, SessionOwner, Store,
+    StoreError, UserChange,
 };
-use auth_sqlite::SqliteStore;
 use auth_testkit::samples::{
     account, at, decoy_hash, email_addition, email_change, event, key_pair, registration, right_guess, sign_in,
     vouched_email, wrong_guess,
@@ -14,13 +13,13 @@ use diesel::{
 };
 use tempfile::TempDir;
 
-use crate::connect;
+use crate::{connect, open_store};
 
 /// A store with the account of ada, who has one verified address.
-async fn open() -> (SqliteStore, Registration, PathBuf, TempDir) {
+async fn open() -> (Arc<dyn Store>, Registration, PathBuf, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("auth.db");
-    let store = SqliteStore::open(&path).unwrap();
+    let store = open_store(&path);
     let ada = registration("ada", "ada@example.org", at(0));
     assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
     let _redeemed = store.redeem_code(&right_guess(&ada.sign_in.code, at(0))).await.unwrap();

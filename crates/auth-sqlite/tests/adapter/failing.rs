@@ -1,19 +1,17 @@
-use std::{pin::pin, task::Poll};
+use std::{pin::pin, sync::Arc, task::Poll};
 
 use auth_domain::{
-    Accounts, Changed, Codes, Duplicate, EventKind, Limits, Lockouts, Outbox, Purge, Redeemed, Registered, Sessions,
-    SignInStored, StoreError, Upkeep, Users,
+    Changed, Duplicate, EventKind, Limits, Purge, Redeemed, Registered, SignInStored, Store, StoreError,
 };
-use auth_sqlite::SqliteStore;
 use auth_testkit::samples::{at, decoy_hash, event, limited, registration, right_guess, sign_in, wrong_guess};
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
 use tempfile::TempDir;
 
-use crate::connect;
+use crate::{connect, open_store};
 
-fn open() -> (SqliteStore, TempDir) {
+fn open() -> (Arc<dyn Store>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    (SqliteStore::open(&folder.path().join("auth.db")).unwrap(), folder)
+    (open_store(&folder.path().join("auth.db")), folder)
 }
 
 fn damage(folder: &TempDir, statement: &str) {
@@ -138,7 +136,7 @@ async fn a_damaged_mail_does_not_hold_up_the_others() {
 }
 
 /// Wrong guesses at addresses that nobody owns, so many in a row at each: `count` of them, the last one at second 1.
-async fn guessed_wrong_at(store: &SqliteStore, count: u8, in_a_row: u32) {
+async fn guessed_wrong_at(store: &dyn Store, count: u8, in_a_row: u32) {
     for n in 0..count {
         let nobody = sign_in(&format!("{n:02}@example.org"), n, at(1));
         assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
@@ -152,7 +150,7 @@ async fn guessed_wrong_at(store: &SqliteStore, count: u8, in_a_row: u32) {
 #[tokio::test]
 async fn damaged_lockouts_do_not_hold_up_the_others_however_many_they_are() {
     let (store, folder) = open();
-    guessed_wrong_at(&store, 5, 1).await;
+    guessed_wrong_at(&*store, 5, 1).await;
     let ada = registration("ada", "03@example.org", at(0));
     assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
     damage(
@@ -171,7 +169,7 @@ async fn damaged_lockouts_do_not_hold_up_the_others_however_many_they_are() {
 async fn damaged_wrong_guesses_do_not_hold_up_the_purge() {
     const YEAR: u64 = 366 * 24 * 60 * 60;
     let (store, folder) = open();
-    guessed_wrong_at(&store, 5, 1).await;
+    guessed_wrong_at(&*store, 5, 1).await;
     let ada = registration("ada", "ada@example.org", at(0));
     assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
     // Both of what was forgiven and of what was not, those come first that are damaged.

@@ -4,13 +4,21 @@
 mod administrators;
 mod archive;
 mod audit;
+mod facts;
 mod failing;
 mod migrations;
 mod opening;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use auth_domain::Store;
+use auth_sqlite::SqliteStore;
 use diesel::{Connection, SqliteConnection};
+
+/// The store in the file `path`.
+fn open_store(path: &Path) -> Arc<dyn Store> {
+    Arc::new(SqliteStore::open(path).unwrap())
+}
 
 /// A connection behind the store's back.
 fn connect(path: &Path) -> SqliteConnection {

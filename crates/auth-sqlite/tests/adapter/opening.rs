@@ -1,11 +1,11 @@
 use std::{path::Path, thread};
 
-use auth_domain::{Codes, Redeemed, Registered, Sessions, StoreError, Upkeep, Users};
+use auth_domain::{Redeemed, Registered, StoreError, Upkeep};
 use auth_sqlite::{OpenError, SqliteStore};
 use auth_testkit::samples::{at, registration, right_guess};
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::Text};
 
-use crate::connect;
+use crate::{connect, open_store};
 
 fn refused(path: &Path) -> OpenError {
     SqliteStore::open(path).err().expect("this must not open")
@@ -75,14 +75,14 @@ async fn what_was_acknowledged_is_there_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("auth.db");
     let ada = registration("ada", "ada@example.org", at(0));
-    let store = SqliteStore::open(&path).unwrap();
+    let store = open_store(&path);
     assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
     let redeemed = store.redeem_code(&right_guess(&ada.sign_in.code, at(1))).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
     drop(store);
     assert!(!folder.path().join("auth.db-wal").exists(), "a store that was dropped has closed its file");
 
-    let store = SqliteStore::open(&path).unwrap();
+    let store = open_store(&path);
     let found = store.find_session(&ada.sign_in.session.digest).await.unwrap().unwrap();
     assert!(found.session.is_verified() && found.user.verified);
     assert_eq!(found.user.alias, ada.alias);
@@ -109,6 +109,19 @@ fn a_database_that_a_newer_build_migrated_is_refused() {
     let error = refused(&path);
     assert!(matches!(&error, OpenError::Newer { migration, .. } if migration == "29991231000000"), "{error:?}");
     is_one_clear_line(&error, &path);
+}
+
+#[test]
+fn a_database_that_a_newer_build_migrated_compatibly_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auth.db");
+    drop(SqliteStore::open(&path).unwrap());
+    for table in ["__diesel_schema_migrations", "__compatible_migrations"] {
+        let marked = format!("INSERT INTO {table} (version) VALUES ('29991231000000')");
+        connect(&path).batch_execute(&marked).unwrap();
+    }
+    drop(SqliteStore::open(&path).unwrap());
+    drop(SqliteStore::open_existing(&path).unwrap());
 }
 
 #[test]

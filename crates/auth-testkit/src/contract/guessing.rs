@@ -257,12 +257,11 @@ pub async fn a_guess_that_is_shut_out_is_about_whoever_owns_the_address(subject:
     let seen = store.list_emails(eve.user_id).await.unwrap();
     let foreign = EmailAddition { foreign: true, ..email_addition(eve.user_id, &seen, "ada@example.org", at(1)) };
     assert_eq!(store.add_email(&foreign).await.unwrap(), Requested::Yes);
-    for (second, expected) in [(1, "wrong"), (2, "shut")] {
-        assert_eq!(wrong(&*store, &foreign.code, limits, ELSEWHERE, second).await, expected);
-    }
-    let guess = limited(wrong_guess(&foreign.code, at(3)), limits, ELSEWHERE);
+    assert_eq!(wrong(&*store, &foreign.code, limits, ELSEWHERE, 1).await, "wrong");
+    let guess = limited(wrong_guess(&foreign.code, at(2)), limits, ELSEWHERE);
     let Redeemed::Shut(refusal) = store.redeem_code(&guess).await.unwrap() else { panic!("it is open") };
-    assert_eq!(refusal.owner, Some(ada.user_id));
+    assert_eq!((refusal.told, refusal.owner), (true, Some(ada.user_id)));
+    assert_eq!(wrong(&*store, &foreign.code, limits, ELSEWHERE, 3).await, "shut");
     assert_eq!((refusals_about(&*store, ada.user_id).await, refusals_about(&*store, eve.user_id).await), (1, 0));
 }
 
@@ -372,7 +371,8 @@ pub async fn guesses_that_are_shut_out_are_told_once_a_day(subject: &impl Subjec
         for network in 5..8 {
             let guess = limited(right_guess(&code, at(day * DAY + 2)), limits, network);
             let Redeemed::Shut(refusal) = store.redeem_code(&guess).await.unwrap() else { panic!("it is open") };
-            assert_eq!((refusal.limit, refusal.owner), (Limit::Guesses, Some(ada.user_id)));
+            let about = refusal.told.then_some(ada.user_id);
+            assert_eq!((refusal.limit, refusal.owner), (Limit::Guesses, about));
             told.push(refusal.told);
         }
     }

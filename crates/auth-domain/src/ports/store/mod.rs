@@ -1,47 +1,58 @@
-//! The port to whatever remembers, a trait per subject.
+//! The port to whatever remembers.
 
 mod accounts;
 mod audit;
-mod codes;
-mod emails;
+mod change;
+mod fact;
 mod key_pairs;
 mod lockouts;
 mod outbox;
 mod sessions;
+mod state;
 mod upkeep;
-mod users;
 
 use std::sync::Arc;
 
-pub use accounts::{Accounts, Changed, Created};
-pub use audit::Audit;
-pub use codes::{Codes, Opened, Redeemed};
-pub use emails::{Emails, Vouched};
-pub use key_pairs::KeyPairs;
-pub use lockouts::{Lockouts, Unlocked};
-pub use outbox::Outbox;
-pub use sessions::{Sessions, SignInStored};
-pub use upkeep::{Backlog, Purge, Upkeep};
-pub use users::{Registered, Users};
+use async_trait::async_trait;
 
-use crate::{Refusal, UserId};
+pub use accounts::Accounts;
+pub use audit::Audit;
+pub use change::{Change, Changes};
+pub use fact::{Fact, Scope};
+pub use key_pairs::KeyPairs;
+pub use lockouts::Lockouts;
+pub use outbox::Outbox;
+pub use sessions::Sessions;
+pub use state::{AddressState, AliasState, Claim, State};
+pub use upkeep::{Backlog, Purge, Upkeep};
 
 /// Everything that is remembered.
 ///
-/// One method is one fact and one transaction: when it returns `Ok`, all of it is durable; when it returns `Err`,
-/// either all of it or nothing of it happened. Dropping the returned future never leaves half of it behind.
+/// What happens to it are [facts](Fact), which the domain decides: they are methods of this type, each in one transaction. When
+/// one returns `Ok`, all of it is durable; when it returns `Err`, either all of it or nothing of it happened. Dropping the
+/// returned future never leaves half of it behind.
 ///
-/// A fact that ends or changes a credential, or what its user may do, is told to the store's
-/// [`Revocations`](crate::Revocations) before the method returns: closing and extending sessions, deleting key pairs and
-/// users, and every change to a user. Making something is not.
-///
-/// Absence is an answer (`None`, [`Applied::Stale`]), failure is a [`StoreError`], and no implementation turns one
-/// into the other: a database that is down must not look like a signed-out user.
-pub trait Store: Users + Accounts + Emails + Sessions + KeyPairs + Codes + Lockouts + Audit + Outbox + Upkeep {}
+/// Absence is an answer (`None`, [`Applied::Stale`](crate::Applied::Stale)), failure is a [`StoreError`], and no implementation
+/// turns one into the other: a database that is down must not look like a signed-out user.
+pub trait Store: Facts + Accounts + Sessions + KeyPairs + Lockouts + Audit + Outbox + Upkeep {}
 
-impl<T: Users + Accounts + Emails + Sessions + KeyPairs + Codes + Lockouts + Audit + Outbox + Upkeep + ?Sized> Store
-    for T
-{
+impl<T: Facts + Accounts + Sessions + KeyPairs + Lockouts + Audit + Outbox + Upkeep + ?Sized> Store for T {}
+
+/// What facts need of a store.
+#[async_trait]
+pub trait Facts: Send + Sync {
+    /// Carries out a fact in a transaction of its own, whether or not anybody still waits for it.
+    ///
+    /// A fact that [revokes](Changes::revoked) something is told to the store's [`Revocations`](crate::Revocations) before this
+    /// returns.
+    ///
+    /// # Errors
+    /// What [`Fact::decide`] returns, and whatever keeps the store from carrying it out. One that collides with another is begun
+    /// anew first.
+    async fn transact(&self, fact: Arc<dyn Fact>) -> Result<(), StoreError>;
+
+    /// What is stored in a scope at this moment. Nothing is locked: it may be out of date when it arrives.
+    async fn view(&self, scope: &Scope) -> Result<State, StoreError>;
 }
 
 /// Why a store could not answer.
@@ -83,38 +94,4 @@ pub enum Duplicate {
     Address,
     /// A credential's digest.
     Credential,
-}
-
-/// Whether a fact could be recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Applied {
-    /// It was.
-    Yes,
-    /// It was not: what it builds on is gone or was changed by somebody else.
-    Stale,
-}
-
-/// What became of a request for the code of an address or a key pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Requested {
-    /// It is stored, and the code is on its way.
-    Yes,
-    /// It is not: what it builds on is gone or was changed by somebody else. Nothing was charged for it.
-    Stale,
-    /// It is not: a limit holds it back. Nothing was charged for it.
-    Throttled(Refusal),
-}
-
-/// What became of a session or a key pair that an administrator verifies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Verified {
-    /// It waited for its code and is live from now on; this is whose it is.
-    Yes(UserId),
-    /// It was verified already: nothing was done, and nothing recorded.
-    Already,
-    /// There is none.
-    Missing,
 }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
-use super::{Applied, StoreError};
-use crate::{ClaimedMail, MailId, Settlement, Timestamp};
+use super::StoreError;
+use crate::{Applied, ClaimedMail, MailId, Settlement, Timestamp};
 
 /// Mails that are owed.
 #[async_trait]

@@ -1,18 +1,17 @@
-//! The store port in memory. One lock is one transaction, so every fact is as atomic as a database makes it.
+//! The store port in memory: a vector for each table. One lock is one transaction, so every fact is as atomic as a database
+//! makes it.
 
 mod accounts;
 mod archive;
 mod audit;
-mod codes;
-mod emails;
+mod changes;
+mod facts;
 mod key_pairs;
 mod lockouts;
 mod outbox;
-mod restraint;
 mod sessions;
-mod state;
+mod tables;
 mod upkeep;
-mod users;
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -21,12 +20,12 @@ use std::sync::{
 
 use auth_domain::{Revocations, StoreError, UserId};
 
-use state::State;
+use tables::Tables;
 
 /// The whole store port, in memory.
 #[derive(Default)]
 pub struct InMemoryStore {
-    state: Mutex<State>,
+    tables: Mutex<Tables>,
     away: AtomicBool,
     told: Mutex<Vec<Arc<dyn Revocations>>>,
 }
@@ -37,10 +36,12 @@ impl InMemoryStore {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push(revocations);
     }
 
-    /// Tells of a fact that has happened. The lock on the state is given back by now.
-    fn revoked(&self, user: UserId) {
+    /// Tells of facts that have happened.
+    fn revoked(&self, users: &[UserId]) {
         for revocations in self.told.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            revocations.forget_user(user);
+            for user in users {
+                revocations.forget_user(*user);
+            }
         }
     }
 
@@ -56,23 +57,22 @@ impl InMemoryStore {
 
     /// Disables a user's account.
     pub fn disable(&self, user: UserId) {
-        let mut state = self.lock();
-        if let Some(row) = state.users.iter_mut().find(|row| row.user.id == user) {
+        if let Some(row) = self.lock().users.iter_mut().find(|row| row.user.id == user) {
             row.user.enabled = false;
         }
     }
 
     /// How many rows there are of users, sessions, key pairs, codes and mails.
     pub fn row_counts(&self) -> [usize; 5] {
-        let state = self.lock();
-        [state.users.len(), state.sessions.len(), state.key_pairs.len(), state.codes.len(), state.mails.len()]
+        let tables = self.lock();
+        [tables.users.len(), tables.sessions.len(), tables.key_pairs.len(), tables.codes.len(), tables.mails.len()]
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn transaction(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+    fn transaction(&self) -> Result<MutexGuard<'_, Tables>, StoreError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("the fake was told to be away"));
         }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, ClaimedMail, CodeState, MailClass, MailId, Outbox, Settlement, StoreError, Timestamp,
-    archive::{AttemptOutcome, AttemptRecord},
+    Applied, ClaimedMail, CodeState, MailClass, MailId, Outbox, SealedMail, Settlement, StoreError, Timestamp,
+    archive::{AttemptOutcome, AttemptRecord, MailState},
     rules::PUT_OFF_AT_MOST,
 };
 
@@ -35,37 +35,33 @@ impl Outbox for InMemoryStore {
         reply: &str,
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
-        let mut state = self.transaction()?;
-        let state = &mut *state;
-        let Some(row) =
-            state.mails.iter_mut().find(|row| row.id == id && row.attempts == attempt && row.sealed.is_some())
-        else {
-            return Ok(Applied::Stale);
-        };
+        let mut tables = self.transaction()?;
+        let tables = &mut *tables;
+        let owed = tables
+            .mails
+            .iter_mut()
+            .find(|row| row.id == id && row.attempts == attempt && matches!(row.state, MailState::Owed(_)));
+        let Some(row) = owed else { return Ok(Applied::Stale) };
         let outcome = match settlement {
-            Settlement::Deferred(_) => AttemptOutcome::Deferred,
-            Settlement::Abandoned => AttemptOutcome::Abandoned,
-            Settlement::Delivered => AttemptOutcome::Delivered,
-        };
-        let ended = AttemptRecord { mail_id: id, attempt, ended_at: now, outcome, reply: reply.to_owned() };
-        state.attempts.push(ended);
-        match settlement {
             Settlement::Deferred(until) => {
                 row.due_at = until;
+                AttemptOutcome::Deferred
             }
             Settlement::Abandoned => {
-                row.sealed = None;
-                row.settled = Some((now, outcome));
+                row.state = MailState::Abandoned(now);
+                AttemptOutcome::Abandoned
             }
             Settlement::Delivered => {
-                row.sealed = None;
-                row.settled = Some((now, outcome));
+                row.state = MailState::Delivered(now);
                 let end = now.plus(CodeState::LIFE_AFTER_HAND_OVER);
-                for code in state.codes.iter_mut().filter(|code| Some(code.new.id) == row.code_id) {
+                for code in tables.codes.iter_mut().filter(|code| Some(code.id) == row.code_id) {
                     code.expires_at = code.expires_at.min(end);
                 }
+                AttemptOutcome::Delivered
             }
-        }
+        };
+        let ended = AttemptRecord { mail_id: id, attempt, ended_at: now, outcome, reply: reply.to_owned() };
+        tables.attempts.push(ended);
         Ok(Applied::Yes)
     }
 }
@@ -78,31 +74,32 @@ impl InMemoryStore {
         lease_until: Timestamp,
         limit: u32,
     ) -> Result<Vec<ClaimedMail>, StoreError> {
-        let mut state = self.transaction()?;
-        let mut due: Vec<_> = (0..state.mails.len())
+        let mut tables = self.transaction()?;
+        let mut due: Vec<_> = (0..tables.mails.len())
             .filter(|position| {
-                let row = &state.mails[*position];
+                let row = &tables.mails[*position];
                 let has_come = |moment| moment <= now || moment > now.plus(PUT_OFF_AT_MOST);
-                row.sealed.is_some() && has_come(row.due_at) && is_wanted(row.class)
+                matches!(row.state, MailState::Owed(_)) && has_come(row.due_at) && is_wanted(row.class)
             })
             .collect();
         due.sort_by_key(|position| {
-            let row = &state.mails[*position];
+            let row = &tables.mails[*position];
             (row.class != MailClass::Code, row.due_at, row.id)
         });
         due.truncate(usize::try_from(limit).expect("a small number"));
         let claimed = due.into_iter().filter_map(|position| {
-            let code = state.mails[position].code_id;
-            let code_is_living = code.is_some_and(|id| state.code_is_living(id, now));
-            let on_record = code.and_then(|id| state.on_record(id)).cloned();
-            let row = &mut state.mails[position];
+            let code = tables.mails[position].code_id;
+            let code_is_living = tables.codes.iter().any(|row| Some(row.id) == code && row.is_living_at(now));
+            let on_record = code.and_then(|id| tables.on_record(id)).map(|email| email.address.clone());
+            let row = &mut tables.mails[position];
             row.attempts += 1;
             // Whoever holds it has this long.
             row.due_at = lease_until;
+            let MailState::Owed(bytes) = &row.state else { return None };
             Some(ClaimedMail {
                 id: row.id,
                 class: row.class,
-                sealed: row.sealed.clone()?,
+                sealed: SealedMail { key_id: row.key_id, bytes: bytes.clone() },
                 created_at: row.created_at,
                 attempt: row.attempts,
                 code_is_living,

@@ -1,0 +1,92 @@
+use std::collections::BTreeSet;
+
+use super::{Decision, address::store_sign_in, carry_out_limited, limits::judge_request, records::insert_registration};
+use crate::{
+    Change, Changes, FactKey, Registered, Registration, Scope, SessionOwner, Standing, State, Store, StoreError,
+    Timestamp,
+    ports::AliasState,
+    rules::{AliasHolder, AliasVerdict, Asking, judge_alias},
+};
+
+/// Somebody registers.
+struct RegisterUser(Registration);
+
+impl dyn Store + '_ {
+    /// Stores a registration at `registration.sign_in.code.created_at`:
+    ///
+    /// 1. The limits are judged as for a sign-in.
+    /// 2. The alias is judged by [`judge_alias`]; a taken one ends it here, charged for what
+    ///    [is charged for it](crate::ThrottleKind::is_charged_for_a_taken_alias).
+    /// 3. The address has an owner exactly if the registration is a decoy, else it is stale.
+    /// 4. Registrations that it replaces (for the same address, or holding the alias past their end) go, with all
+    ///    that is theirs.
+    /// 5. It is charged for. User, address, session, code and mail are stored, the codes that it supersedes end.
+    pub async fn register_user(&self, registration: &Registration) -> Result<Registered, StoreError> {
+        carry_out_limited(self, RegisterUser(registration.clone())).await
+    }
+}
+
+impl Decision for RegisterUser {
+    type Outcome = Registered;
+
+    fn scope(&self) -> Scope {
+        let sign_in = &self.0.sign_in;
+        Scope {
+            address: Some(self.0.address_key()),
+            claims: true,
+            codes: true,
+            alias: Some(self.0.alias.clone()),
+            limits: sign_in.restraint.is_some(),
+            network: sign_in.restraint.is_some().then_some(sign_in.code.network),
+            ..Scope::default()
+        }
+    }
+
+    fn turn(&self) -> Option<FactKey> {
+        Some(FactKey::Address(self.0.address_key()))
+    }
+
+    fn held_back(&self, seen: &State, changes: &mut Changes) -> Result<Option<Registered>, StoreError> {
+        let sign_in = &self.0.sign_in;
+        let judged = judge_request(seen, sign_in.restraint.as_ref(), Asking::SignUp, &sign_in.code, changes)?;
+        Ok(judged.err().map(Registered::Throttled))
+    }
+
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Registered, StoreError> {
+        let (sign_in, address) = (&self.0.sign_in, state.address()?);
+        let price = match judge_request(state, sign_in.restraint.as_ref(), Asking::SignUp, &sign_in.code, changes)? {
+            Ok(price) => price,
+            Err(refusal) => return Ok(Registered::Throttled(refusal)),
+        };
+        let holder = state.alias.as_ref();
+        let verdict = judge_alias(holder.map(|holder| holder.judged(sign_in.code.created_at)).as_ref(), &address.key);
+        if verdict == AliasVerdict::Taken {
+            price.for_a_taken_alias().settle(state, changes);
+            return Ok(Registered::AliasTaken);
+        }
+        if address.owner().is_some() != self.0.decoy {
+            return Ok(Registered::Stale);
+        }
+        let mut gone: BTreeSet<_> = address.registrations().collect();
+        gone.extend(holder.map(|holder| holder.user.user.id));
+        changes.extend(gone.iter().map(|user| Change::DeleteRegistration(*user)));
+        insert_registration(changes, &self.0);
+        let owner = SessionOwner { user_id: self.0.user_id, email_id: self.0.email_id };
+        store_sign_in(address, &gone, sign_in, Some(owner), changes);
+        price.settle(state, changes);
+        Ok(Registered::Yes)
+    }
+}
+
+impl AliasState {
+    /// The holder as [`judge_alias`] wants to know them.
+    pub(super) fn judged(&self, now: Timestamp) -> AliasHolder {
+        match (self.user.standing, &self.address) {
+            (Standing::Pending | Standing::Decoy, Some(address)) => AliasHolder::Registration {
+                address: address.clone(),
+                has_living_code: self.codes.iter().any(|code| code.is_living_at(now)),
+            },
+            (Standing::Account, _) | (_, None) => AliasHolder::Account,
+        }
+    }
+}

@@ -1,3 +1,0 @@
-DROP TABLE throttles;
-DROP TABLE failures;
-DROP TABLE known_networks;

@@ -1,2 +1,0 @@
--- PostgreSQL's alone: here, no statistics are gathered.
-SELECT 1;

@@ -1,2 +1,0 @@
--- PostgreSQL's alone: here, one fact is stored at a time.
-SELECT 1;
