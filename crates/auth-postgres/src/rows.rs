@@ -45,21 +45,9 @@ pub(crate) fn count(table: &'static str, row: Uuid, stored: i32) -> Result<u32, 
     u32::try_from(stored).map_err(|error| corrupt(table, row, error))
 }
 
-/// A network as it is stored.
+/// A network as a column of PostgreSQL's own type has it.
 pub(crate) fn as_cidr(network: Network) -> IpNet {
-    let first_address = network.first_address();
-    IpNet::new_assert(first_address, if first_address.is_ipv4() { 24 } else { 48 })
-}
-
-/// A network as it is stored where all kinds of store have it in one order: its first address.
-pub(crate) fn network_text(network: Network) -> String {
-    network.first_address().to_string()
-}
-
-/// The network that was stored as `text`; `None` if it is none.
-pub(crate) fn network_from_text(text: &str) -> Option<Network> {
-    let network = Network::of(text.parse().ok()?);
-    (network_text(network) == text).then_some(network)
+    IpNet::new_assert(network.first_address(), network.prefix_length())
 }
 
 /// The network of a row of `failures`, whose last guess was made at `last_at`: one that is known to the address, or `None` for
@@ -67,10 +55,7 @@ pub(crate) fn network_from_text(text: &str) -> Option<Network> {
 pub(crate) fn failed_network(text: &str, last_at: PgTimestamp) -> Result<Option<Network>, StoreError> {
     // Its key is an address, which is not for logs.
     let row = || format!("with last_at {} ms", moment(last_at).unix_millis());
-    match text {
-        "" => Ok(None),
-        text => Ok(Some(network_from_text(text).ok_or_else(|| corrupt("failures", row(), "not a network"))?)),
-    }
+    Network::from_stored(text).map_err(|error| corrupt("failures", row(), error))
 }
 
 #[derive(Clone, Queryable, Selectable)]

@@ -42,7 +42,7 @@ impl Record for KnownNetworkRecord {
     const TABLE: Table = Table::KnownNetworks;
 
     fn position(&self) -> Position {
-        Position { id: self.email_id.uuid(), number: 0, names: vec![stored(Some(self.network))] }
+        Position { id: self.email_id.uuid(), number: 0, names: vec![Network::to_stored(Some(self.network))] }
     }
 
     fn key_id(&self) -> Option<KeyId> {
@@ -54,7 +54,7 @@ impl Record for FailureRecord {
     const TABLE: Table = Table::Failures;
 
     fn position(&self) -> Position {
-        let names = vec![self.address_key.as_str().to_owned(), stored(self.network)];
+        let names = vec![self.address_key.as_str().to_owned(), Network::to_stored(self.network)];
         Position { id: Uuid::nil(), number: 0, names }
     }
 
@@ -69,15 +69,14 @@ impl Record for ThrottleRecord {
     fn position(&self) -> Position {
         let ThrottleKey { kind, address, network } = &self.key;
         let address = address.as_ref().map_or_else(String::new, |address| address.as_str().to_owned());
-        Position { id: Uuid::nil(), number: 0, names: vec![kind.as_str().to_owned(), address, stored(*network)] }
+        Position {
+            id: Uuid::nil(),
+            number: 0,
+            names: vec![kind.as_str().to_owned(), address, Network::to_stored(*network)],
+        }
     }
 
     fn key_id(&self) -> Option<KeyId> {
         None
     }
-}
-
-/// A network as it is stored: its first address, nothing for none.
-fn stored(network: Option<Network>) -> String {
-    network.map_or_else(String::new, |network| network.first_address().to_string())
 }

@@ -1,5 +1,9 @@
-use std::{fmt, net::IpAddr};
+use std::{error::Error, fmt, net::IpAddr};
 
+/// How many bits of an IPv4 address say which network it is in.
+const IPV4_PREFIX: u8 = 24;
+/// How many bits of an IPv6 address do.
+const IPV6_PREFIX: u8 = 48;
 /// The longest user agent that is kept, in characters.
 const MAX_USER_AGENT: usize = 512;
 
@@ -34,8 +38,8 @@ impl Network {
     /// The network of `ip`.
     pub fn of(ip: IpAddr) -> Self {
         Self(match ip.to_canonical() {
-            IpAddr::V4(v4) => IpAddr::V4((v4.to_bits() & (u32::MAX << 8)).into()),
-            IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & (u128::MAX << 80)).into()),
+            IpAddr::V4(v4) => IpAddr::V4((v4.to_bits() & (u32::MAX << (32 - IPV4_PREFIX))).into()),
+            IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & (u128::MAX << (128 - IPV6_PREFIX))).into()),
         })
     }
 
@@ -43,14 +47,48 @@ impl Network {
     pub fn first_address(self) -> IpAddr {
         self.0
     }
+
+    /// How many bits of an address say that it is in there.
+    pub fn prefix_length(self) -> u8 {
+        if self.0.is_ipv4() { IPV4_PREFIX } else { IPV6_PREFIX }
+    }
+
+    /// A network as it is stored: its first address; nothing for none.
+    pub fn to_stored(network: Option<Self>) -> String {
+        network.map_or_else(String::new, |network| network.0.to_string())
+    }
+
+    /// What was stored as `text`.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownNetwork`] when that is neither empty nor the first address of a network.
+    pub fn from_stored(text: &str) -> Result<Option<Self>, UnknownNetwork> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let network = Some(Self::of(text.parse().map_err(|_no_address| UnknownNetwork)?));
+        if Self::to_stored(network) == text { Ok(network) } else { Err(UnknownNetwork) }
+    }
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let prefix = if self.0.is_ipv4() { 24 } else { 48 };
-        write!(f, "{}/{prefix}", self.0)
+        write!(f, "{}/{}", self.0, self.prefix_length())
     }
 }
+
+/// What is stored is not the first address of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownNetwork;
+
+impl fmt::Display for UnknownNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not the first address of a network")
+    }
+}
+
+impl Error for UnknownNetwork {}
 
 #[cfg(test)]
 mod tests {
@@ -65,6 +103,19 @@ mod tests {
         assert_eq!(network("192.0.2.77"), "192.0.2.0/24");
         assert_eq!(network("2001:db8:1:2:3::4"), "2001:db8:1::/48");
         assert_eq!(network("::ffff:192.0.2.77"), "192.0.2.0/24", "IPv4 in IPv6 clothes is IPv4");
+    }
+
+    #[test]
+    fn a_network_is_stored_as_its_first_address_and_nothing_else_is_taken_for_one() {
+        for ip in ["192.0.2.77", "2001:db8:1:2:3::4", "0.0.0.1", "::1"] {
+            let network = Some(Network::of(ip.parse().unwrap()));
+            assert_eq!(Network::from_stored(&Network::to_stored(network)), Ok(network));
+        }
+        assert_eq!(Network::to_stored(None), "");
+        assert_eq!(Network::from_stored(""), Ok(None));
+        for text in ["192.0.2.77", "192.0.2.0/24", "2001:DB8:1::", "::ffff:192.0.2.0", "here"] {
+            assert_eq!(Network::from_stored(text), Err(UnknownNetwork), "{text}");
+        }
     }
 
     #[test]

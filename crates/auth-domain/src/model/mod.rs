@@ -27,7 +27,7 @@ mod user;
 pub use account::{Account, AccountFilter, NewAccount, VouchedEmail};
 pub use actor::{Actor, Administrator};
 pub use caller::Caller;
-pub use client::{Client, Network};
+pub use client::{Client, Network, UnknownNetwork};
 pub use code::{CodeGuess, CodeHash, CodePurpose, CodeState, LivingCode, NewCode};
 pub use email::{Email, EmailAddition, EmailChange, EmailRenewal};
 pub use email_address::{AddressKey, EmailAddress};

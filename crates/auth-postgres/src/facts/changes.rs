@@ -1,7 +1,7 @@
 //! The statements that write a change.
 
 use auth_domain::{
-    Change, Changes, CodePurpose, MailClass, SessionId, UserId,
+    Change, Changes, CodePurpose, MailClass, Network, SessionId, UserId,
     archive::{FailureRecord, KnownNetworkRecord, MailRecord, UserRecord},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -12,7 +12,7 @@ use crate::{
     audit::EventRow,
     records::{CodeRow, EmailRow, KeyPairRow, MailRow, SessionRow, UserRow},
     revocations::{CHANNEL, notify},
-    rows::{network_text, stored},
+    rows::stored,
     schema::{codes, emails, events, key_pairs, outbox, sessions, users},
     statement::{Statement, Value},
 };
@@ -122,14 +122,18 @@ pub(super) fn write<'a>(conn: &'a AsyncPgConnection, change: &Change) -> Vec<Sen
         Change::QueueMail(mail) => insert!(conn, outbox, MailRow::from(&MailRecord::from(mail))),
         Change::PutKnownNetwork(KnownNetworkRecord { email_id, network, last_signed_in_at }) => send(
             PUT_KNOWN_NETWORK,
-            vec![email_id.uuid().into(), network_text(*network).as_str().into(), (*last_signed_in_at).into()],
+            vec![
+                email_id.uuid().into(),
+                Network::to_stored(Some(*network)).as_str().into(),
+                (*last_signed_in_at).into(),
+            ],
         ),
         Change::DeleteKnownNetwork { email, network } => {
-            send(DELETE_KNOWN_NETWORK, vec![email.uuid().into(), network_text(*network).as_str().into()])
+            send(DELETE_KNOWN_NETWORK, vec![email.uuid().into(), Network::to_stored(Some(*network)).as_str().into()])
         }
         Change::PutFailures(record) => send(PUT_FAILURES, put_failures(record)),
         Change::DeleteFailures { address, network } => {
-            let network = network.map_or_else(String::new, network_text);
+            let network = Network::to_stored(*network);
             send(DELETE_FAILURES, vec![address.as_str().into(), network.as_str().into()])
         }
         // These are written together, by [`put_throttles`].
@@ -174,7 +178,7 @@ fn updated_user(UserRecord { user, standing, alias_key: _ }: &UserRecord) -> Vec
 fn put_failures(FailureRecord { address_key, network, failures }: &FailureRecord) -> Vec<Value> {
     vec![
         address_key.as_str().into(),
-        network.map_or_else(String::new, network_text).as_str().into(),
+        Network::to_stored(*network).as_str().into(),
         failures.day_began_at.into(),
         failures.of_day.into(),
         failures.in_a_row.into(),
@@ -192,7 +196,7 @@ pub(super) fn put_throttles<'a>(conn: &'a AsyncPgConnection, changes: &Changes) 
         if let Change::PutThrottle(row) = change {
             kinds.push(row.key.kind.as_str().to_owned());
             addresses.push(row.key.address.as_ref().map_or_else(String::new, |address| address.as_str().to_owned()));
-            networks.push(row.key.network.map_or_else(String::new, network_text));
+            networks.push(Network::to_stored(row.key.network));
             full_at.push(Some(stored(row.full_at)));
             told_at.push(row.told_at.map(stored));
         }

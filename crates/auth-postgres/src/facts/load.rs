@@ -1,8 +1,8 @@
 //! What is stored in a scope.
 
 use auth_domain::{
-    AddressState, Alias, AliasState, Claim, CodeId, CodePurpose, RoleName, Scope, State, StoreError, ThrottleKey, User,
-    UserId,
+    AddressState, Alias, AliasState, Claim, CodeId, CodePurpose, Network, RoleName, Scope, State, StoreError,
+    ThrottleKey, User, UserId,
     archive::{CodeRecord, EmailRecord, ThrottleRecord, UserRecord},
 };
 use diesel::{
@@ -20,7 +20,6 @@ use super::{
 use crate::{
     error::Failure,
     records::{CodeRow, EmailRow, FailureRow, KeyPairRow, KnownNetworkRow, SessionRow, ThrottleRow, UserRow},
-    rows::network_text,
     schema::{codes, emails, failures, key_pairs, known_networks, sessions, throttles, users},
     statement::{Statement, Value},
 };
@@ -189,7 +188,7 @@ async fn throttles(mut conn: &AsyncPgConnection, scope: &Scope) -> QueryResult<V
     for key in ThrottleKey::all(address, network) {
         kinds.push(key.kind.as_str().to_owned());
         addresses.push(key.address.map_or_else(String::new, |address| address.as_str().to_owned()));
-        networks.push(key.network.map_or_else(String::new, network_text));
+        networks.push(Network::to_stored(key.network));
     }
     let values = vec![Value::Texts(kinds), Value::Texts(addresses), Value::Texts(networks)];
     Statement::<throttles::SqlType>::new(THROTTLES, values).load(&mut conn).await

@@ -6,14 +6,11 @@
 //! facts never wait for each other in a circle. Sessions and key pairs are locked because of the purge, which knows no users. What
 //! collides all the same is begun anew.
 
-use auth_domain::{Alias, EmailId, Scope, UserId};
+use auth_domain::{Alias, EmailId, Network, Scope, UserId};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::pipeline::Sent;
-use crate::{
-    rows::network_text,
-    statement::{Statement, Value},
-};
+use crate::statement::{Statement, Value};
 
 /// Two names share a lock if they have one hash: then they wait for each other without need.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended(?, ?))";
@@ -57,7 +54,7 @@ pub(super) fn lock<'a>(conn: &'a AsyncPgConnection, scope: &Scope) -> Vec<Sent<'
     locks.extend(scope.session.map(|id| rows(conn, LOCK_SESSION, vec![id.uuid().into()])));
     locks.extend(scope.key_pair.map(|id| rows(conn, LOCK_KEY_PAIR, vec![id.uuid().into()])));
     // Everybody in a network shares it, so it is held for as short as can be.
-    locks.extend(scope.network.map(|network| by_name(conn, Kind::Network, network_text(network))));
+    locks.extend(scope.network.map(|network| by_name(conn, Kind::Network, Network::to_stored(Some(network)))));
     locks
 }
 

@@ -1,7 +1,9 @@
 //! What limits remember.
 
+use std::fmt::Display;
+
 use auth_domain::{
-    AddressKey, Failures, StoreError, ThrottleKey, ThrottleKind,
+    AddressKey, Failures, Network, StoreError, ThrottleKey, ThrottleKind,
     archive::{FailureRecord, KnownNetworkRecord, ThrottleRecord},
 };
 use diesel::{Insertable, Queryable, data_types::PgTimestamp};
@@ -10,7 +12,7 @@ use uuid::Uuid;
 use super::{Row, any_nul};
 use crate::{
     error::corrupt,
-    rows::{failed_network, moment, network_from_text, network_text, stored},
+    rows::{failed_network, moment, stored},
     schema::{failures, known_networks, throttles},
 };
 
@@ -26,7 +28,7 @@ impl From<&KnownNetworkRecord> for KnownNetworkRow {
     fn from(known: &KnownNetworkRecord) -> Self {
         Self {
             email_id: known.email_id.uuid(),
-            network: network_text(known.network),
+            network: Network::to_stored(Some(known.network)),
             last_signed_in_at: stored(known.last_signed_in_at),
         }
     }
@@ -36,10 +38,11 @@ impl TryFrom<KnownNetworkRow> for KnownNetworkRecord {
     type Error = StoreError;
 
     fn try_from(row: KnownNetworkRow) -> Result<Self, StoreError> {
-        let damaged = || corrupt("known_networks", row.email_id, "not the network of a household");
+        let damaged = |what: &dyn Display| corrupt("known_networks", row.email_id, what);
+        let network = Network::from_stored(&row.network).map_err(|error| damaged(&error))?;
         Ok(Self {
             email_id: row.email_id.into(),
-            network: network_from_text(&row.network).ok_or_else(damaged)?,
+            network: network.ok_or_else(|| damaged(&"no network"))?,
             last_signed_in_at: moment(row.last_signed_in_at),
         })
     }
@@ -68,7 +71,7 @@ impl From<&FailureRecord> for FailureRow {
     fn from(FailureRecord { address_key, network, failures }: &FailureRecord) -> Self {
         Self {
             address_key: address_key.as_str().to_owned(),
-            network: network.map_or_else(String::new, network_text),
+            network: Network::to_stored(*network),
             day_began_at: stored(failures.day_began_at),
             of_day: i32::try_from(failures.of_day).unwrap_or(i32::MAX),
             in_a_row: i32::try_from(failures.in_a_row).unwrap_or(i32::MAX),
@@ -121,7 +124,7 @@ impl From<&ThrottleRecord> for ThrottleRow {
         Self {
             kind: key.kind.as_str().to_owned(),
             address_key: key.address.as_ref().map_or_else(String::new, |address| address.as_str().to_owned()),
-            network: key.network.map_or_else(String::new, network_text),
+            network: Network::to_stored(key.network),
             full_at: stored(*full_at),
             told_at: told_at.map(stored),
         }
@@ -133,15 +136,11 @@ impl TryFrom<ThrottleRow> for ThrottleRecord {
 
     // Nor does one name the address of a throttle.
     fn try_from(row: ThrottleRow) -> Result<Self, StoreError> {
-        let damaged = |what: &'static str| corrupt("throttles", "unknown", what);
-        let network = match row.network.as_str() {
-            "" => None,
-            text => Some(network_from_text(text).ok_or_else(|| damaged("not the network of a household"))?),
-        };
+        let damaged = |what: &dyn Display| corrupt("throttles", "unknown", what);
         let key = ThrottleKey {
-            kind: ThrottleKind::from_stored(&row.kind).ok_or_else(|| damaged("unknown kind"))?,
+            kind: ThrottleKind::from_stored(&row.kind).ok_or_else(|| damaged(&"unknown kind"))?,
             address: Some(row.address_key).filter(|key| !key.is_empty()).map(AddressKey::from_stored),
-            network,
+            network: Network::from_stored(&row.network).map_err(|error| damaged(&error))?,
         };
         Ok(Self { key, full_at: moment(row.full_at), told_at: row.told_at.map(moment) })
     }

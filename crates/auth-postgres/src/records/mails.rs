@@ -2,6 +2,7 @@
 
 use auth_domain::{
     AddressKey, CodeHash, CodeId, CodePurpose, EmailId, KeyPairId, MailClass, Network, SessionId, StoreError,
+    UnknownNetwork,
     archive::{AttemptOutcome, AttemptRecord, CodeRecord, MailRecord, MailState},
 };
 use diesel::{Insertable, Queryable, data_types::PgTimestamp};
@@ -60,7 +61,7 @@ impl TryFrom<CodeRow> for CodeRecord {
         let unknown = || corrupt("codes", row.id, "unknown purpose");
         let network = Network::of(row.network.addr());
         if as_cidr(network) != row.network {
-            return Err(corrupt("codes", row.id, "not the network of a household"));
+            return Err(corrupt("codes", row.id, UnknownNetwork));
         }
         Ok(Self {
             id: row.id.into(),

@@ -1,8 +1,8 @@
-use auth_domain::{CodeId, CodePurpose, EmailId, QueuedMail, archive::CodeRecord};
+use auth_domain::{CodeId, CodePurpose, EmailId, Network, QueuedMail, archive::CodeRecord};
 use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection};
 
 use crate::{
-    rows::{bytes_of, stored},
+    rows::bytes_of,
     schema::{codes, outbox},
 };
 
@@ -15,7 +15,7 @@ pub(super) fn insert(conn: &mut SqliteConnection, record: &CodeRecord) -> QueryR
             codes::key_pair_id.eq(record.key_pair_id.map(|key_pair| bytes_of(key_pair.uuid()))),
             codes::email_id.eq(record.email_id.map(|email| bytes_of(email.uuid()))),
             codes::address_key.eq(record.address_key.as_str()),
-            codes::network.eq(stored(Some(record.network))),
+            codes::network.eq(Network::to_stored(Some(record.network))),
             codes::hash.eq(record.hash.as_bytes().as_slice()),
             codes::key_id.eq(record.key_id.to_string()),
             codes::created_at.eq(record.created_at.unix_millis()),

@@ -5,7 +5,7 @@ use auth_domain::{
 use diesel::{ExpressionMethods, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection};
 
 use crate::{
-    rows::{bytes_of, stored},
+    rows::bytes_of,
     schema::{failures, known_networks, throttles},
 };
 
@@ -13,7 +13,7 @@ pub(super) fn put_known_network(conn: &mut SqliteConnection, record: &KnownNetwo
     diesel::replace_into(known_networks::table)
         .values((
             known_networks::email_id.eq(bytes_of(record.email_id.uuid())),
-            known_networks::network.eq(stored(Some(record.network))),
+            known_networks::network.eq(Network::to_stored(Some(record.network))),
             known_networks::last_signed_in_at.eq(record.last_signed_in_at.unix_millis()),
         ))
         .execute(conn)
@@ -24,7 +24,7 @@ pub(super) fn delete_known_network(
     email: EmailId,
     network: Network,
 ) -> QueryResult<usize> {
-    let row = known_networks::table.find((bytes_of(email.uuid()), stored(Some(network))));
+    let row = known_networks::table.find((bytes_of(email.uuid()), Network::to_stored(Some(network))));
     diesel::delete(row).execute(conn)
 }
 
@@ -33,7 +33,7 @@ pub(super) fn put_failures(conn: &mut SqliteConnection, record: &FailureRecord) 
     diesel::replace_into(failures::table)
         .values((
             failures::address_key.eq(address_key.as_str()),
-            failures::network.eq(stored(*network)),
+            failures::network.eq(Network::to_stored(*network)),
             failures::day_began_at.eq(failures.day_began_at.unix_millis()),
             failures::of_day.eq(i64::from(failures.of_day)),
             failures::in_a_row.eq(i64::from(failures.in_a_row)),
@@ -49,7 +49,7 @@ pub(super) fn delete_failures(
     address: &AddressKey,
     network: Option<Network>,
 ) -> QueryResult<usize> {
-    diesel::delete(failures::table.find((address.as_str(), stored(network)))).execute(conn)
+    diesel::delete(failures::table.find((address.as_str(), Network::to_stored(network)))).execute(conn)
 }
 
 pub(super) fn put_throttle(conn: &mut SqliteConnection, record: &ThrottleRecord) -> QueryResult<usize> {
@@ -58,7 +58,7 @@ pub(super) fn put_throttle(conn: &mut SqliteConnection, record: &ThrottleRecord)
         .values((
             throttles::kind.eq(kind.as_str()),
             throttles::address_key.eq(address.as_ref().map_or("", |address| address.as_str())),
-            throttles::network.eq(stored(*network)),
+            throttles::network.eq(Network::to_stored(*network)),
             throttles::full_at.eq(record.full_at.unix_millis()),
             throttles::told_at.eq(record.told_at.map(Timestamp::unix_millis)),
         ))

@@ -10,7 +10,7 @@ use diesel::{
 
 use crate::{
     error::Failure,
-    rows::{self, FailureRow, all, stored},
+    rows::{self, FailureRow, all},
     schema::{failures, throttles},
 };
 
@@ -30,7 +30,7 @@ pub(super) fn throttles_of_network(
     conn: &mut SqliteConnection,
     network: Network,
 ) -> Result<Vec<ThrottleRecord>, Failure> {
-    all(of_network(stored(Some(network))).load(conn), rows::throttle)
+    all(of_network(Network::to_stored(Some(network))).load(conn), rows::throttle)
 }
 
 #[auto_type(no_type_alias)]

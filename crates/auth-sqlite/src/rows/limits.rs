@@ -47,26 +47,9 @@ impl FailureRow {
     }
 }
 
-/// A network as it is stored: its first address, nothing for none.
-pub(crate) fn stored(network: Option<Network>) -> String {
-    network.map_or_else(String::new, |network| network.first_address().to_string())
-}
-
 /// The network in a column of `table`, whose row is `row`.
 pub(crate) fn parsed(table: &'static str, row: impl fmt::Display, stored: &str) -> Result<Option<Network>, StoreError> {
-    if stored.is_empty() {
-        return Ok(None);
-    }
-    let first_address = match stored.parse() {
-        Ok(first_address) => first_address,
-        Err(error) => return Err(corrupt(table, row, error)),
-    };
-    let network = Network::of(first_address);
-    if network.first_address() == first_address {
-        Ok(Some(network))
-    } else {
-        Err(corrupt(table, row, "not the first address of a network"))
-    }
+    Network::from_stored(stored).map_err(|error| corrupt(table, row, error))
 }
 
 /// address's id, network, last sign-in.

@@ -13,7 +13,7 @@ use auth_domain::{KeyId, KeyPair, LiveKeyPair, LiveSession, Session, Standing, S
 use diesel::{OptionalExtension, QueryResult};
 use uuid::Uuid;
 
-pub(crate) use limits::{FailureRow, failure, known_network, stored, throttle};
+pub(crate) use limits::{FailureRow, failure, known_network, throttle};
 pub(crate) use records::{
     CodeRow, EmailRow, KeyPairRow, SessionRow, UserRow, attempt, code, email, key_pair, mail, session, user,
 };
