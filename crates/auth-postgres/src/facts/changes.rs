@@ -18,8 +18,9 @@ use crate::{
 };
 
 const COMPLETE_REGISTRATION: &str = "UPDATE users SET registration = NULL, verified = true WHERE id = ?";
-const UPDATE_USER: &str =
-    "UPDATE users SET verified = ?, enabled = ?, registration = ?, roles = ?, groups = ? WHERE id = ?";
+const UPDATE_USER: &str = "UPDATE users SET alias = ?, alias_key = ?, full_name = ?, verified = ?, enabled = ?, \
+         registration = ?, roles = ?, groups = ?, created_at = ? \
+     WHERE id = ?";
 const UPDATE_EMAIL: &str = "UPDATE emails SET verified = ?, vouched = ? WHERE id = ?";
 const PREFER_NONE: &str = "UPDATE emails SET preferred = false WHERE user_id = ? AND preferred";
 const PREFER_EMAIL: &str = "UPDATE emails SET preferred = true WHERE id = ?";
@@ -164,13 +165,17 @@ fn delete_user(conn: &AsyncPgConnection, id: UserId) -> Vec<Sent<'_>> {
     ]
 }
 
-fn updated_user(UserRecord { user, standing, alias_key: _ }: &UserRecord) -> Vec<Value> {
+fn updated_user(UserRecord { user, standing, alias_key }: &UserRecord) -> Vec<Value> {
     vec![
+        user.alias.as_str().into(),
+        alias_key.as_str().into(),
+        user.full_name.as_str().into(),
         Value::Bool(user.verified),
         Value::Bool(user.enabled),
         Value::Text(standing.as_stored().map(str::to_owned)),
         Value::Texts(user.roles.clone()),
         Value::Texts(user.groups.clone()),
+        user.created_at.into(),
         user.id.uuid().into(),
     ]
 }

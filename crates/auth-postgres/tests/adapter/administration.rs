@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    AccountFilter, Accounts, Audit, Changed, Created, EventKind, Membership, Page, RoleName, Sessions, Store,
-    UserChange, UserId,
+    AccountFilter, Accounts, Alias, Audit, Change, Changed, Changes, Created, EventKind, Fact, FactKey, Facts,
+    FullName, Membership, Page, RoleName, Scope, Sessions, State, Store, StoreError, User, UserChange, UserId,
+    archive::UserRecord,
 };
 use auth_testkit::{
     postgres::execute,
@@ -29,6 +30,51 @@ async fn administrator(store: &dyn Store, alias: &str) -> UserId {
     new.roles.push(RoleName::users_admin().to_string());
     assert_eq!(store.create_account(&new).await.unwrap(), Created::Yes);
     new.user_id
+}
+
+/// The user in its scope is somebody else in everything from now on.
+struct Replaced {
+    scope: Scope,
+    by: User,
+}
+
+impl Fact for Replaced {
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    fn turn(&self) -> Option<&FactKey> {
+        None
+    }
+
+    fn decide(&self, state: &State) -> Result<Changes, StoreError> {
+        let (mut changes, before) = (Changes::default(), state.user.clone().unwrap());
+        let (user, alias_key) = (self.by.clone(), self.by.alias.key());
+        changes.push(Change::UpdateUser(UserRecord { user, alias_key, ..before }));
+        Ok(changes)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_changed_in_all_that_the_change_says() {
+    let store = connect(&database().await, 2);
+    let id = administrator(&*store, "ada").await;
+    let by = User {
+        id,
+        alias: Alias::parse("Countess").unwrap(),
+        full_name: FullName::parse("Augusta King").unwrap(),
+        verified: false,
+        enabled: false,
+        roles: vec!["peer".to_owned()],
+        groups: vec!["nobility".to_owned()],
+        created_at: at(7),
+    };
+    let scope = Scope { user: Some(id), ..Scope::default() };
+    store.transact(Arc::new(Replaced { scope, by: by.clone() })).await.unwrap();
+    assert_eq!(store.port().find_user(id).await.unwrap(), Some(by));
+    // Who holds the alias is found by its key.
+    let again = sample_account("COUNTESS", "other@example.org", at(8));
+    assert_eq!(store.port().create_account(&again).await.unwrap(), Created::AliasTaken);
 }
 
 /// Every way in which a user can stop administering users; `None` stands for deleting them.
