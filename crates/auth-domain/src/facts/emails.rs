@@ -1,4 +1,8 @@
-use super::{Decision, carry_out, carry_out_limited, limits::judge_request, records::Opens};
+use super::{
+    Decision, carry_out, carry_out_limited,
+    limits::{judge_request, of_request},
+    records::Opens,
+};
 use crate::{
     Applied, Change, Changes, Email, EmailAddition, EmailChange, EmailRenewal, FactKey, Requested, Scope, State, Store,
     StoreError, UserId, archive::EmailRecord, rules::Asking,
@@ -52,14 +56,7 @@ impl Decision for AddEmail {
 
     fn scope(&self) -> Scope {
         let EmailAddition { address, user_id, code, restraint, .. } = &self.0;
-        Scope {
-            address: Some(address.key()),
-            claims: true,
-            user: Some(*user_id),
-            limits: restraint.is_some(),
-            network: restraint.is_some().then_some(code.network),
-            ..Scope::default()
-        }
+        Scope { address: Some(address.key()), user: Some(*user_id), ..of_request(code, restraint.as_ref()) }
     }
 
     fn turn(&self) -> Option<FactKey> {
@@ -103,14 +100,7 @@ impl Decision for RenewEmailCode {
 
     fn scope(&self) -> Scope {
         let EmailRenewal { user_id, code, restraint, .. } = &self.0;
-        Scope {
-            address: Some(code.address.clone()),
-            claims: true,
-            user: Some(*user_id),
-            limits: restraint.is_some(),
-            network: restraint.is_some().then_some(code.network),
-            ..Scope::default()
-        }
+        Scope { user: Some(*user_id), ..of_request(code, restraint.as_ref()) }
     }
 
     fn turn(&self) -> Option<FactKey> {

@@ -1,4 +1,8 @@
-use super::{Decision, carry_out, carry_out_limited, limits::judge_request, records::Opens};
+use super::{
+    Decision, carry_out, carry_out_limited,
+    limits::{judge_request, of_request},
+    records::Opens,
+};
 use crate::{
     Applied, Change, Changes, Event, FactKey, KeyPairId, NewKeyPair, PendingKeyPair, Requested, Scope, State, Store,
     StoreError, UserId, Verified,
@@ -77,14 +81,7 @@ impl Decision for CreateKeyPair {
 
     fn scope(&self) -> Scope {
         let PendingKeyPair { key_pair, code, restraint, .. } = &self.0;
-        Scope {
-            address: Some(code.address.clone()),
-            claims: true,
-            user: Some(key_pair.user_id),
-            limits: restraint.is_some(),
-            network: restraint.is_some().then_some(code.network),
-            ..Scope::default()
-        }
+        Scope { user: Some(key_pair.user_id), ..of_request(code, restraint.as_ref()) }
     }
 
     fn turn(&self) -> Option<FactKey> {

@@ -1,8 +1,8 @@
 //! What is let through: judged before anything else, charged for with the rest.
 
 use crate::{
-    Change, Changes, CodeGuess, Failures, Limit, Limits, Network, NewCode, Refusal, Restraint, State, StoreError,
-    ThrottleKey, ThrottleKind, Timestamp,
+    Change, Changes, CodeGuess, Failures, Limit, Limits, Network, NewCode, Refusal, Restraint, Scope, State,
+    StoreError, ThrottleKey, ThrottleKind, Timestamp,
     archive::{FailureRecord, ThrottleRecord},
     ports::AddressState,
     rules::{
@@ -29,6 +29,13 @@ impl Price {
         self.0.retain(|(key, _)| key.kind.is_charged_for_a_taken_alias());
         self
     }
+}
+
+/// What any request for `code` is decided by.
+pub(super) fn of_request(code: &NewCode, restraint: Option<&Restraint>) -> Scope {
+    let limits = restraint.is_some();
+    let (address, network) = (Some(code.address.clone()), limits.then_some(code.network));
+    Scope { address, claims: true, limits, network, ..Scope::default() }
 }
 
 /// What a request for `code` is charged, or why it is held back. Nothing is charged yet.

@@ -1,6 +1,11 @@
 use std::collections::BTreeSet;
 
-use super::{Decision, address::store_sign_in, carry_out_limited, limits::judge_request};
+use super::{
+    Decision,
+    address::store_sign_in,
+    carry_out_limited,
+    limits::{judge_request, of_request},
+};
 use crate::{
     Change, Changes, CodeHash, FactKey, PendingSignIn, Scope, SessionOwner, SignInStored, State, Store, StoreError,
     rules::Asking,
@@ -36,10 +41,7 @@ impl Decision for OpenSession {
     type Outcome = SignInStored;
 
     fn scope(&self) -> Scope {
-        let code = &self.sign_in.code;
-        let limits = self.sign_in.restraint.is_some();
-        let network = limits.then_some(code.network);
-        Scope { address: Some(code.address.clone()), claims: true, codes: true, limits, network, ..Scope::default() }
+        Scope { codes: true, ..of_request(&self.sign_in.code, self.sign_in.restraint.as_ref()) }
     }
 
     fn turn(&self) -> Option<FactKey> {

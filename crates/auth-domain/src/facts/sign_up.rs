@@ -1,6 +1,12 @@
 use std::collections::BTreeSet;
 
-use super::{Decision, address::store_sign_in, carry_out_limited, limits::judge_request, records::insert_registration};
+use super::{
+    Decision,
+    address::store_sign_in,
+    carry_out_limited,
+    limits::{judge_request, of_request},
+    records::insert_registration,
+};
 use crate::{
     Change, Changes, FactKey, Registered, Registration, Scope, SessionOwner, Standing, State, Store, StoreError,
     Timestamp,
@@ -33,12 +39,9 @@ impl Decision for RegisterUser {
         let sign_in = &self.0.sign_in;
         Scope {
             address: Some(self.0.address_key()),
-            claims: true,
             codes: true,
             alias: Some(self.0.alias.clone()),
-            limits: sign_in.restraint.is_some(),
-            network: sign_in.restraint.is_some().then_some(sign_in.code.network),
-            ..Scope::default()
+            ..of_request(&sign_in.code, sign_in.restraint.as_ref())
         }
     }
 
