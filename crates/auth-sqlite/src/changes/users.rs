@@ -2,28 +2,51 @@ use auth_domain::{
     EmailId, MailClass, Standing, UserId,
     archive::{EmailRecord, UserRecord},
 };
-use diesel::{ExpressionMethods, NullableExpressionMethods, QueryDsl, QueryResult, RunQueryDsl, SqliteConnection};
+use diesel::{
+    AsChangeset, ExpressionMethods, Identifiable, Insertable, NullableExpressionMethods, QueryDsl, QueryResult,
+    RunQueryDsl, SqliteConnection,
+};
 
 use crate::{
     rows::{as_json, bytes_of},
     schema::{codes, emails, outbox, users},
 };
 
+/// A user as they are stored.
+#[derive(Insertable, AsChangeset, Identifiable)]
+#[diesel(table_name = users, treat_none_as_default_value = false, treat_none_as_null = true)]
+struct UserRow {
+    id: Vec<u8>,
+    alias: String,
+    alias_key: String,
+    full_name: String,
+    verified: bool,
+    enabled: bool,
+    registration: Option<String>,
+    roles: String,
+    groups: String,
+    created_at: i64,
+}
+
+impl From<&UserRecord> for UserRow {
+    fn from(UserRecord { user, standing, alias_key }: &UserRecord) -> Self {
+        Self {
+            id: bytes_of(user.id.uuid()),
+            alias: user.alias.as_str().to_owned(),
+            alias_key: alias_key.clone(),
+            full_name: user.full_name.as_str().to_owned(),
+            verified: user.verified,
+            enabled: user.enabled,
+            registration: standing.as_stored().map(str::to_owned),
+            roles: as_json(&user.roles),
+            groups: as_json(&user.groups),
+            created_at: user.created_at.unix_millis(),
+        }
+    }
+}
+
 pub(super) fn insert_user(conn: &mut SqliteConnection, record: &UserRecord) -> QueryResult<usize> {
-    diesel::insert_into(users::table)
-        .values((
-            users::id.eq(bytes_of(record.user.id.uuid())),
-            users::alias.eq(record.user.alias.as_str()),
-            users::alias_key.eq(&record.alias_key),
-            users::full_name.eq(record.user.full_name.as_str()),
-            users::verified.eq(record.user.verified),
-            users::enabled.eq(record.user.enabled),
-            users::registration.eq(record.standing.as_stored()),
-            users::roles.eq(as_json(&record.user.roles)),
-            users::groups.eq(as_json(&record.user.groups)),
-            users::created_at.eq(record.user.created_at.unix_millis()),
-        ))
-        .execute(conn)
+    diesel::insert_into(users::table).values(UserRow::from(record)).execute(conn)
 }
 
 pub(super) fn complete_registration(conn: &mut SqliteConnection, id: UserId) -> QueryResult<usize> {
@@ -32,19 +55,8 @@ pub(super) fn complete_registration(conn: &mut SqliteConnection, id: UserId) -> 
 }
 
 pub(super) fn update_user(conn: &mut SqliteConnection, record: &UserRecord) -> QueryResult<usize> {
-    diesel::update(users::table.find(bytes_of(record.user.id.uuid())))
-        .set((
-            users::alias.eq(record.user.alias.as_str()),
-            users::alias_key.eq(&record.alias_key),
-            users::full_name.eq(record.user.full_name.as_str()),
-            users::verified.eq(record.user.verified),
-            users::enabled.eq(record.user.enabled),
-            users::registration.eq(record.standing.as_stored()),
-            users::roles.eq(as_json(&record.user.roles)),
-            users::groups.eq(as_json(&record.user.groups)),
-            users::created_at.eq(record.user.created_at.unix_millis()),
-        ))
-        .execute(conn)
+    let row = UserRow::from(record);
+    diesel::update(&row).set(&row).execute(conn)
 }
 
 /// Deletes a user, or a registration, with the mails that carry a code to them and are owed still. Notices remain owed: they
