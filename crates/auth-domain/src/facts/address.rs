@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Change, Changes, Claim, EmailId, Limits, LivingCode, NewCode, PendingSignIn, SessionOwner, Standing, State,
-    StoreError, Timestamp, UserId,
+    Change, Changes, Claim, CodeId, EmailId, Limits, LivingCode, Network, NewCode, PendingSignIn, SessionOwner,
+    Standing, State, StoreError, Timestamp, UserId,
     archive::{CodeRecord, UserRecord},
     ports::AddressState,
     rules::{is_led_to, network_is_known, superseded},
@@ -66,7 +66,7 @@ impl AddressState {
     }
 
     /// Whether its owner has signed in from `network` lately.
-    pub(super) fn knows(&self, network: crate::Network, limits: &Limits, now: Timestamp) -> bool {
+    pub(super) fn knows(&self, network: Network, limits: &Limits, now: Timestamp) -> bool {
         let sign_ins = self.known_networks.iter().filter(|known| known.network == network);
         let last = sign_ins.map(|known| known.last_signed_in_at).max();
         network_is_known(last, limits.networks_known_for, now)
@@ -77,7 +77,7 @@ impl AddressState {
     }
 
     /// The sign-in codes that end when `new` is asked for, when the registrations of `gone` are.
-    fn superseded_by(&self, new: &NewCode, gone: &BTreeSet<UserId>) -> Vec<crate::CodeId> {
+    fn superseded_by(&self, new: &NewCode, gone: &BTreeSet<UserId>) -> Vec<CodeId> {
         let gone: Vec<EmailId> = self
             .claims
             .iter()

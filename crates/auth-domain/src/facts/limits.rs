@@ -16,7 +16,7 @@ use crate::{
 pub(super) struct Price(Vec<(ThrottleKey, Timestamp)>);
 
 impl Price {
-    /// Price it.
+    /// Charges it.
     pub(super) fn settle(self, state: &State, changes: &mut Changes) {
         for (key, full_at) in self.0 {
             let told_at = state.throttle(&key).and_then(|row| row.told_at);
@@ -72,7 +72,7 @@ pub(super) fn judge_request(
     Ok(Err(Refusal { limit, until, owner, told }))
 }
 
-/// Price a stranger's guess as a request of its network, or says why it is held back.
+/// Charges for a stranger's guess as for a request of its network, or says why it is held back.
 pub(super) fn charge_guess(state: &State, guess: &CodeGuess, changes: &mut Changes) -> Result<(), Refusal> {
     let (Some(limits), None) = (&guess.limits, guess.by.user) else { return Ok(()) };
     let kind = ThrottleKind::Requests;
