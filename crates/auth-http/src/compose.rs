@@ -23,7 +23,7 @@ use auth_smtp::{
     FileMailer, InvalidAuthorities as InvalidMailAuthorities, InvalidSender, InvalidTemplates, MailFolderError, Sender,
     SmtpMailer, Templates,
 };
-use auth_sqlite::{OpenError, SqliteArchive, SqliteStore};
+use auth_sqlite::{OpenError, SqliteArchive, SqliteOptions, SqliteStore};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
@@ -185,13 +185,13 @@ pub async fn auth_for_a_command(settings: Settings, installation: Installation) 
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let (store, keys): (Arc<dyn Store>, _) = match (&settings.database, installation) {
         (Database::Sqlite(path), Installation::Existing) => {
-            let store = SqliteStore::open_existing(path)?;
+            let store = SqliteStore::open_existing(path, sqlite_options(settings.pool))?;
             (Arc::new(store), server_keys(settings.server_keys, &settings.database, entropy.as_ref())?)
         }
         (Database::Sqlite(path), Installation::MadeIfMissing) => {
             // In the order of a first start: a database without its keys would be taken for one that has lost them.
             let keys = server_keys(settings.server_keys, &settings.database, entropy.as_ref())?;
-            (Arc::new(SqliteStore::open(path)?), keys)
+            (Arc::new(SqliteStore::open_with(path, sqlite_options(settings.pool))?), keys)
         }
         (Database::Postgres(url), installation) => {
             let store = PostgresStore::new((**url).clone(), PoolOptions { size: 1, ..settings.pool })?;
@@ -274,6 +274,11 @@ fn memory(credentials: Option<NonZero<u32>>) -> Memory<Checked> {
     }
 }
 
+/// What of the options of a server a file has, too.
+fn sqlite_options(pool: PoolOptions) -> SqliteOptions {
+    SqliteOptions { timeout: pool.timeout }
+}
+
 fn store(
     database: &Database,
     pool: PoolOptions,
@@ -281,7 +286,7 @@ fn store(
 ) -> Result<(Arc<dyn Store>, Preparing, Probe), ComposeError> {
     match database {
         Database::Sqlite(path) => {
-            let store = SqliteStore::open(path)?;
+            let store = SqliteStore::open_with(path, sqlite_options(pool))?;
             let store = match remembering {
                 Some(memory) => store.telling(memory).map_err(ComposeError::Thread)?,
                 None => store,

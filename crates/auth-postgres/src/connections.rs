@@ -5,7 +5,7 @@ use std::time::Duration;
 use auth_domain::StoreError;
 use deadpool::{
     Runtime,
-    managed::{Hook, HookError, Object as Pooled, Timeouts},
+    managed::{Hook, HookError, Object as Pooled, Timeouts as PoolTimeouts},
 };
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{
@@ -21,13 +21,10 @@ use crate::{
     error::chain,
     losses::Losses,
     options::PostgresUrl,
+    timeouts::Timeouts,
     tls::{InvalidAuthorities, connector},
 };
 
-/// What a statement may take. Less than what a call may, so that it is the server that gives up.
-pub(crate) const STATEMENT_WITHIN: Duration = Duration::from_millis(2500);
-/// What making a connection may take, name resolution and encryption included.
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// How often a connection is used, once it is not new any more, before it forgets its plans.
 const PLANS_KEPT_FOR: usize = 1024;
 /// When a new one does.
@@ -42,12 +39,18 @@ pub(crate) struct Connector {
     url: PostgresUrl,
     tls: Option<MakeRustlsConnect>,
     losses: Losses,
+    timeouts: Timeouts,
 }
 
 impl Connector {
-    pub(crate) fn new(url: PostgresUrl) -> Result<Self, InvalidAuthorities> {
+    pub(crate) fn new(url: PostgresUrl, timeouts: Timeouts) -> Result<Self, InvalidAuthorities> {
         let tls = connector(url.tls())?;
-        Ok(Self { url, tls, losses: Losses::default() })
+        Ok(Self { url, tls, losses: Losses::default(), timeouts })
+    }
+
+    /// How long whoever uses its connections waits.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.timeouts
     }
 
     /// When connections that it makes were found to lead nowhere.
@@ -66,7 +69,7 @@ impl Connector {
         settings: &str,
         statements_within: Option<Duration>,
     ) -> ConnectionResult<AsyncPgConnection> {
-        let config = self.url.config(statements_within, settings);
+        let config = self.url.config(self.timeouts, statements_within, settings);
         let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(chain(&error));
         let connected = async {
             if let Some(tls) = self.tls.clone() {
@@ -78,19 +81,20 @@ impl Connector {
             }
         };
         let slow = |_elapsed| ConnectionError::BadConnection("the server does not answer in time".to_owned());
-        timeout(CONNECT_WITHIN, connected).await.map_err(slow)?
+        timeout(self.timeouts.connecting(), connected).await.map_err(slow)?
     }
 }
 
 /// A pool of at most `size` connections, none of which is made before it is needed.
 pub(crate) fn pool(connector: Connector, size: usize, wait: Duration) -> Result<Pool<AsyncPgConnection>, StoreError> {
-    let losses = connector.losses().clone();
+    let (losses, timeouts) = (connector.losses().clone(), connector.timeouts());
+    let connecting = Some(timeouts.connecting());
     let mut manager = ManagerConfig::default();
     // The others ask the server at every turn, which doubles the price of a look-up.
     manager.recycling_method = RecyclingMethod::Fast;
     manager.custom_setup = Box::new(move |_url| {
         let connector = connector.clone();
-        async move { connector.connect(Some(STATEMENT_WITHIN)).await }.boxed()
+        async move { connector.connect(Some(timeouts.statement())).await }.boxed()
     });
     Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
         .max_size(size)
@@ -110,7 +114,7 @@ pub(crate) fn pool(connector: Connector, size: usize, wait: Duration) -> Result<
             })
         }))
         .runtime(Runtime::Tokio1)
-        .timeouts(Timeouts { wait: Some(wait), create: Some(CONNECT_WITHIN), recycle: Some(CONNECT_WITHIN) })
+        .timeouts(PoolTimeouts { wait: Some(wait), create: connecting, recycle: connecting })
         .build()
         .map_err(StoreError::unavailable)
 }

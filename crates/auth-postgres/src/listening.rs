@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
-    connections::{Connector, STATEMENT_WITHIN},
+    connections::Connector,
     error::chain,
     lag::{Lag, RevocationLag},
     revocations::{CHANNEL, notify},
@@ -153,7 +153,7 @@ impl Ear {
 
     /// A connection that listens, and the channel on it that nobody else sends to.
     async fn subscribe(&self) -> Result<(AsyncPgConnection, String), Deaf> {
-        let mut conn = self.connector.connect(Some(STATEMENT_WITHIN)).await?;
+        let mut conn = self.connector.connect(Some(self.connector.timeouts().statement())).await?;
         let subscribed = async {
             // Of all the server's processes that are alive, none has the number of this one.
             let process: i32 = diesel::select(pg_backend_pid()).get_result(&mut conn).await?;

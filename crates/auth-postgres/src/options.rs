@@ -5,15 +5,12 @@ use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 use percent_encoding::percent_decode_str;
 use tokio_postgres::config::{Config, Host, SslMode};
 
-/// What a connection may take to be made.
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+use crate::timeouts::Timeouts;
+
 /// How long a connection is quiet before the kernel asks whether the other side is still there.
 const QUIET_FOR: Duration = Duration::from_secs(10);
 /// How long the kernel waits for an acknowledgement before it takes the connection for dead.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(3);
-/// How long a transaction in which nothing is asked keeps its locks. Its process is gone or cannot be heard, and others wait for
-/// what it holds: less than a statement waits for a lock.
-const QUIET_IN_TRANSACTION_FOR: Duration = Duration::from_secs(1);
 
 /// Where the database is: `postgres://user:password@host:port/name?sslmode=…&sslrootcert=…`.
 ///
@@ -86,8 +83,9 @@ impl PostgresUrl {
 
     /// What to connect with, for a connection whose statements may take as long as `statements_within` and are planned with
     /// these settings.
-    pub(crate) fn config(&self, statements_within: Option<Duration>, planning: &str) -> Config {
+    pub(crate) fn config(&self, timeouts: Timeouts, statements_within: Option<Duration>, planning: &str) -> Config {
         let mut config = self.config.clone();
+        config.connect_timeout(timeouts.connecting());
         let mut options = vec![config.get_options().unwrap_or_default().to_owned()];
         options.push("-c client_min_messages=warning".to_owned());
         // What is decided after a lock was waited for is decided on what was committed until then, whatever this server or
@@ -97,7 +95,7 @@ impl PostgresUrl {
             let millis = limit.as_millis();
             options.push(format!(
                 "-c statement_timeout={millis} -c lock_timeout={millis} -c idle_in_transaction_session_timeout={}",
-                QUIET_IN_TRANSACTION_FOR.as_millis()
+                timeouts.idle_in_transaction().as_millis()
             ));
         }
         options.push(planning.to_owned());
@@ -146,7 +144,6 @@ impl FromStr for PostgresUrl {
                 TlsMode::Prefer => SslMode::Prefer,
                 TlsMode::Require | TlsMode::VerifyFull { .. } => SslMode::Require,
             })
-            .connect_timeout(CONNECT_WITHIN)
             .keepalives(true)
             .keepalives_idle(QUIET_FOR)
             .keepalives_interval(ACKNOWLEDGED_WITHIN)

@@ -12,7 +12,7 @@ use tracing::{Instrument, Span, debug_span};
 
 use crate::{
     PostgresArchive,
-    connections::{Connection, Connector, STATEMENT_WITHIN, pool},
+    connections::{Connection, Connector, pool},
     error::Failure,
     facts::{Attempts, Progress},
     lag::RevocationLag,
@@ -21,14 +21,10 @@ use crate::{
     losses::Losses,
     migrations::{self, MigrateError},
     options::PostgresUrl,
+    timeouts::Timeouts,
     tls::InvalidAuthorities,
 };
 
-/// How long a caller waits for their turn: what is begun afterwards has time to end.
-const TURN_WITHIN: Duration = Duration::from_secs(1);
-/// How long a caller waits for the answer, the wait for a connection included.
-pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_millis(2800);
-const _: () = assert!(STATEMENT_WITHIN.as_millis() < ANSWERED_WITHIN.as_millis());
 /// How often a fact is begun that came to nothing because of somebody else's.
 const ATTEMPTS: usize = 4;
 
@@ -39,7 +35,7 @@ type Job<A, T> = for<'a> fn(&'a mut AsyncPgConnection, &'a A) -> Work<'a, T>;
 /// What a job is given that runs another one.
 type Wrapped<A, T> = (A, Job<A, T>);
 
-/// How many connections there are, and how long a call waits for one.
+/// How many connections there are, and how long a call waits for one and for the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolOptions {
     /// Connections at most.
@@ -48,18 +44,21 @@ pub struct PoolOptions {
     pub wait: Duration,
     /// Connections besides, on which nothing but checks is asked: as many as the database's processors can keep busy.
     pub for_checks: usize,
+    /// The longest that a call may take, the wait for a connection included: then it fails as
+    /// [`Unavailable`](StoreError::Unavailable). Its statements, and the locks that they wait for, get nine tenths of it.
+    pub timeout: Duration,
 }
 
 impl Default for PoolOptions {
-    /// Ten connections, half a second, two for checks.
+    /// Ten connections, half a second, two for checks, 2.8 seconds.
     fn default() -> Self {
-        Self { size: 10, wait: Duration::from_millis(500), for_checks: 2 }
+        Self { size: 10, wait: Duration::from_millis(500), for_checks: 2, timeout: Duration::from_millis(2800) }
     }
 }
 
 /// Everything that is remembered, in one PostgreSQL database. Any number of processes may share it.
 ///
-/// Connections are made when they are needed: while the server is away, calls fail within three seconds, and they
+/// Connections are made when they are needed: while the server is away, calls fail in time, and they
 /// succeed again as soon as it is back.
 ///
 /// Whoever remembers what a check has found names a [`Revocations`] to be [told](Self::telling).
@@ -95,7 +94,7 @@ impl PostgresStore {
     /// # Errors
     /// [`InvalidAuthorities`] when the certificates to trust cannot be read.
     pub fn new(url: PostgresUrl, options: PoolOptions) -> Result<Self, InvalidAuthorities> {
-        let connector = Connector::new(url)?;
+        let connector = Connector::new(url, Timeouts::of_a_call(options.timeout))?;
         let pool = pool(connector.clone(), options.size, options.wait)
             .unwrap_or_else(|_| unreachable!("a pool with a runtime and time limits can be built"));
         let runtime = Handle::current();
@@ -223,7 +222,13 @@ impl PostgresStore {
     }
 
     fn ways(&self) -> Ways {
-        Ways { turns: self.turns.clone(), pool: self.pool.clone(), losses: self.connector.losses().clone() }
+        let connector = &self.connector;
+        Ways {
+            turns: self.turns.clone(),
+            pool: self.pool.clone(),
+            losses: connector.losses().clone(),
+            timeouts: connector.timeouts(),
+        }
     }
 }
 
@@ -232,6 +237,7 @@ struct Ways {
     turns: KeyedLock<FactKey>,
     pool: Pool<AsyncPgConnection>,
     losses: Losses,
+    timeouts: Timeouts,
 }
 
 /// A span for work on the store, as a part of whatever it is done for. What the jobs ask for all the time is part of nothing
@@ -258,12 +264,10 @@ impl Ways {
         progress: &Progress,
         job: Job<A, T>,
     ) -> Result<T, StoreError> {
-        let deadline = Instant::now() + ANSWERED_WITHIN;
+        let asked = Instant::now();
+        let (deadline, turn) = (asked + self.timeouts.call(), asked + self.timeouts.turn());
         let _turn = match key {
-            Some(key) => Some(
-                in_time(Instant::now() + TURN_WITHIN, self.turns.lock(key), "no turn in time: others ask for the same")
-                    .await?,
-            ),
+            Some(key) => Some(in_time(turn, self.turns.lock(key), "no turn in time: others ask for the same").await?),
             None => None,
         };
         let mut connection = Taken(Some(in_time(deadline, self.pool.get(), "no connection in time").await?));
@@ -284,7 +288,7 @@ impl Ways {
                     // Nobody knows what it is still waiting for. A server that can be heard would have given up on one statement by
                     // then.
                     drop(connection);
-                    if begun.elapsed().min(progress.silence()) > STATEMENT_WITHIN {
+                    if begun.elapsed().min(progress.silence()) > self.timeouts.statement() {
                         self.losses.found();
                     }
                     return Err(StoreError::unavailable("the database did not answer in time"));

@@ -1,11 +1,11 @@
 //! PostgreSQL is held to the contract of every store.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use auth_domain::{Store, UserId};
 use auth_postgres::{PoolOptions, PostgresStore};
-use auth_testkit::postgres;
+use auth_testkit::{postgres, waiting::PATIENCE};
 
 struct Subject {
     store: Arc<PostgresStore>,
@@ -31,7 +31,7 @@ async fn open() -> Subject {
     })
     .await;
     // Many at once wait for their turn, on a slow machine for longer than somebody in operation would.
-    let options = PoolOptions { wait: Duration::from_secs(2), ..PoolOptions::default() };
+    let options = PoolOptions { wait: PATIENCE, timeout: PATIENCE, ..PoolOptions::default() };
     let store = PostgresStore::new(url.parse().unwrap(), options).unwrap();
     Subject { store: Arc::new(store), url }
 }

@@ -13,6 +13,7 @@ use diesel::{
 };
 
 use crate::{
+    SqliteOptions,
     audit::EventRow,
     connections::Database,
     error::{Failure, OpenError},
@@ -35,7 +36,7 @@ impl SqliteArchive {
     ///
     /// Blocks while another process finishes its write.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let database = Database::at(path)?;
+        let database = Database::at(path, SqliteOptions::default().timeout)?;
         // SQLite's own words for it would be that it is unable to open the file.
         path.metadata().map_err(OpenError::io(path))?;
         let open = || {

@@ -3,21 +3,18 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use auth_domain::StoreError;
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
-use crate::{
-    error::{Failure, OpenError},
-    writer::ANSWERED_WITHIN,
-};
+use crate::error::{Failure, OpenError};
 
 /// What holds for every connection.
 ///
 /// - `synchronous`: in WAL mode, `FULL` alone syncs the log at each commit. What was acknowledged survives a power cut.
-/// - `busy_timeout`: another process may be writing. Below the three seconds within which a write is answered.
 /// - `fullfsync`: on Apple's systems a plain fsync does not reach the disk; elsewhere this does nothing.
 /// - `cache_size`: 8 MiB for each connection, taken as needed.
 /// - `secure_delete`: deleted addresses and mails are overwritten where that costs no further write.
@@ -25,7 +22,6 @@ use crate::{
 /// Nobody runs `ANALYZE` or `PRAGMA optimize` on this database: with statistics in place, SQLite plans a statement
 /// anew whenever a parameter is bound, which halves the speed of the check.
 const EVERY_CONNECTION: &str = "
-    PRAGMA busy_timeout = 2500;
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
     PRAGMA foreign_keys = ON;
@@ -40,11 +36,12 @@ const EVERY_CONNECTION: &str = "
 pub(crate) struct Database {
     path: PathBuf,
     uri: String,
+    timeout: Duration,
 }
 
 impl Database {
-    /// The database in the file `path`, which is not touched yet.
-    pub(crate) fn at(path: &Path) -> Result<Self, OpenError> {
+    /// The database in the file `path`, which is not touched yet. Calls to it may take as long as `timeout`.
+    pub(crate) fn at(path: &Path, timeout: Duration) -> Result<Self, OpenError> {
         let absolute = std::path::absolute(path).map_err(OpenError::io(path))?;
         let Some(text) = absolute.to_str() else {
             return Err(OpenError::inaccessible(path, &"its path is not UTF-8"));
@@ -53,17 +50,25 @@ impl Database {
         // database if the file were taken away while we run.
         let escaped = text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
         let uri = format!("file:{escaped}?mode=rw");
-        Ok(Self { path: absolute, uri })
+        Ok(Self { path: absolute, uri, timeout })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
+    /// The longest that a call may take, all waiting included.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// A connection that reads and writes.
     pub(crate) fn connect(&self) -> Result<SqliteConnection, StoreError> {
         let mut connection = SqliteConnection::establish(&self.uri).map_err(StoreError::unavailable)?;
-        connection.batch_execute(EVERY_CONNECTION).map_err(Failure::from)?;
+        // Another process may be writing. It is waited for as long as leaves time to write.
+        let busy = self.timeout * 9 / 10;
+        let settings = format!("PRAGMA busy_timeout = {};{EVERY_CONNECTION}", busy.as_millis());
+        connection.batch_execute(&settings).map_err(Failure::from)?;
         Ok(connection)
     }
 
@@ -107,7 +112,7 @@ impl Readers {
         job: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
         let free = Arc::clone(&self.free).acquire_owned();
-        let held = timeout(ANSWERED_WITHIN, free)
+        let held = timeout(self.database.timeout, free)
             .await
             .map_err(|_elapsed| StoreError::unavailable("no connection was free in time"))?
             .map_err(StoreError::unavailable)?;
@@ -186,10 +191,12 @@ mod tests {
             .value
     }
 
+    const TIMEOUT: Duration = Duration::from_secs(3);
+
     fn database(folder: &tempfile::TempDir) -> Database {
         let path = folder.path().join("50% off? #1.db");
         std::fs::File::create(&path).unwrap();
-        Database::at(&path).unwrap()
+        Database::at(&path, TIMEOUT).unwrap()
     }
 
     #[test]
@@ -205,7 +212,7 @@ mod tests {
     fn a_connection_gives_up_on_the_lock_before_the_caller_gives_up_on_the_connection() {
         let folder = tempfile::tempdir().unwrap();
         let waits = setting(&mut database(&folder).connect().unwrap(), "busy_timeout");
-        assert!(u128::try_from(waits).unwrap() < ANSWERED_WITHIN.as_millis(), "{waits} ms");
+        assert!(u128::try_from(waits).unwrap() < TIMEOUT.as_millis(), "{waits} ms");
     }
 
     fn readers(folder: &tempfile::TempDir, at_most: usize) -> Arc<Readers> {
@@ -336,7 +343,7 @@ mod tests {
         };
         tokio::time::pause();
         std::future::poll_fn(poll_both).await;
-        tokio::time::advance(ANSWERED_WITHIN / 2).await;
+        tokio::time::advance(TIMEOUT / 2).await;
         let mut waits = pin!(Arc::clone(&readers).read(|_| Ok(())));
         std::future::poll_fn(|context| {
             assert!(impatient.as_mut().poll(context).is_pending(), "its time is not over");
@@ -344,7 +351,7 @@ mod tests {
             Poll::Ready(())
         })
         .await;
-        tokio::time::advance(ANSWERED_WITHIN / 2 + Duration::from_millis(1)).await;
+        tokio::time::advance(TIMEOUT / 2 + Duration::from_millis(1)).await;
         let answered = impatient.await;
         assert!(matches!(answered, Err(StoreError::Unavailable(_))), "{answered:?}");
         tokio::time::resume();

@@ -66,4 +66,4 @@ mod writer;
 
 pub use archive::SqliteArchive;
 pub use error::OpenError;
-pub use store::SqliteStore;
+pub use store::{SqliteOptions, SqliteStore};

@@ -117,7 +117,7 @@ mod tests {
         /// Looked at once.
         async fn begin() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let database = Database::at(&folder.path().join("auth.db")).unwrap();
+            let database = Database::at(&folder.path().join("auth.db"), Duration::from_secs(3)).unwrap();
             migrations::prepare(&database).unwrap();
             let mut other = database.connect().unwrap();
             other.batch_execute("CREATE TABLE t (x)").unwrap();

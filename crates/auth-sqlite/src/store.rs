@@ -19,11 +19,23 @@ use crate::{
     error::{Failure, OpenError},
     migrations::{self, check_layout, innermost},
     others,
-    writer::{ANSWERED_WITHIN, Writer},
+    writer::Writer,
 };
 
-/// How long a caller waits for their turn to queue for the writer: what is begun afterwards has time to end.
-const TURN_WITHIN: Duration = Duration::from_secs(1);
+/// How the store is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// The longest that a call may take, the wait for other writers included: then it fails as
+    /// [`Unavailable`](StoreError::Unavailable).
+    pub timeout: Duration,
+}
+
+impl Default for SqliteOptions {
+    /// 2.8 seconds.
+    fn default() -> Self {
+        Self { timeout: Duration::from_millis(2800) }
+    }
+}
 
 /// Everything that is remembered, in one SQLite file.
 ///
@@ -39,6 +51,8 @@ pub struct SqliteStore {
     revocations: Arc<dyn Revocations>,
     /// Held by whoever works on what a caller has chosen, before they queue for the writer.
     turns: KeyedLock<FactKey>,
+    /// The longest that a call may take.
+    timeout: Duration,
 }
 
 /// Whose credentials a fact may have ended or changed.
@@ -50,15 +64,20 @@ impl SqliteStore {
     ///
     /// Blocks while it works, and while another process brings the same database up to date.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let database = Database::at(path)?;
+        Self::open_with(path, SqliteOptions::default())
+    }
+
+    /// The same with other options.
+    pub fn open_with(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
+        let database = Database::at(path, options.timeout)?;
         migrations::prepare(&database)?;
         Self::on(database, path)
     }
 
     /// Opens the database in the file `path` as it is: it must exist and have the layout of this build. Nothing is made and
     /// nothing migrated.
-    pub fn open_existing(path: &Path) -> Result<Self, OpenError> {
-        let database = Database::at(path)?;
+    pub fn open_existing(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
+        let database = Database::at(path, options.timeout)?;
         // SQLite's own words for it would be that it is unable to open the file.
         path.metadata().map_err(OpenError::io(path))?;
         let check = || check_layout(&mut database.connect_reader()?);
@@ -67,6 +86,7 @@ impl SqliteStore {
     }
 
     fn on(database: Database, path: &Path) -> Result<Self, OpenError> {
+        let timeout = database.timeout();
         let connection = database.connect().map_err(|error| OpenError::inaccessible(path, &error))?;
         let writer = Writer::start(database.clone(), connection).map_err(OpenError::io(path))?;
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
@@ -76,13 +96,14 @@ impl SqliteStore {
         // A query waits for the disk now and then, so that twice as many keep all processors busy; more would only take
         // turns.
         let for_queries = Arc::new(Readers::new(database, at_most(threads.saturating_mul(2))));
-        Ok(Self { for_checks, for_queries, writer, revocations: Arc::new(NoMemory), turns: KeyedLock::default() })
+        let (revocations, turns) = (Arc::new(NoMemory), KeyedLock::default());
+        Ok(Self { for_checks, for_queries, writer, revocations, turns, timeout })
     }
 
     /// Brings the database in the file `path` up to date, as [`open`](Self::open) does. Returns the names of the
     /// migrations that were applied now, oldest first.
     pub fn migrate(path: &Path) -> Result<Vec<String>, OpenError> {
-        migrations::prepare(&Database::at(path)?)
+        migrations::prepare(&Database::at(path, SqliteOptions::default().timeout)?)
     }
 
     /// The same store, which tells `revocations` of everything that may make a remembered credential wrong: what it does
@@ -132,8 +153,9 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let writing = async {
             let turn = match key {
+                // A part of the time: what is begun afterwards has some left to end.
                 Some(key) => Some(
-                    timeout(TURN_WITHIN, self.turns.lock(key))
+                    timeout(self.timeout / 3, self.turns.lock(key))
                         .await
                         .map_err(|_elapsed| StoreError::unavailable("no turn in time: others ask for the same"))?
                         .map_err(StoreError::unavailable)?,
@@ -147,7 +169,7 @@ impl SqliteStore {
             };
             self.writer.write(fact, then).await
         };
-        match timeout(ANSWERED_WITHIN, writing).await {
+        match timeout(self.timeout, writing).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(StoreError::unavailable("the writer did not answer in time")),
         }

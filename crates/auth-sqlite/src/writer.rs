@@ -14,18 +14,13 @@ use std::{
 
 use auth_domain::StoreError;
 use diesel::SqliteConnection;
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::sync::{mpsc, oneshot};
 use tracing::error;
 
 use crate::{connections::Database, error::Failure};
 
 /// Writes that can wait for their turn.
 const QUEUED_AT_MOST: usize = 1024;
-/// How long a caller waits for the answer, the time in the queue included.
-pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 
 /// What the thread does with the connection, or with the reason why there is none. Says whether the connection is
 /// still good.
@@ -87,14 +82,8 @@ impl Writer {
             let _unheard = answer.send(outcome);
             condition
         });
-        let answered = async {
-            self.queue.send(job).await.map_err(|_closed| StoreError::unavailable("the writer has stopped"))?;
-            answered.await.map_err(|_dropped| StoreError::unavailable("the writer gave up on this write"))?
-        };
-        match timeout(ANSWERED_WITHIN, answered).await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => Err(StoreError::unavailable("the writer did not answer in time")),
-        }
+        self.queue.send(job).await.map_err(|_closed| StoreError::unavailable("the writer has stopped"))?;
+        answered.await.map_err(|_dropped| StoreError::unavailable("the writer gave up on this write"))?
     }
 }
 
@@ -203,7 +192,7 @@ mod tests {
     use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
 
     use super::*;
-    use crate::SqliteStore;
+    use crate::{SqliteOptions, SqliteStore};
 
     fn open() -> (SqliteStore, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
@@ -299,7 +288,7 @@ mod tests {
         tokio::time::pause();
         let asked = tokio::time::Instant::now();
         assert!(matches!(slow.await, Err(StoreError::Unavailable(_))));
-        assert!(asked.elapsed() <= ANSWERED_WITHIN + Duration::from_millis(1));
+        assert!(asked.elapsed() <= SqliteOptions::default().timeout + Duration::from_millis(1));
         tokio::time::resume();
         end.send(()).unwrap();
         run(&store, "CREATE TABLE t (x)").await.unwrap();

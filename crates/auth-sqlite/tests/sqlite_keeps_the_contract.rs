@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use auth_domain::{Store, UserId};
-use auth_sqlite::SqliteStore;
+use auth_sqlite::{SqliteOptions, SqliteStore};
+use auth_testkit::waiting::PATIENCE;
 use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query, sql_types::Binary};
 use tempfile::TempDir;
 
@@ -29,7 +30,7 @@ impl auth_testkit::contract::Subject for Sqlite {
 
 async fn open() -> Sqlite {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
+    let store = SqliteStore::open_with(&folder.path().join("auth.db"), SqliteOptions { timeout: PATIENCE }).unwrap();
     Sqlite { store: Arc::new(store), folder }
 }
 

@@ -124,6 +124,9 @@ pub enum SettingsError {
         /// What is wrong with it.
         source: UnknownPlace,
     },
+    /// `database.timeout` is too short for any answer, or longer than anybody waits for one.
+    #[error("setting database.timeout: {} is not between 100ms and 1m", humantime::format_duration(*.0))]
+    BadTimeout(Duration),
     /// `secrets.key` is no list of keys.
     #[error("setting secrets.key: {0}")]
     BadKey(String),
@@ -164,6 +167,7 @@ struct RawDatabase {
     url: SecretText,
     pool_size: NonZero<u16>,
     pool_wait: Span,
+    timeout: Span,
 }
 
 #[derive(Deserialize)]
@@ -306,8 +310,12 @@ impl TryFrom<Raw> for Settings {
         let pool = PoolOptions {
             size: raw.database.pool_size.get().into(),
             wait: raw.database.pool_wait.0,
+            timeout: raw.database.timeout.0,
             ..PoolOptions::default()
         };
+        if !(Duration::from_millis(100)..=Duration::from_mins(1)).contains(&pool.timeout) {
+            return Err(SettingsError::BadTimeout(pool.timeout));
+        }
         let mail_place = MailPlace::parse(raw.mail.url.expose()).map_err(unknown_place("mail.url"))?;
         let server_keys = match raw.secrets.key.expose().trim() {
             "" => None,
@@ -409,6 +417,19 @@ mod tests {
         let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).build().unwrap();
         let raw: Raw = defaults.try_deserialize().unwrap();
         assert_eq!(Settings::try_from(raw).unwrap().policy.limits, Some(Limits::default()));
+    }
+
+    #[test]
+    fn a_time_limit_that_no_answer_keeps_or_nobody_waits_for_is_refused() {
+        for (timeout, told) in [
+            ("99ms", Some("setting database.timeout: 99ms is not between 100ms and 1m")),
+            ("100ms", None),
+            ("1m", None),
+            ("61s", Some("setting database.timeout: 1m 1s is not between 100ms and 1m")),
+        ] {
+            let settings = Settings::parse(&format!("[database]\ntimeout = '{timeout}'\n"), HashMap::new());
+            assert_eq!(settings.err().map(|wrong| wrong.to_string()).as_deref(), told, "{timeout}");
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use auth_domain::{
     archive::{ArchiveSource, Batch, Table},
 };
 use auth_postgres::{PoolOptions, PostgresStore};
-use auth_sqlite::{SqliteArchive, SqliteStore};
-use auth_testkit::{InMemoryStore, SentMail, World, postgres};
+use auth_sqlite::{SqliteArchive, SqliteOptions, SqliteStore};
+use auth_testkit::{InMemoryStore, SentMail, World, postgres, waiting::PATIENCE};
 use tempfile::TempDir;
 
 use crate::step::{Delivery, Step};
@@ -41,9 +41,11 @@ pub(crate) struct Side {
 impl Sides {
     pub(crate) async fn new(policy: &Policy) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let sqlite = Arc::new(SqliteStore::open(&folder.path().join("auth.db")).unwrap());
+        let sqlite = Arc::new(
+            SqliteStore::open_with(&folder.path().join("auth.db"), SqliteOptions { timeout: PATIENCE }).unwrap(),
+        );
         let open = |url: &str| {
-            let options = PoolOptions { size: 2, ..PoolOptions::default() };
+            let options = PoolOptions { size: 2, wait: PATIENCE, timeout: PATIENCE, ..PoolOptions::default() };
             Arc::new(PostgresStore::new(url.parse().unwrap(), options).unwrap())
         };
         let url = postgres::database(async |url| {

@@ -20,8 +20,8 @@ use auth_http::{
     service::Service,
 };
 use auth_postgres::{PoolOptions, PostgresStore};
-use auth_sqlite::SqliteStore;
-use auth_testkit::{SentMail, World, postgres};
+use auth_sqlite::{SqliteOptions, SqliteStore};
+use auth_testkit::{SentMail, World, postgres, waiting::PATIENCE};
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -102,12 +102,12 @@ impl TestApp {
             Backend::Fakes => (world.store.clone(), Behind::Fake),
             Backend::Sqlite => {
                 let folder = tempfile::tempdir().unwrap();
-                let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
+                let options = SqliteOptions { timeout: PATIENCE };
+                let store = SqliteStore::open_with(&folder.path().join("auth.db"), options).unwrap();
                 (Arc::new(store.telling(memory.clone()).unwrap()), Behind::Sqlite(folder))
             }
             Backend::Postgres => {
-                // A machine that is busy makes a connection in more than the usual half of a second.
-                let options = PoolOptions { wait: Duration::from_secs(2), ..PoolOptions::default() };
+                let options = PoolOptions { wait: PATIENCE, timeout: PATIENCE, ..PoolOptions::default() };
                 let open = |url: &str| PostgresStore::new(url.parse().unwrap(), options).unwrap();
                 let url = postgres::database(async |url| {
                     open(&url).migrate().await.unwrap();

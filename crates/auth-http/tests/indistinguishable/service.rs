@@ -20,8 +20,8 @@ use auth_http::{
     service::Service,
 };
 use auth_postgres::{PoolOptions, PostgresStore};
-use auth_sqlite::SqliteStore;
-use auth_testkit::{MockStore, World, postgres};
+use auth_sqlite::{SqliteOptions, SqliteStore};
+use auth_testkit::{MockStore, World, postgres, waiting::PATIENCE};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -69,10 +69,13 @@ impl Serving {
         let (store, database): (Arc<dyn Store>, _) = match backend {
             Backend::Sqlite => {
                 let folder = tempfile::tempdir().unwrap();
-                (Arc::new(SqliteStore::open(&folder.path().join("auth.db")).unwrap()), Database::Sqlite(folder))
+                let options = SqliteOptions { timeout: PATIENCE };
+                let store = SqliteStore::open_with(&folder.path().join("auth.db"), options).unwrap();
+                (Arc::new(store), Database::Sqlite(folder))
             }
             Backend::Postgres | Backend::PostgresFarAway => {
-                let open = |url: &str| PostgresStore::new(url.parse().unwrap(), PoolOptions::default()).unwrap();
+                let options = PoolOptions { wait: PATIENCE, timeout: PATIENCE, ..PoolOptions::default() };
+                let open = |url: &str| PostgresStore::new(url.parse().unwrap(), options).unwrap();
                 let url = postgres::database(async |url| {
                     open(&url).migrate().await.unwrap();
                 })

@@ -18,20 +18,17 @@ use tokio::{
 };
 
 use crate::{
-    connections::{Connector, STATEMENT_WITHIN},
+    connections::Connector,
     error::Failure,
     queue::{Place, Queue},
     rows::{live_key_pair, live_session},
-    store::ANSWERED_WITHIN,
+    timeouts::Timeouts,
 };
 use askers::{Answer, Asker};
 use questions::{Batch, Found, Question};
 
 /// More would save little, and make the first of them wait for the last.
 const TOGETHER: usize = 64;
-/// What asking may take, connecting included. Less than what a check may: one that finds a dead connection is not the last
-/// one to do so, and the next one should be answered within two seconds of the database's return.
-const ASKED_WITHIN: Duration = Duration::from_millis(1500);
 /// How long new questions wait for a connection that is under way, rather than being asked on the next one. A full load takes a
 /// database close by about a millisecond.
 const BACK_WITHIN: Duration = Duration::from_millis(5);
@@ -44,6 +41,7 @@ const ONE_PLAN: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=
 pub(crate) struct Lane {
     queue: Arc<Queue<Question>>,
     workers: Vec<AbortHandle>,
+    timeouts: Timeouts,
 }
 
 impl Lane {
@@ -55,7 +53,7 @@ impl Lane {
             runtime.spawn(worker.run(Arc::clone(&queue), Place::new(number))).abort_handle()
         };
         let workers = (0..connections).map(start).collect();
-        Self { queue, workers }
+        Self { queue, workers, timeouts: connector.timeouts() }
     }
 
     /// The session with this digest, and its user.
@@ -73,7 +71,7 @@ impl Lane {
     async fn ask<R>(&self, digest: TokenDigest, question: fn(Asker<R>) -> Question) -> Answer<R> {
         let (answer, answered) = oneshot::channel();
         self.queue.add(question(Asker { digest, answer }));
-        match timeout(ANSWERED_WITHIN, answered).await {
+        match timeout(self.timeouts.call(), answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_gone)) => Err(StoreError::unavailable("the runtime of the connections has ended")),
             Err(_elapsed) => Err(StoreError::unavailable("the database did not answer in time")),
@@ -118,7 +116,7 @@ impl Worker {
     }
 
     async fn look_up(&mut self, batch: &Batch) -> Result<Found, StoreError> {
-        let deadline = Instant::now() + ASKED_WITHIN;
+        let deadline = Instant::now() + self.connector.timeouts().look_up();
         let found = timeout_at(deadline, self.look_up_on_some_connection(batch)).await;
         found.unwrap_or_else(|_elapsed| {
             // Nobody knows what it is still waiting for.
@@ -138,7 +136,8 @@ impl Worker {
             }
         }
         self.connection = None;
-        let connecting = self.connector.connect_planning_by(ONE_PLAN, Some(STATEMENT_WITHIN));
+        let statement = self.connector.timeouts().statement();
+        let connecting = self.connector.connect_planning_by(ONE_PLAN, Some(statement));
         let connection = connecting.await.map_err(StoreError::unavailable)?;
         let (connection, _made) = self.connection.insert((connection, Instant::now()));
         Ok(batch.look_up(connection).await.map_err(Failure::from)?)

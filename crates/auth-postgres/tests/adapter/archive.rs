@@ -10,7 +10,7 @@ use auth_testkit::{
     samples::{at, registration},
 };
 
-use crate::{Port, account, connect, database};
+use crate::{Port, account, connect, connect_impatiently, database};
 
 /// Every row of `auth_testkit::records::everything`, as PostgreSQL prints it. `i(11)` stands for an id that ends in 11, `m(1)`
 /// for the first millisecond of the day, `d(31)` for 32 octets 31 (in hexadecimal).
@@ -176,9 +176,9 @@ async fn an_archive_that_is_dropped_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_on_the_target_can_read_but_not_write_until_the_copy_has_ended() {
     let url = database().await;
-    let store = connect(&url, 2);
+    let (store, impatient) = (connect(&url, 2), connect_impatiently(&url, 1));
     let archive = begin(&url).await;
-    let refused = store.port().register_user(&registration("ada", "ada@example.org", at(0))).await;
+    let refused = impatient.port().register_user(&registration("ada", "ada@example.org", at(0))).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert_eq!(store.port().find_user(registration("bob", "bob@example.org", at(0)).user_id).await.unwrap(), None);
     drop(archive);

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    Port, account, cluster, connect, database, delete_user,
+    Port, account, cluster, connect, connect_impatiently, database, delete_user,
     held::{Held, cut_others, until_waiting},
     network::Network,
     owner,
@@ -200,7 +200,7 @@ async fn a_check_does_not_notice_that_its_connection_was_cut_while_nobody_asked(
 async fn while_the_server_is_away_checks_are_unknown_in_time_and_they_resume_when_it_is_back() {
     let mut time = StoppedTime::begin();
     let cluster = cluster().await;
-    let store = connect(&cluster.url("postgres"), 2);
+    let store = connect_impatiently(&cluster.url("postgres"), 2);
     let ada = account(&*store, "ada").await;
     let digest = ada.sign_in.session.digest;
     assert!(store.find_session(&digest).await.unwrap().is_some());
@@ -221,7 +221,7 @@ async fn a_network_that_swallows_everything_makes_checks_unknown_in_time_and_the
     let mut time = StoppedTime::begin();
     let cluster = cluster().await;
     let network = Network::before(&cluster.address()).await;
-    let store = connect(&format!("postgres://postgres@{}/postgres?sslmode=disable", network.address), 2);
+    let store = connect_impatiently(&format!("postgres://postgres@{}/postgres?sslmode=disable", network.address), 2);
     let ada = account(&*store, "ada").await;
     let digest = ada.sign_in.session.digest;
     assert!(store.find_session(&digest).await.unwrap().is_some());

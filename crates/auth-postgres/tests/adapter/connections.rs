@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    PATIENT, Port, account, connect, connect_with, database, delete_user,
+    PATIENT, Port, account, connect, connect_impatiently, connect_with, database, delete_user,
     held::{Held, cut_others, until_waiting},
 };
 
@@ -121,8 +121,8 @@ async fn a_pool_that_is_used_up_is_unavailable_in_time_and_passes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_waits_too_long_is_unavailable_in_time_and_leaves_the_pool_usable() {
     let url = database().await;
-    let store = connect(&url, 1);
-    let ada = account(&*store, "ada").await;
+    let ada = account(&*connect(&url, 1), "ada").await;
+    let store = connect_impatiently(&url, 1);
     // Nobody lets go of it before the call has been answered.
     let held = Held::by(&url, "SELECT FROM users FOR UPDATE").await;
     let refused = timeout(PATIENCE, delete_user(&*store, ada.user_id)).await.unwrap();
@@ -175,7 +175,7 @@ async fn a_server_that_is_not_there_is_unavailable_in_time() {
     // One that takes connections and never says anything, and one that refuses them.
     let silent = nobody.local_addr().unwrap();
     for address in [silent.to_string(), "127.0.0.1:1".to_owned()] {
-        let store = connect(&format!("postgres://auth:secret@{address}/auth?sslmode=disable"), 2);
+        let store = connect_impatiently(&format!("postgres://auth:secret@{address}/auth?sslmode=disable"), 2);
         // Time leaps to where it gives up.
         let begun = Instant::now();
         let (failed, took) = (store.check_ready().await, begun.elapsed());

@@ -18,20 +18,18 @@ mod network;
 mod plans;
 mod revocations;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use auth_domain::{Changed, EventKind, Redeemed, Registered, Registration, SessionOwner, Store, StoreError, UserId};
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_testkit::{
     postgres::{self, Cluster},
     samples::{at, event, registration, right_guess},
+    waiting::PATIENCE,
 };
 
-/// As in operation, but for a longer wait: tests are about facts, not about a machine that is short of time.
-const PATIENT: PoolOptions = PoolOptions { size: 8, wait: Duration::from_secs(2), for_checks: 2 };
+/// Waits as long as it takes: most tests are about facts, not about a machine that is short of time.
+const PATIENT: PoolOptions = PoolOptions { size: 8, wait: PATIENCE, for_checks: 2, timeout: PATIENCE };
 
 /// The port that a store is, whose facts the domain decides.
 trait Port {
@@ -50,6 +48,11 @@ fn connect_with(url: &str, options: PoolOptions) -> Arc<PostgresStore> {
 
 fn connect(url: &str, size: usize) -> Arc<PostgresStore> {
     connect_with(url, PoolOptions { size, ..PATIENT })
+}
+
+/// One that gives up as soon as in operation.
+fn connect_impatiently(url: &str, size: usize) -> Arc<PostgresStore> {
+    connect_with(url, PoolOptions { timeout: PoolOptions::default().timeout, size, ..PATIENT })
 }
 
 /// A migrated database of its own.

@@ -12,7 +12,7 @@ use auth_testkit::{
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::Text};
 use tempfile::TempDir;
 
-use crate::{connect, open_store};
+use crate::{connect, open_impatiently, open_store};
 
 /// What `auth_testkit::records::everything` stands for, as this build's tables have it. `i(11)` stands for an id
 /// that ends in 11, `m(1)` for the first millisecond of the day, `d(31)` for 32 octets 31 (in hexadecimal).
@@ -198,10 +198,11 @@ async fn a_row_without_an_id_that_does_not_parse_is_named_by_its_table_and_never
 #[tokio::test]
 async fn while_an_archive_is_open_nobody_else_writes_and_afterwards_everybody_can() {
     let folder = installation();
-    let store = open_store(&folder.path().join("auth.db"));
+    let file = folder.path().join("auth.db");
+    let (store, impatient) = (open_store(&file), open_impatiently(&file));
     let ada = registration("someone", "someone@example.org", at(0));
     let mut open = archive(&folder);
-    let refused = store.register_user(&ada).await;
+    let refused = impatient.register_user(&ada).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     let Batch::Users(users) = open.read(Table::Users, None, 100).await.unwrap() else { panic!("other records") };
     assert_eq!(users.len(), 3);

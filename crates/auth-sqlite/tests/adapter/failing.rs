@@ -7,7 +7,7 @@ use auth_testkit::samples::{at, decoy_hash, event, limited, registration, right_
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
 use tempfile::TempDir;
 
-use crate::{connect, open_store};
+use crate::{connect, open_impatiently, open_store};
 
 fn open() -> (Arc<dyn Store>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -213,11 +213,12 @@ async fn while_another_process_writes_reads_go_on_and_a_write_gives_up_in_time()
     let ada = registration("ada", "ada@example.org", at(0));
     assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
 
-    let mut other = connect(&folder.path().join("auth.db"));
+    let file = folder.path().join("auth.db");
+    let (impatient, mut other) = (open_impatiently(&file), connect(&file));
     other.batch_execute("BEGIN IMMEDIATE; UPDATE users SET full_name = 'Nobody'").unwrap();
     let bob = registration("bob", "bob@example.org", at(0));
     // The other one ends only after both have been answered.
-    let (stored, found) = tokio::join!(store.register_user(&bob), store.find_user(ada.user_id));
+    let (stored, found) = tokio::join!(impatient.register_user(&bob), store.find_user(ada.user_id));
     assert!(matches!(stored, Err(StoreError::Unavailable(_))), "{stored:?}");
     assert!(found.is_ok());
     let ada_now = store.find_session(&ada.sign_in.session.digest).await.unwrap().unwrap();

@@ -1,7 +1,7 @@
 use std::{path::Path, thread};
 
 use auth_domain::{Redeemed, Registered, StoreError, Upkeep};
-use auth_sqlite::{OpenError, SqliteStore};
+use auth_sqlite::{OpenError, SqliteOptions, SqliteStore};
 use auth_testkit::samples::{at, registration, right_guess};
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::Text};
 
@@ -121,7 +121,7 @@ fn a_database_that_a_newer_build_migrated_compatibly_is_opened() {
         connect(&path).batch_execute(&marked).unwrap();
     }
     drop(SqliteStore::open(&path).unwrap());
-    drop(SqliteStore::open_existing(&path).unwrap());
+    drop(SqliteStore::open_existing(&path, SqliteOptions::default()).unwrap());
 }
 
 #[test]
@@ -154,12 +154,12 @@ async fn a_store_is_ready_only_with_the_layout_it_expects() {
 async fn a_database_that_must_exist_is_opened_as_it_is_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data/auth.db");
-    let refused = || SqliteStore::open_existing(&path).err().expect("this must not open");
+    let refused = || SqliteStore::open_existing(&path, SqliteOptions::default()).err().expect("this must not open");
     is_one_clear_line(&refused(), &path);
     assert!(!path.parent().unwrap().exists());
 
     drop(SqliteStore::open(&path).unwrap());
-    let store = SqliteStore::open_existing(&path).unwrap();
+    let store = SqliteStore::open_existing(&path, SqliteOptions::default()).unwrap();
     store.check_ready().await.unwrap();
     drop(store);
     for (change, told) in [
