@@ -79,18 +79,18 @@ impl State {
 /// So many connections at a time ask for what is paced. The pace keeps the machine from having more to do than it can.
 const CONNECTIONS: usize = 8;
 
-/// Brings the addresses of a series into the state, and asks about them.
-async fn try_it(serving: &Serving, state: State, route: Route, name: char) -> Findings {
+/// Brings the addresses of a series into the state, and asks about each kind so often.
+async fn try_it(serving: &Serving, state: State, route: Route, name: char, requests: usize) -> Findings {
     let signs_up = matches!(route, Route::User | Route::UserAtOnce);
     let guesses_at_codes = matches!(route, Route::Verification | Route::VerificationAtOnce);
     let size = if signs_up && !state.refuses() {
         // A registration leaves something behind: where it is let through, each of them is about another address.
-        requests()
+        requests
     } else if guesses_at_codes {
         // A code has five tries. One may have been spent before.
-        requests() / 4
+        requests / 4
     } else {
-        requests() / 20
+        requests / 20
     };
     let series = Series { name, size };
     serving.settle(series).await;
@@ -102,7 +102,7 @@ async fn try_it(serving: &Serving, state: State, route: Route, name: char) -> Fi
             Route::SessionAtOnce | Route::UserAtOnce | Route::VerificationAtOnce => 1,
             Route::Session | Route::User | Route::Verification => CONNECTIONS,
         };
-        interleave(address, route, connections, |kind, number| match route {
+        interleave(address, route, requests, connections, |kind, number| match route {
             Route::Session | Route::SessionAtOnce => series.sign_in(kind, number),
             Route::User | Route::UserAtOnce => series.sign_up(kind, number, "s"),
             Route::Verification | Route::VerificationAtOnce => guesses[kind as usize][number % size].clone(),
@@ -119,7 +119,7 @@ async fn nothing_tells_addresses_apart(backend: Backend, state: State) {
     let mut separated = Vec::new();
     for (route, names) in [(Route::Session, ['a', 'b']), (Route::User, ['c', 'd']), (Route::Verification, ['e', 'f'])] {
         for name in names {
-            let found = try_it(&serving, state, route, name).await;
+            let found = try_it(&serving, state, route, name, requests()).await;
             println!("{backend:?}, {state:?}, {route:?}, series {name}:\n{found}");
             println!("  paced by {:?}", serving.pacing_intervals());
             for (kind, seen) in Kind::ALL.iter().zip(&found.seen) {
@@ -163,17 +163,17 @@ nothing_tells_addresses_apart! {
 /// The trial can fail. Without pacing, a store that skips decoys is found out, and one that keeps them leaves less than half
 /// as much to tell: if decoys lose their work, this fails, however well the pace hides it.
 ///
-/// A machine that is busy with other things hides it as well, so it is tried a few times. A store without decoys that was not
-/// found out in any of them would make the other trials worthless.
+/// A machine that is busy with other things hides it from few requests, so it is tried again with twice as many. A store without
+/// decoys that was not found out in any of these trials would make the other ones worthless.
 async fn decoys_that_are_not_stored_are_told_apart(backend: Backend, route: Route) {
     let _alone = TOGETHER_OR_ALONE.write().await;
     let mut all = Vec::new();
-    for _ in 0..5 {
+    for doublings in 0..6 {
         let mut distances = Vec::new();
         let mut found_out = false;
         for decoys in [Decoys::Stored, Decoys::Skipped] {
             let serving = Serving::on(backend, None, decoys).await;
-            let found = try_it(&serving, State::Off, route, 'a').await;
+            let found = try_it(&serving, State::Off, route, 'a', requests() << doublings).await;
             println!("{backend:?}, {route:?}, decoys {decoys:?}:\n{found}");
             serving.stop().await;
             distances.push(found.distance_of_unknown());

@@ -12,7 +12,7 @@ use crate::{
     trials::short_or_long,
 };
 
-/// How many requests of each kind are timed.
+/// How many requests of each kind are timed, unless more are needed.
 pub(crate) fn requests() -> usize {
     short_or_long([200, 2000])
 }
@@ -82,13 +82,14 @@ impl Route {
 pub(crate) fn interleave(
     address: SocketAddr,
     route: Route,
+    requests: usize,
     connections: usize,
     request: impl Fn(Kind, usize) -> Value + Sync,
 ) -> Findings {
     let seen = Mutex::new(<[Seen; 4]>::default());
     on_each_connection(address, connections, |client, connection| {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ u64::try_from(connection).unwrap());
-        for turn in (connection..requests()).step_by(connections) {
+        for turn in (connection..requests).step_by(connections) {
             for place in dice.order() {
                 let request = request(Kind::ALL[place], turn);
                 let (took, answer) = answered(client, route, &request);
