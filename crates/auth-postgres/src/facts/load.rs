@@ -1,8 +1,7 @@
 //! What is stored in a scope.
 
 use auth_domain::{
-    AddressState, Alias, AliasState, Claim, CodeId, CodePurpose, Network, RoleName, Scope, State, StoreError,
-    ThrottleKey, User, UserId,
+    AddressState, Alias, AliasState, Claim, CodePurpose, RoleName, Scope, State, StoreError, User, UserId,
     archive::{CodeRecord, EmailRecord, ThrottleRecord, UserRecord},
 };
 use diesel::{
@@ -14,34 +13,24 @@ use futures_util::future::{join, join3, join4};
 use tracing::error;
 
 use super::{
+    address::{AddressRows, address},
     locks,
     pipeline::{Progress, in_order},
 };
 use crate::{
     error::Failure,
-    records::{CodeRow, EmailRow, FailureRow, KeyPairRow, KnownNetworkRow, SessionRow, ThrottleRow, UserRow},
-    schema::{codes, emails, failures, key_pairs, known_networks, sessions, throttles, users},
+    records::{CodeRow, EmailRow, KeyPairRow, SessionRow, UserRow},
+    schema::{codes, emails, key_pairs, sessions, users},
     statement::{Statement, Value},
 };
 
 // What is found through something else is looked for by an array of ids, each by its index: joined, a table that was empty when
 // the statement was planned would be read through. Columns are named, so that a migration may add one while this runs.
 
-/// Everybody who has an address, and their row.
-const CLAIMS: &str = "SELECT emails.id, emails.user_id, emails.address, emails.address_key, emails.verified, emails.vouched, \
-         emails.preferred, emails.created_at, claimant.id, claimant.alias, claimant.alias_key, claimant.full_name, \
-         claimant.verified, claimant.enabled, claimant.registration, claimant.roles, claimant.groups, claimant.created_at \
-     FROM emails CROSS JOIN LATERAL (SELECT * FROM users WHERE users.id = emails.user_id OFFSET 0) AS claimant \
-     WHERE emails.address_key = ?";
 /// Whoever holds an alias, and a user.
 const USERS: &str = "SELECT id, alias, alias_key, full_name, verified, enabled, registration, roles, groups, created_at \
      FROM users WHERE id = ANY (ARRAY(\
          SELECT holder.id FROM users AS holder WHERE holder.alias_key = ? UNION ALL SELECT ?))";
-const KNOWN_NETWORKS: &str = "SELECT email_id, network, last_signed_in_at FROM known_networks \
-     WHERE email_id = ANY (ARRAY(SELECT emails.id FROM emails WHERE emails.address_key = \
-         coalesce(?, (SELECT codes.address_key FROM codes WHERE codes.id = ?))))";
-const FAILURES: &str = "SELECT address_key, network, day_began_at, of_day, in_a_row, last_at, told_at, owner_told_at \
-     FROM failures WHERE address_key = coalesce(?, (SELECT codes.address_key FROM codes WHERE codes.id = ?))";
 const ALIAS_EMAILS: &str = "SELECT id, user_id, address, address_key, verified, vouched, preferred, created_at FROM emails \
      WHERE user_id = ANY (ARRAY(SELECT users.id FROM users WHERE alias_key = ?))";
 const ALIAS_CODES: &str = "SELECT id, purpose, session_id, key_pair_id, email_id, address_key, network, hash, key_id, \
@@ -49,12 +38,6 @@ const ALIAS_CODES: &str = "SELECT id, purpose, session_id, key_pair_id, email_id
      WHERE address_key = ANY (ARRAY(SELECT emails.address_key FROM emails WHERE emails.user_id = ANY (ARRAY(\
          SELECT users.id FROM users WHERE alias_key = ? AND registration IS NOT NULL)))) \
      AND purpose = ? AND NOT ended";
-/// Throttles by their keys: each is looked for by itself, so that the index is searched by all of it.
-const THROTTLES: &str = "SELECT found.kind, found.address_key, found.network, found.full_at, found.told_at \
-     FROM unnest(?, ?, ?) AS wanted (kind, address_key, network) CROSS JOIN LATERAL (\
-         SELECT * FROM throttles WHERE throttles.kind = wanted.kind AND throttles.address_key = wanted.address_key \
-         AND throttles.network = wanted.network OFFSET 0) AS found";
-
 /// Begins a transaction, locks all that is in a scope, and reads it.
 pub(super) async fn lock_and_load(
     conn: &AsyncPgConnection,
@@ -78,11 +61,7 @@ pub(super) async fn view(conn: &AsyncPgConnection, scope: &Scope) -> Result<Stat
 
 /// What was read but for users.
 struct Rows {
-    claims: Vec<(EmailRow, UserRow)>,
-    codes: Vec<CodeRow>,
-    known_networks: Vec<KnownNetworkRow>,
-    failures: Vec<FailureRow>,
-    throttles: Vec<ThrottleRow>,
+    address: AddressRows,
     alias_emails: Vec<EmailRow>,
     alias_codes: Vec<CodeRow>,
     user_emails: Vec<EmailRow>,
@@ -99,22 +78,17 @@ struct Rows {
 type NamedRows = (Option<CodeRow>, Option<SessionRow>, Option<KeyPairRow>, Option<EmailRow>);
 
 async fn rows(conn: &AsyncPgConnection, scope: &Scope) -> QueryResult<Rows> {
-    let ((claims, codes, limits), (alias_emails, alias_codes), theirs, (named, key_pair_codes)) = join4(
-        join3(claims(conn, scope), sign_in_codes(conn, scope), limits(conn, scope)),
+    let (address, (alias_emails, alias_codes), theirs, (named, key_pair_codes)) = join4(
+        address(conn, scope),
         join(alias_emails(conn, scope), alias_codes(conn, scope)),
         join3(user_emails(conn, scope), user_sessions(conn, scope), administrators(conn, scope)),
         join(named(conn, scope), key_pair_codes(conn, scope)),
     )
     .await;
-    let (known_networks, failures, throttles) = limits?;
     let (user_emails, sessions, administrators) = theirs;
     let (code, session, key_pair, email) = named?;
     Ok(Rows {
-        claims: claims?,
-        codes: codes?,
-        known_networks,
-        failures,
-        throttles,
+        address: address?,
         alias_emails: alias_emails?,
         alias_codes: alias_codes?,
         user_emails: user_emails?,
@@ -135,63 +109,6 @@ async fn users(mut conn: &AsyncPgConnection, scope: &Scope) -> QueryResult<Vec<U
     let alias = scope.alias.as_ref().map(Alias::key);
     let values = vec![Value::Text(alias), Value::Uuid(scope.user.map(UserId::uuid))];
     Statement::<users::SqlType>::new(USERS, values).load(&mut conn).await
-}
-
-async fn claims(mut conn: &AsyncPgConnection, scope: &Scope) -> QueryResult<Vec<(EmailRow, UserRow)>> {
-    let Some(address) = scope.address.as_ref().filter(|_| scope.claims) else { return Ok(Vec::new()) };
-    let values = vec![address.as_str().into()];
-    Statement::<(emails::SqlType, users::SqlType)>::new(CLAIMS, values).load(&mut conn).await
-}
-
-/// Those that have not ended.
-async fn sign_in_codes(mut conn: &AsyncPgConnection, scope: &Scope) -> QueryResult<Vec<CodeRow>> {
-    let Some(address) = scope.address.as_ref().filter(|_| scope.codes) else { return Ok(Vec::new()) };
-    codes::table
-        .filter(codes::address_key.eq(address.as_str()))
-        .filter(codes::purpose.eq(CodePurpose::SignIn.as_str()))
-        .filter(not(codes::ended))
-        .select(codes::all_columns)
-        .load(&mut conn)
-        .await
-}
-
-type LimitRows = (Vec<KnownNetworkRow>, Vec<FailureRow>, Vec<ThrottleRow>);
-
-async fn limits(conn: &AsyncPgConnection, scope: &Scope) -> QueryResult<LimitRows> {
-    let (known_networks, failures, throttles) =
-        join3(known_networks(conn, scope), failures(conn, scope), throttles(conn, scope)).await;
-    Ok((known_networks?, failures?, throttles?))
-}
-
-/// The address whose limits are wanted, or else the code that was asked for it; nothing if none are.
-fn limited(scope: &Scope) -> Option<Vec<Value>> {
-    let address = scope.address.as_ref().map(|key| key.as_str().to_owned());
-    let is_wanted = scope.limits && (address.is_some() || scope.code.is_some());
-    is_wanted.then(|| vec![Value::Text(address), Value::Uuid(scope.code.map(CodeId::uuid))])
-}
-
-async fn known_networks(mut conn: &AsyncPgConnection, scope: &Scope) -> QueryResult<Vec<KnownNetworkRow>> {
-    let Some(address) = limited(scope) else { return Ok(Vec::new()) };
-    Statement::<known_networks::SqlType>::new(KNOWN_NETWORKS, address).load(&mut conn).await
-}
-
-async fn failures(mut conn: &AsyncPgConnection, scope: &Scope) -> QueryResult<Vec<FailureRow>> {
-    let Some(address) = limited(scope) else { return Ok(Vec::new()) };
-    Statement::<failures::SqlType>::new(FAILURES, address).load(&mut conn).await
-}
-
-/// What a request from the network may be measured by.
-async fn throttles(mut conn: &AsyncPgConnection, scope: &Scope) -> QueryResult<Vec<ThrottleRow>> {
-    let Some(network) = scope.network else { return Ok(Vec::new()) };
-    let address = scope.address.as_ref().filter(|_| scope.limits);
-    let (mut kinds, mut addresses, mut networks) = (Vec::new(), Vec::new(), Vec::new());
-    for key in ThrottleKey::all(address, network) {
-        kinds.push(key.kind.as_str().to_owned());
-        addresses.push(key.address.map_or_else(String::new, |address| address.as_str().to_owned()));
-        networks.push(Network::to_stored(key.network));
-    }
-    let values = vec![Value::Texts(kinds), Value::Texts(addresses), Value::Texts(networks)];
-    Statement::<throttles::SqlType>::new(THROTTLES, values).load(&mut conn).await
 }
 
 async fn alias_emails(mut conn: &AsyncPgConnection, scope: &Scope) -> QueryResult<Vec<EmailRow>> {
@@ -274,7 +191,8 @@ async fn key_pair_codes(mut conn: &AsyncPgConnection, scope: &Scope) -> QueryRes
 fn state(scope: &Scope, users: Vec<UserRow>, rows: Rows) -> Result<State, Failure> {
     let users: Vec<UserRecord> = records(users)?;
     let user_of = |id: UserId| users.iter().find(|user| user.user.id == id).cloned();
-    let throttles = records(rows.throttles)?;
+    let found = rows.address;
+    let throttles = records(found.throttles)?;
     let (of_address, of_network) = throttles.into_iter().partition(|row: &ThrottleRecord| row.key.address.is_some());
     let claim = |(email, user): (EmailRow, UserRow)| Ok(Claim { email: email.try_into()?, user: user.try_into()? });
     let code = rows.code.map(CodeRecord::try_from).transpose()?;
@@ -282,10 +200,10 @@ fn state(scope: &Scope, users: Vec<UserRow>, rows: Rows) -> Result<State, Failur
         None => None,
         Some(key) => Some(AddressState {
             key: key.clone(),
-            claims: rows.claims.into_iter().map(claim).collect::<Result<_, StoreError>>()?,
-            codes: records(rows.codes)?,
-            known_networks: records(rows.known_networks)?,
-            failures: records(rows.failures)?,
+            claims: found.claims.into_iter().map(claim).collect::<Result<_, StoreError>>()?,
+            codes: records(found.codes)?,
+            known_networks: records(found.known_networks)?,
+            failures: records(found.failures)?,
             throttles: of_address,
         }),
     };

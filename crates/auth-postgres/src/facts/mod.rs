@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `locks` | what a scope locks, in the one order |
 //! | `load` | what is stored in a scope |
+//! | `address` | of that, what is about an address |
 //! | `changes` | a statement, or a few, for every change |
 //! | `pipeline` | statements that are sent without waiting in between |
 //!
 //! A fact takes two round trips: one for its locks and reads, and one for what it writes and the commit.
 
+mod address;
 mod changes;
 mod load;
 mod locks;
