@@ -42,9 +42,7 @@ pub mod system;
 mod use_cases;
 
 pub use error::{AuthError, InvalidInput};
-pub use facts::{
-    Applied, Changed, Created, Opened, Redeemed, Registered, Requested, SignInStored, Unlocked, Verified, Vouched,
-};
+pub use facts::{Conflict, Opened, Outcome, Redeemed};
 pub use keyed_lock::{FactKey, KeyGuard, KeyedLock, MAX_WAITERS, TooManyWaiters};
 pub use model::*;
 pub use policy::{ImpossibleLifetimes, Lifetimes, Policy, SessionKinds};

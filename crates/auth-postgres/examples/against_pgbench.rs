@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use auth_domain::{Sessions, SignInStored, Store, StoreError, TokenDigest};
+use auth_domain::{Outcome, Sessions, Store, StoreError, TokenDigest};
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_testkit::{
     postgres::{Cluster, execute},
@@ -117,7 +117,7 @@ async fn open(store: Arc<PostgresStore>, random: u64) -> Result<(), StoreError> 
     let n = random % USERS + 1;
     let pending = sign_in(&format!("user{n}@example.org"), 2, at(0));
     let store: &dyn Store = &*store;
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await?, SignInStored::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await?, Outcome::Done(()));
     Ok(())
 }
 

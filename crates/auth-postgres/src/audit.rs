@@ -1,7 +1,7 @@
 //! The audit log.
 
 use async_trait::async_trait;
-use auth_domain::{Audit, Event, EventId, EventKind, Outcome, StoreError, UserId};
+use auth_domain::{Audit, Event, EventId, EventKind, EventOutcome, StoreError, UserId};
 use diesel::{
     ExpressionMethods, Insertable, QueryDsl, Queryable, Selectable, SelectableHelper, data_types::PgTimestamp, pg::Pg,
 };
@@ -79,7 +79,7 @@ impl TryFrom<EventRow> for Event {
             id: row.id.into(),
             at: moment(row.at),
             kind: EventKind::from_stored(&row.kind).ok_or_else(|| unknown("kind"))?,
-            outcome: Outcome::from_stored(&row.outcome).ok_or_else(|| unknown("outcome"))?,
+            outcome: EventOutcome::from_stored(&row.outcome).ok_or_else(|| unknown("outcome"))?,
             actor: row.actor_id.map(UserId::from),
             subject: row.subject_id.map(UserId::from),
             credential: row.credential_id,

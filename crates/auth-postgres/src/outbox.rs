@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, ClaimedMail, CodeState, EmailAddress, MailClass, MailId, Outbox, SealedMail, Settlement, StoreError,
+    ClaimedMail, CodeState, EmailAddress, MailClass, MailId, Outbox, Outcome, SealedMail, Settlement, StoreError,
     Timestamp, archive::AttemptOutcome, rules::PUT_OFF_AT_MOST,
 };
 use diesel::{
@@ -107,7 +107,7 @@ impl Outbox for PostgresStore {
         settlement: Settlement,
         reply: &str,
         now: Timestamp,
-    ) -> Result<Applied, StoreError> {
+    ) -> Result<Outcome, StoreError> {
         let settle = Settle {
             mail: id.uuid(),
             attempt: i32::try_from(attempt).unwrap_or(i32::MAX),
@@ -182,7 +182,7 @@ struct Settle {
     now: Timestamp,
 }
 
-async fn settle_mail(conn: &mut AsyncPgConnection, settle: &Settle) -> Result<Applied, Failure> {
+async fn settle_mail(conn: &mut AsyncPgConnection, settle: &Settle) -> Result<Outcome, Failure> {
     let Settle { mail, attempt, settlement, ref reply, now } = *settle;
     let (mail, attempt) = (|| Value::Uuid(Some(mail)), || Value::Integer(attempt));
     let at = |moment| Value::Timestamp(Some(stored(moment)));
@@ -203,7 +203,7 @@ async fn settle_mail(conn: &mut AsyncPgConnection, settle: &Settle) -> Result<Ap
         Settlement::Delivered => settled(AttemptOutcome::Delivered, at(now.plus(CodeState::LIFE_AFTER_HAND_OVER))),
     };
     let is_settled: bool = statement.get_result(conn).await?;
-    Ok(if is_settled { Applied::Yes } else { Applied::Stale })
+    Ok(if is_settled { Outcome::Done(()) } else { Outcome::Stale })
 }
 
 /// A mail that was claimed, with what is known of its code.

@@ -1,7 +1,7 @@
 //! The audit log: facts write it, each in its own transaction, and people read it.
 
 use async_trait::async_trait;
-use auth_domain::{Audit, Event, EventId, EventKind, Outcome, StoreError, Timestamp, UserId};
+use auth_domain::{Audit, Event, EventId, EventKind, EventOutcome, StoreError, Timestamp, UserId};
 use diesel::{
     Connection, ExpressionMethods, QueryDsl, QueryResult, Queryable, RunQueryDsl, Selectable, SelectableHelper,
     SqliteConnection, sqlite::Sqlite,
@@ -49,7 +49,7 @@ impl EventRow {
             id: id("events", row, row)?,
             at: Timestamp::from_unix_millis(self.at),
             kind: EventKind::from_stored(&self.kind).ok_or_else(|| unknown("kind"))?,
-            outcome: Outcome::from_stored(&self.outcome).ok_or_else(|| unknown("outcome"))?,
+            outcome: EventOutcome::from_stored(&self.outcome).ok_or_else(|| unknown("outcome"))?,
             actor: self.actor_id.map(|user| id("events", row, &user)).transpose()?,
             subject: self.subject_id.map(|user| id("events", row, &user)).transpose()?,
             credential: self.credential_id.map(|credential| id("events", row, &credential)).transpose()?,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, ClaimedMail, CodeState, EmailAddress, MailClass, MailId, Outbox, SealedMail, Settlement, StoreError,
+    ClaimedMail, CodeState, EmailAddress, MailClass, MailId, Outbox, Outcome, SealedMail, Settlement, StoreError,
     Timestamp, rules::PUT_OFF_AT_MOST,
 };
 use diesel::{
@@ -51,7 +51,7 @@ impl Outbox for SqliteStore {
         settlement: Settlement,
         reply: &str,
         now: Timestamp,
-    ) -> Result<Applied, StoreError> {
+    ) -> Result<Outcome, StoreError> {
         let reply = reply.to_owned();
         self.write(move |conn| settle_mail(conn, id, attempt, settlement, &reply, now)).await
     }
@@ -178,7 +178,7 @@ fn settle_mail(
     settlement: Settlement,
     reply: &str,
     now: Timestamp,
-) -> Result<Applied, Failure> {
+) -> Result<Outcome, Failure> {
     let mail_id = bytes_of(id.uuid());
     let held = outbox::table
         .filter(outbox::id.eq(&mail_id))
@@ -186,7 +186,7 @@ fn settle_mail(
         .filter(outbox::settled_at.is_null());
     let codes_of_held: Vec<Option<Vec<u8>>> = held.select(outbox::code_id).load(conn)?;
     let Some(code_id) = codes_of_held.into_iter().next() else {
-        return Ok(Applied::Stale);
+        return Ok(Outcome::Stale);
     };
     let outcome = match settlement {
         Settlement::Delivered => "delivered",
@@ -223,7 +223,7 @@ fn settle_mail(
             mail_attempts::reply.eq(reply),
         ))
         .execute(conn)?;
-    Ok(Applied::Yes)
+    Ok(Outcome::Done(()))
 }
 
 #[cfg(test)]

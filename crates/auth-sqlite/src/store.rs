@@ -223,7 +223,7 @@ mod tests {
         time::Instant,
     };
 
-    use auth_domain::{Changed, EventKind, Registered, Registration, Sessions, Store, UserChange};
+    use auth_domain::{EventKind, Outcome, Registration, Sessions, Store, UserChange};
     use auth_testkit::{
         samples::{at, event, registration, right_guess},
         waiting::PATIENCE,
@@ -260,7 +260,7 @@ mod tests {
         let mut store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
         store.revocations = Arc::clone(&memory) as Arc<dyn Revocations>;
         let (ada, facts) = (registration("ada", "ada@example.org", at(0)), &store as &dyn Store);
-        assert_eq!(facts.register_user(&ada).await.unwrap(), Registered::Yes);
+        assert_eq!(facts.register_user(&ada).await.unwrap(), Outcome::Done(()));
         let _redeemed = facts.redeem_code(&right_guess(&ada.sign_in.code, at(0))).await.unwrap();
         assert_eq!(memory.told(), [], "nothing was revoked");
         (store, ada, memory, folder)
@@ -272,9 +272,9 @@ mod tests {
         let store = &store as &dyn Store;
         let told = event(EventKind::UserDisabled, at(1));
         let changed = store.change_user(ada.user_id, &UserChange::Disable, &told).await;
-        assert_eq!((changed.unwrap(), memory.told()), (Changed::Yes, vec![Some(ada.user_id)]));
+        assert_eq!((changed.unwrap(), memory.told()), (Outcome::Done(()), vec![Some(ada.user_id)]));
         let changed = store.change_user(ada.user_id, &UserChange::Disable, &told).await;
-        assert_eq!((changed.unwrap(), memory.told()), (Changed::Already, vec![]));
+        assert_eq!((changed.unwrap(), memory.told()), (Outcome::Unchanged, vec![]));
     }
 
     #[tokio::test]
@@ -315,7 +315,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
         let ada = registration("ada", "ada@example.org", at(0));
-        assert_eq!((&store as &dyn Store).register_user(&ada).await.unwrap(), Registered::Yes);
+        assert_eq!((&store as &dyn Store).register_user(&ada).await.unwrap(), Outcome::Done(()));
         let _held = store.for_queries.hold_all();
         let mut query = pin!(store.list_sessions(ada.user_id, at(1)));
         let mut check = pin!(store.find_session(&ada.sign_in.session.digest));
@@ -333,7 +333,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("auth.db")).unwrap();
         let ada = registration("ada", "ada@example.org", at(0));
-        assert_eq!((&store as &dyn Store).register_user(&ada).await.unwrap(), Registered::Yes);
+        assert_eq!((&store as &dyn Store).register_user(&ada).await.unwrap(), Outcome::Done(()));
         let _held = store.for_checks.hold_all();
         assert!(store.find_session(&ada.sign_in.session.digest).await.unwrap().is_some());
     }

@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auth_domain::{
-    Account, AccountFilter, Accounts, Applied, Audit, Backlog, ClaimedMail, CredentialId, Event, EventId, Fact, Facts,
-    Hanging, KeyId, KeyPair, KeyPairs, LiveKeyPair, LiveSession, Lockout, Lockouts, Mail, MailError, MailId, Mailer,
-    Outbox, Page, Paged, Purge, Scope, Session, Sessions, Settlement, State, StoreError, Timestamp, TokenDigest,
+    Account, AccountFilter, Accounts, Audit, Backlog, ClaimedMail, CredentialId, Event, EventId, Fact, Facts, Hanging,
+    KeyId, KeyPair, KeyPairs, LiveKeyPair, LiveSession, Lockout, Lockouts, Mail, MailError, MailId, Mailer, Outbox,
+    Outcome, Page, Paged, Purge, Scope, Session, Sessions, Settlement, State, StoreError, Timestamp, TokenDigest,
     Upkeep, UserId,
 };
 
@@ -53,7 +53,7 @@ mockall::mock! {
     impl Outbox for Store {
         async fn claim_mails(&self, now: Timestamp, lease_until: Timestamp, limit: u32) -> Result<Vec<ClaimedMail>, StoreError>;
         async fn claim_codes(&self, now: Timestamp, lease_until: Timestamp, limit: u32) -> Result<Vec<ClaimedMail>, StoreError>;
-        async fn settle_mail(&self, id: MailId, attempt: u32, settlement: Settlement, reply: &str, now: Timestamp) -> Result<Applied, StoreError>;
+        async fn settle_mail(&self, id: MailId, attempt: u32, settlement: Settlement, reply: &str, now: Timestamp) -> Result<Outcome, StoreError>;
     }
 
     #[async_trait]

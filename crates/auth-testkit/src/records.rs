@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use auth_domain::{
-    Alias, ApiKey, Client, CodeHash, CodePurpose, Event, EventKind, Failures, FullName, KeyId, KeyName, MailClass,
-    Network, Outcome, SessionKind, Standing, ThrottleKey, ThrottleKind, Timestamp, TokenDigest, User,
+    Alias, ApiKey, Client, CodeHash, CodePurpose, Event, EventKind, EventOutcome, Failures, FullName, KeyId, KeyName,
+    MailClass, Network, SessionKind, Standing, ThrottleKey, ThrottleKind, Timestamp, TokenDigest, User,
     archive::{
         AttemptOutcome, AttemptRecord, Batch, CodeRecord, EmailRecord, FailureRecord, KeyPairRecord,
         KnownNetworkRecord, MailRecord, MailState, SessionRecord, ThrottleRecord, UserRecord,
@@ -259,7 +259,7 @@ fn events() -> Vec<Event> {
             id: id(0x71),
             at: after_midnight(1),
             kind: EventKind::RoleGranted,
-            outcome: Outcome::Success,
+            outcome: EventOutcome::Success,
             actor: Some(id(0x11)),
             subject: Some(id(0x12)),
             credential: Some(id(0x31)),
@@ -270,7 +270,7 @@ fn events() -> Vec<Event> {
             id: id(0x72),
             at: after_midnight(2),
             kind: EventKind::CodeFailed,
-            outcome: Outcome::Failure,
+            outcome: EventOutcome::Failure,
             actor: None,
             subject: None,
             credential: None,

@@ -8,8 +8,8 @@ use std::{
 
 use auth_domain::{
     Actor, Alias, ApiKey, Client, CodeGuess, CodeHash, CodeId, CodePurpose, CodeState, Email, EmailAddition,
-    EmailAddress, EmailChange, EmailId, EmailRenewal, Event, EventKind, FullName, KeyId, KeyName, Limits, MailClass,
-    NewAccount, NewCode, NewKeyPair, NewSession, Outcome, PendingKeyPair, PendingSignIn, Purge, QueuedMail,
+    EmailAddress, EmailChange, EmailId, EmailRenewal, Event, EventKind, EventOutcome, FullName, KeyId, KeyName, Limits,
+    MailClass, NewAccount, NewCode, NewKeyPair, NewSession, PendingKeyPair, PendingSignIn, Purge, QueuedMail,
     Registration, Restraint, SealedMail, SessionKind, SessionOwner, Timestamp, TokenDigest, UserId, VouchedEmail,
 };
 use uuid::Uuid;
@@ -200,7 +200,7 @@ pub fn event(kind: EventKind, now: Timestamp) -> Event {
         id: uuid().into(),
         at: now,
         kind,
-        outcome: Outcome::Success,
+        outcome: EventOutcome::Success,
         actor: None,
         subject: None,
         credential: None,
@@ -247,7 +247,7 @@ pub fn restraint(limits: Limits, network: u8, now: Timestamp) -> Restraint {
     let event = event(EventKind::Throttled, now);
     Restraint {
         limits,
-        event: Event { outcome: Outcome::Failure, ip: Some(client(network).ip), detail: String::new(), ..event },
+        event: Event { outcome: EventOutcome::Failure, ip: Some(client(network).ip), detail: String::new(), ..event },
     }
 }
 

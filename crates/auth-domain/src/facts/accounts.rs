@@ -5,7 +5,7 @@ use super::{
     records::{insert_account, sorted},
 };
 use crate::{
-    Change, Changed, Changes, Created, Event, FactKey, Membership, NewAccount, Scope, State, Store, StoreError, User,
+    Change, Changes, Conflict, Event, FactKey, Membership, NewAccount, Outcome, Scope, State, Store, StoreError, User,
     UserChange, UserId,
     archive::UserRecord,
     rules::{AliasVerdict, ChangeVerdict, is_administrator, judge_alias, judge_change},
@@ -28,24 +28,24 @@ struct DeleteUser {
 impl dyn Store + '_ {
     /// Stores an account. Alias and address are judged as for a registration, except that an address
     /// with an owner is told; registrations for the address go. Records all of the events.
-    pub async fn create_account(&self, account: &NewAccount) -> Result<Created, StoreError> {
+    pub async fn create_account(&self, account: &NewAccount) -> Result<Outcome, StoreError> {
         carry_out(self, CreateAccount(account.clone())).await
     }
 
     /// Makes a change to a user by [`judge_change`], and records `event`.
-    pub async fn change_user(&self, id: UserId, change: &UserChange, event: &Event) -> Result<Changed, StoreError> {
+    pub async fn change_user(&self, id: UserId, change: &UserChange, event: &Event) -> Result<Outcome, StoreError> {
         carry_out(self, ChangeUser { id, change: change.clone(), event: event.clone() }).await
     }
 
     /// Deletes the user with addresses, sessions, key pairs and codes, so that their code mails are given up, and records
     /// `event`. Judged like any other change.
-    pub async fn delete_user(&self, id: UserId, event: &Event) -> Result<Changed, StoreError> {
+    pub async fn delete_user(&self, id: UserId, event: &Event) -> Result<Outcome, StoreError> {
         carry_out(self, DeleteUser { id, event: event.clone() }).await
     }
 }
 
 impl Decision for CreateAccount {
-    type Outcome = Created;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         Scope {
@@ -60,15 +60,15 @@ impl Decision for CreateAccount {
         None
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Created, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         let (account, address) = (&self.0, state.address()?);
         let holder = state.alias.as_ref();
         let verdict = judge_alias(holder.map(|holder| holder.judged(account.created_at)).as_ref(), &address.key);
         if verdict == AliasVerdict::Taken {
-            return Ok(Created::AliasTaken);
+            return Ok(Outcome::Conflict(Conflict::AliasTaken));
         }
         if address.owner().is_some() {
-            return Ok(Created::AddressTaken);
+            return Ok(Outcome::Conflict(Conflict::AddressTaken));
         }
         let mut gone: BTreeSet<_> = address.registrations().collect();
         gone.extend(holder.map(|holder| holder.user.user.id));
@@ -81,7 +81,7 @@ impl Decision for CreateAccount {
         for event in &account.events {
             changes.record(event.clone());
         }
-        Ok(Created::Yes)
+        Ok(Outcome::Done(()))
     }
 }
 
@@ -91,20 +91,20 @@ fn administered(user: UserId) -> Scope {
 }
 
 /// Judges a change to the user in the scope; `None` stands for deleting them. Returns the user, if it is to be made.
-fn judge<'a>(state: &'a State, change: Option<&UserChange>) -> Result<&'a UserRecord, Changed> {
-    let Some(account) = state.account() else { return Err(Changed::Missing) };
+fn judge<'a>(state: &'a State, change: Option<&UserChange>) -> Result<&'a UserRecord, Outcome> {
+    let Some(account) = state.account() else { return Err(Outcome::NotFound) };
     let user = &account.user;
     let others = state.administrators.iter().any(|other| other.id != user.id && is_administrator(other));
     match judge_change(user, change, others) {
         ChangeVerdict::Make => Ok(account),
-        ChangeVerdict::Already => Err(Changed::Already),
-        ChangeVerdict::Missing => Err(Changed::Missing),
-        ChangeVerdict::LastAdministrator => Err(Changed::LastAdministrator),
+        ChangeVerdict::Already => Err(Outcome::Unchanged),
+        ChangeVerdict::Missing => Err(Outcome::NotFound),
+        ChangeVerdict::LastAdministrator => Err(Outcome::Conflict(Conflict::LastAdministrator)),
     }
 }
 
 impl Decision for ChangeUser {
-    type Outcome = Changed;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         administered(self.id)
@@ -114,7 +114,7 @@ impl Decision for ChangeUser {
         None
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Changed, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         let before = match judge(state, Some(&self.change)) {
             Ok(before) => before,
             Err(unchanged) => return Ok(unchanged),
@@ -126,12 +126,12 @@ impl Decision for ChangeUser {
             changes.push(Change::DeleteKeyPairs(self.id));
         }
         changes.record(self.event.clone());
-        Ok(Changed::Yes)
+        Ok(Outcome::Done(()))
     }
 }
 
 impl Decision for DeleteUser {
-    type Outcome = Changed;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         administered(self.id)
@@ -141,13 +141,13 @@ impl Decision for DeleteUser {
         Some(FactKey::User(self.id))
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Changed, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         if let Err(unchanged) = judge(state, None) {
             return Ok(unchanged);
         }
         changes.push(Change::DeleteUser(self.id));
         changes.record(self.event.clone());
-        Ok(Changed::Yes)
+        Ok(Outcome::Done(()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Decision, carry_out};
 use crate::{
-    Change, Changes, EmailId, Event, FactKey, Scope, State, Store, StoreError, Vouched, VouchedEmail,
+    Change, Changes, Conflict, EmailId, Event, FactKey, Outcome, Scope, State, Store, StoreError, VouchedEmail,
     archive::EmailRecord,
 };
 
@@ -18,22 +18,22 @@ impl dyn Store + '_ {
     /// Gives an account an address that an administrator vouches for, or vouches for one that the account has; registrations
     /// for the address go. One that is vouched for already stays so. Stale when the account's addresses are no longer those that
     /// were seen.
-    pub async fn vouch_for_email(&self, vouched: &VouchedEmail) -> Result<Vouched, StoreError> {
+    pub async fn vouch_for_email(&self, vouched: &VouchedEmail) -> Result<Outcome, StoreError> {
         carry_out(self, VouchForEmail(vouched.clone())).await
     }
 
     /// Makes an address of an account a verified one, and records `event` with its owner as the subject; registrations for the
     /// address go. One that is verified already stays so.
-    pub async fn verify_email(&self, id: EmailId, event: &Event) -> Result<Vouched, StoreError> {
+    pub async fn verify_email(&self, id: EmailId, event: &Event) -> Result<Outcome, StoreError> {
         // Neither whose it is nor which it is ever changes.
         let seen = self.view(&Scope { email: Some(id), ..Scope::default() }).await?;
-        let Some(seen) = seen.email else { return Ok(Vouched::Stale) };
+        let Some(seen) = seen.email else { return Ok(Outcome::Stale) };
         carry_out(self, VerifyEmail { seen, event: event.clone() }).await
     }
 }
 
 impl Decision for VouchForEmail {
-    type Outcome = Vouched;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         Scope { address: Some(self.0.address.key()), claims: true, user: Some(self.0.user_id), ..Scope::default() }
@@ -43,17 +43,17 @@ impl Decision for VouchForEmail {
         None
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Vouched, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         let VouchedEmail { user_id, seen, email_id, address, notices, event } = &self.0;
         if !state.has_exactly(seen) {
-            return Ok(Vouched::Stale);
+            return Ok(Outcome::Stale);
         }
         let own = seen.iter().find(|email| email.id == *email_id);
         if own.is_some_and(|email| email.vouched) {
-            return Ok(Vouched::Already);
+            return Ok(Outcome::Unchanged);
         }
         if state.address()?.is_foreign_to(*user_id) {
-            return Ok(Vouched::Taken);
+            return Ok(Outcome::Conflict(Conflict::AddressTaken));
         }
         changes.extend(state.address()?.registrations().map(Change::DeleteRegistration));
         changes.push(match own {
@@ -71,12 +71,12 @@ impl Decision for VouchForEmail {
         });
         changes.queue(notices.iter().cloned());
         changes.record(event.clone());
-        Ok(Vouched::Yes)
+        Ok(Outcome::Done(()))
     }
 }
 
 impl Decision for VerifyEmail {
-    type Outcome = Vouched;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         Scope {
@@ -92,18 +92,18 @@ impl Decision for VerifyEmail {
         None
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Vouched, StoreError> {
-        let (Some(email), Some(owner)) = (&state.email, state.account()) else { return Ok(Vouched::Stale) };
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
+        let (Some(email), Some(owner)) = (&state.email, state.account()) else { return Ok(Outcome::Stale) };
         if email.verified {
-            return Ok(Vouched::Already);
+            return Ok(Outcome::Unchanged);
         }
         let owner = owner.user.id;
         if state.address()?.is_foreign_to(owner) {
-            return Ok(Vouched::Taken);
+            return Ok(Outcome::Conflict(Conflict::AddressTaken));
         }
         changes.extend(state.address()?.registrations().map(Change::DeleteRegistration));
         changes.push(Change::UpdateEmail { id: email.id, verified: true, vouched: email.vouched });
         changes.record(self.event.clone().about(owner));
-        Ok(Vouched::Yes)
+        Ok(Outcome::Done(()))
     }
 }

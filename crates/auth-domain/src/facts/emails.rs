@@ -4,7 +4,7 @@ use super::{
     records::Opens,
 };
 use crate::{
-    Applied, Change, Changes, Email, EmailAddition, EmailChange, EmailRenewal, FactKey, Requested, Scope, State, Store,
+    Change, Changes, Email, EmailAddition, EmailChange, EmailRenewal, FactKey, Outcome, Scope, State, Store,
     StoreError, UserId, archive::EmailRecord, rules::Asking,
 };
 
@@ -21,25 +21,25 @@ impl dyn Store + '_ {
     /// Adds an address with its code, and queues the mails. Stale when the account's addresses are no longer those that
     /// were seen, or when the address has found or lost an owner elsewhere. Records the event, as all of these do. Limits are
     /// judged and charged for as for a sign-in.
-    pub async fn add_email(&self, addition: &EmailAddition) -> Result<Requested, StoreError> {
+    pub async fn add_email(&self, addition: &EmailAddition) -> Result<Outcome, StoreError> {
         carry_out_limited(self, AddEmail(addition.clone())).await
     }
 
     /// Stores a new code for an unverified address, ends the older ones, and queues the mail. Stale when the address
     /// is not the account's any more, is verified, or has found or lost an owner elsewhere. Limits as above.
-    pub async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Requested, StoreError> {
+    pub async fn renew_email_code(&self, renewal: &EmailRenewal) -> Result<Outcome, StoreError> {
         carry_out_limited(self, RenewEmailCode(renewal.clone())).await
     }
 
     /// Makes an address the preferred one, and queues the notices. Stale when the account's addresses are no longer
     /// those that were seen.
-    pub async fn prefer_email(&self, change: &EmailChange) -> Result<Applied, StoreError> {
+    pub async fn prefer_email(&self, change: &EmailChange) -> Result<Outcome, StoreError> {
         carry_out(self, PreferEmail(change.clone())).await
     }
 
     /// Removes an address with its codes, and queues the notices. Sessions that its codes opened live on; what waits for
     /// one of its codes can no longer be completed. Stale when the account's addresses are no longer those that were seen.
-    pub async fn remove_email(&self, change: &EmailChange) -> Result<Applied, StoreError> {
+    pub async fn remove_email(&self, change: &EmailChange) -> Result<Outcome, StoreError> {
         carry_out(self, RemoveEmail(change.clone())).await
     }
 }
@@ -52,7 +52,7 @@ impl State {
 }
 
 impl Decision for AddEmail {
-    type Outcome = Requested;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         let EmailAddition { address, user_id, code, restraint, .. } = &self.0;
@@ -63,19 +63,19 @@ impl Decision for AddEmail {
         Some(FactKey::User(self.0.user_id))
     }
 
-    fn held_back(&self, seen: &State, changes: &mut Changes) -> Result<Option<Requested>, StoreError> {
+    fn held_back(&self, seen: &State, changes: &mut Changes) -> Result<Option<Outcome>, StoreError> {
         let judged = judge_request(seen, self.0.restraint.as_ref(), Asking::SignedIn, &self.0.code, changes)?;
-        Ok(judged.err().map(Requested::Throttled))
+        Ok(judged.err().map(Outcome::RateLimited))
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Requested, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         let EmailAddition { user_id, seen, email_id, address, foreign, code, mails, event, restraint } = &self.0;
         let price = match judge_request(state, restraint.as_ref(), Asking::SignedIn, code, changes)? {
             Ok(price) => price,
-            Err(refusal) => return Ok(Requested::Throttled(refusal)),
+            Err(refusal) => return Ok(Outcome::RateLimited(refusal)),
         };
         if !state.has_exactly(seen) || state.address()?.is_foreign_to(*user_id) != *foreign {
-            return Ok(Requested::Stale);
+            return Ok(Outcome::Stale);
         }
         changes.push(Change::InsertEmail(EmailRecord {
             id: *email_id,
@@ -91,12 +91,12 @@ impl Decision for AddEmail {
         changes.queue(mails.iter().cloned());
         changes.record(event.clone());
         price.settle(state, changes);
-        Ok(Requested::Yes)
+        Ok(Outcome::Done(()))
     }
 }
 
 impl Decision for RenewEmailCode {
-    type Outcome = Requested;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         let EmailRenewal { user_id, code, restraint, .. } = &self.0;
@@ -107,26 +107,26 @@ impl Decision for RenewEmailCode {
         Some(FactKey::User(self.0.user_id))
     }
 
-    fn held_back(&self, seen: &State, changes: &mut Changes) -> Result<Option<Requested>, StoreError> {
+    fn held_back(&self, seen: &State, changes: &mut Changes) -> Result<Option<Outcome>, StoreError> {
         let judged = judge_request(seen, self.0.restraint.as_ref(), Asking::SignedIn, &self.0.code, changes)?;
-        Ok(judged.err().map(Requested::Throttled))
+        Ok(judged.err().map(Outcome::RateLimited))
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Requested, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         let EmailRenewal { user_id, email_id, foreign, code, mail, restraint } = &self.0;
         let price = match judge_request(state, restraint.as_ref(), Asking::SignedIn, code, changes)? {
             Ok(price) => price,
-            Err(refusal) => return Ok(Requested::Throttled(refusal)),
+            Err(refusal) => return Ok(Outcome::RateLimited(refusal)),
         };
         let waits = state.emails.iter().any(|email| email.id == *email_id && !email.verified);
         if !waits || state.address()?.is_foreign_to(*user_id) != *foreign {
-            return Ok(Requested::Stale);
+            return Ok(Outcome::Stale);
         }
         changes.push(Change::EndCodesForEmail(*email_id));
         changes.insert_code(code, Opens::Email, Some(*email_id));
         changes.queue([mail.clone()]);
         price.settle(state, changes);
-        Ok(Requested::Yes)
+        Ok(Outcome::Done(()))
     }
 }
 
@@ -136,18 +136,18 @@ fn addresses_of(user: UserId) -> Scope {
 }
 
 /// Makes the change if the account's addresses are those that were seen.
-fn apply(change: &EmailChange, made: Change, state: &State, changes: &mut Changes) -> Applied {
+fn apply(change: &EmailChange, made: Change, state: &State, changes: &mut Changes) -> Outcome {
     if !state.has_exactly(&change.seen) || !change.seen.iter().any(|email| email.id == change.email_id) {
-        return Applied::Stale;
+        return Outcome::Stale;
     }
     changes.push(made);
     changes.queue(change.notices.iter().cloned());
     changes.record(change.event.clone());
-    Applied::Yes
+    Outcome::Done(())
 }
 
 impl Decision for PreferEmail {
-    type Outcome = Applied;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         addresses_of(self.0.user_id)
@@ -157,14 +157,14 @@ impl Decision for PreferEmail {
         Some(FactKey::User(self.0.user_id))
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Applied, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         let EmailChange { user_id, email_id, .. } = self.0;
         Ok(apply(&self.0, Change::PreferEmail { user: user_id, id: email_id }, state, changes))
     }
 }
 
 impl Decision for RemoveEmail {
-    type Outcome = Applied;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         addresses_of(self.0.user_id)
@@ -174,7 +174,7 @@ impl Decision for RemoveEmail {
         Some(FactKey::User(self.0.user_id))
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Applied, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         Ok(apply(&self.0, Change::DeleteEmail(self.0.email_id), state, changes))
     }
 }

@@ -4,8 +4,8 @@ use super::{
     records::Opens,
 };
 use crate::{
-    Applied, Change, Changes, Event, FactKey, KeyPairId, NewKeyPair, PendingKeyPair, Requested, Scope, State, Store,
-    StoreError, UserId, Verified,
+    Change, Changes, Event, FactKey, KeyPairId, NewKeyPair, Outcome, PendingKeyPair, Scope, State, Store, StoreError,
+    UserId,
     archive::KeyPairRecord,
     rules::{Asking, key_pair_stands},
 };
@@ -34,18 +34,18 @@ struct DeleteKeyPair {
 impl dyn Store + '_ {
     /// Stores a key pair with its code, queues the mail, and records the event. Stale when the address that the code goes to
     /// is not a verified one of the user any more. Limits are judged and charged for as for a sign-in.
-    pub async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Requested, StoreError> {
+    pub async fn create_key_pair(&self, pending: &PendingKeyPair) -> Result<Outcome, StoreError> {
         carry_out_limited(self, CreateKeyPair(pending.clone())).await
     }
 
     /// Stores a key pair that works at once, and records `event`. Stale when its user is not there, not verified or disabled.
-    pub async fn create_live_key_pair(&self, key_pair: &NewKeyPair, event: &Event) -> Result<Applied, StoreError> {
+    pub async fn create_live_key_pair(&self, key_pair: &NewKeyPair, event: &Event) -> Result<Outcome, StoreError> {
         carry_out(self, CreateLiveKeyPair { key_pair: key_pair.clone(), event: event.clone() }).await
     }
 
     /// Makes a key pair that ends after `event.at` work, and records `event` with its owner as the subject.
-    pub async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Verified, StoreError> {
-        let Some(user) = self.owner_of_key_pair(id).await? else { return Ok(Verified::Missing) };
+    pub async fn verify_key_pair(&self, id: KeyPairId, event: &Event) -> Result<Outcome<UserId>, StoreError> {
+        let Some(user) = self.owner_of_key_pair(id).await? else { return Ok(Outcome::NotFound) };
         carry_out(self, VerifyKeyPair { id, user, event: event.clone() }).await
     }
 
@@ -77,7 +77,7 @@ fn key_pair(id: KeyPairId, user: UserId) -> Scope {
 }
 
 impl Decision for CreateKeyPair {
-    type Outcome = Requested;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         let PendingKeyPair { key_pair, code, restraint, .. } = &self.0;
@@ -88,31 +88,31 @@ impl Decision for CreateKeyPair {
         Some(FactKey::User(self.0.key_pair.user_id))
     }
 
-    fn held_back(&self, seen: &State, changes: &mut Changes) -> Result<Option<Requested>, StoreError> {
+    fn held_back(&self, seen: &State, changes: &mut Changes) -> Result<Option<Outcome>, StoreError> {
         let judged = judge_request(seen, self.0.restraint.as_ref(), Asking::SignedIn, &self.0.code, changes)?;
-        Ok(judged.err().map(Requested::Throttled))
+        Ok(judged.err().map(Outcome::RateLimited))
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Requested, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         let PendingKeyPair { key_pair, email_id, code, mail, event, restraint } = &self.0;
         let price = match judge_request(state, restraint.as_ref(), Asking::SignedIn, code, changes)? {
             Ok(price) => price,
-            Err(refusal) => return Ok(Requested::Throttled(refusal)),
+            Err(refusal) => return Ok(Outcome::RateLimited(refusal)),
         };
         if !state.emails.iter().any(|email| email.id == *email_id && email.verified) {
-            return Ok(Requested::Stale);
+            return Ok(Outcome::Stale);
         }
         changes.insert_key_pair(key_pair, None);
         changes.insert_code(code, Opens::KeyPair(key_pair.id), Some(*email_id));
         changes.queue([mail.clone()]);
         changes.record(event.clone());
         price.settle(state, changes);
-        Ok(Requested::Yes)
+        Ok(Outcome::Done(()))
     }
 }
 
 impl Decision for CreateLiveKeyPair {
-    type Outcome = Applied;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         Scope { user: Some(self.key_pair.user_id), ..Scope::default() }
@@ -122,18 +122,18 @@ impl Decision for CreateLiveKeyPair {
         None
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Applied, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         if !state.is_active() {
-            return Ok(Applied::Stale);
+            return Ok(Outcome::Stale);
         }
         changes.insert_key_pair(&self.key_pair, Some(self.key_pair.created_at));
         changes.record(self.event.clone());
-        Ok(Applied::Yes)
+        Ok(Outcome::Done(()))
     }
 }
 
 impl Decision for VerifyKeyPair {
-    type Outcome = Verified;
+    type Answer = Outcome<UserId>;
 
     fn scope(&self) -> Scope {
         key_pair(self.id, self.user)
@@ -143,20 +143,20 @@ impl Decision for VerifyKeyPair {
         None
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Verified, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome<UserId>, StoreError> {
         let found = state.key_pair.as_ref().filter(|key_pair| self.event.at < key_pair.expires_at);
-        let Some(found) = found else { return Ok(Verified::Missing) };
+        let Some(found) = found else { return Ok(Outcome::NotFound) };
         if found.verified_at.is_some() {
-            return Ok(Verified::Already);
+            return Ok(Outcome::Unchanged);
         }
         changes.push(Change::VerifyKeyPair { id: self.id, at: self.event.at });
         changes.record(self.event.clone().about(found.user_id));
-        Ok(Verified::Yes(found.user_id))
+        Ok(Outcome::Done(found.user_id))
     }
 }
 
 impl Decision for DeleteKeyPair {
-    type Outcome = Option<UserId>;
+    type Answer = Option<UserId>;
 
     fn scope(&self) -> Scope {
         key_pair(self.id, self.user)

@@ -31,16 +31,14 @@ mod sign_up;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use outcomes::{
-    Applied, Changed, Created, Opened, Redeemed, Registered, Requested, SignInStored, Unlocked, Verified, Vouched,
-};
+pub use outcomes::{Conflict, Opened, Outcome, Redeemed};
 
 use crate::{Changes, Fact, FactKey, Scope, State, Store, StoreError};
 
 /// A fact that comes to something, which whoever asked for it is told.
 trait Decision: Send + Sync + 'static {
     /// What it comes to.
-    type Outcome: Send;
+    type Answer: Send;
 
     /// What it is decided by.
     fn scope(&self) -> Scope;
@@ -50,12 +48,12 @@ trait Decision: Send + Sync + 'static {
 
     /// Whether limits hold it back, judged by what is seen of them before anything is locked: then nobody waits to be told so. It is
     /// judged once more if they do not, or if there is something to be written about it.
-    fn held_back(&self, _seen: &State, _changes: &mut Changes) -> Result<Option<Self::Outcome>, StoreError> {
+    fn held_back(&self, _seen: &State, _changes: &mut Changes) -> Result<Option<Self::Answer>, StoreError> {
         Ok(None)
     }
 
     /// Decides it: what it comes to, and what is written.
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Self::Outcome, StoreError>;
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Self::Answer, StoreError>;
 }
 
 /// A decision on its way through a store.
@@ -64,7 +62,7 @@ struct Attempt<D: Decision> {
     scope: Scope,
     turn: Option<FactKey>,
     /// What the latest attempt came to.
-    outcome: Mutex<Option<D::Outcome>>,
+    outcome: Mutex<Option<D::Answer>>,
 }
 
 impl<D: Decision> Fact for Attempt<D> {
@@ -85,7 +83,7 @@ impl<D: Decision> Fact for Attempt<D> {
 }
 
 /// Carries out a fact that limits may hold back, and returns what it has come to.
-async fn carry_out_limited<D: Decision>(store: &(dyn Store + '_), decision: D) -> Result<D::Outcome, StoreError> {
+async fn carry_out_limited<D: Decision>(store: &(dyn Store + '_), decision: D) -> Result<D::Answer, StoreError> {
     let scope = decision.scope();
     if scope.limits {
         let mut changes = Changes::default();
@@ -101,7 +99,7 @@ async fn carry_out_limited<D: Decision>(store: &(dyn Store + '_), decision: D) -
 }
 
 /// Carries out a fact, and returns what it has come to.
-async fn carry_out<D: Decision>(store: &(dyn Store + '_), decision: D) -> Result<D::Outcome, StoreError> {
+async fn carry_out<D: Decision>(store: &(dyn Store + '_), decision: D) -> Result<D::Answer, StoreError> {
     let (scope, turn) = (decision.scope(), decision.turn());
     let attempt = Arc::new(Attempt { decision, scope, turn, outcome: Mutex::default() });
     store.transact(Arc::clone(&attempt) as Arc<dyn Fact>).await?;

@@ -84,7 +84,7 @@ fn strangers_network(guess: &CodeGuess) -> Option<Network> {
 }
 
 impl Decision for ChargeGuess {
-    type Outcome = Redeemed;
+    type Answer = Redeemed;
 
     fn scope(&self) -> Scope {
         Scope { network: strangers_network(&self.guess), ..Scope::default() }
@@ -100,7 +100,7 @@ impl Decision for ChargeGuess {
 }
 
 impl Decision for RedeemCode {
-    type Outcome = Redeemed;
+    type Answer = Redeemed;
 
     fn scope(&self) -> Scope {
         Scope {

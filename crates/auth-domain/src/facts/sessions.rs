@@ -1,7 +1,7 @@
 use super::{Decision, carry_out};
 use crate::{
-    Applied, Change, Changes, Event, FactKey, NewSession, Scope, SessionId, State, Store, StoreError, Timestamp,
-    UserId, Verified, archive::SessionRecord,
+    Change, Changes, Event, FactKey, NewSession, Outcome, Scope, SessionId, State, Store, StoreError, Timestamp,
+    UserId, archive::SessionRecord,
 };
 
 /// A session ends later.
@@ -45,8 +45,8 @@ impl dyn Store + '_ {
         id: SessionId,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Applied, StoreError> {
-        let Some(user) = self.owner_of_session(id).await? else { return Ok(Applied::Stale) };
+    ) -> Result<Outcome, StoreError> {
+        let Some(user) = self.owner_of_session(id).await? else { return Ok(Outcome::Stale) };
         carry_out(self, ExtendSession { id, user, expires_at, now }).await
     }
 
@@ -57,13 +57,13 @@ impl dyn Store + '_ {
         user: UserId,
         session: &NewSession,
         event: &Event,
-    ) -> Result<Applied, StoreError> {
+    ) -> Result<Outcome, StoreError> {
         carry_out(self, OpenLiveSession { user, session: session.clone(), event: event.clone() }).await
     }
 
     /// Makes a session of an account that ends after `event.at` live, and records `event` with its owner as the subject.
-    pub async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Verified, StoreError> {
-        let Some(user) = self.owner_of_session(id).await? else { return Ok(Verified::Missing) };
+    pub async fn verify_session(&self, id: SessionId, event: &Event) -> Result<Outcome<UserId>, StoreError> {
+        let Some(user) = self.owner_of_session(id).await? else { return Ok(Outcome::NotFound) };
         carry_out(self, VerifySession { id, user, event: event.clone() }).await
     }
 
@@ -119,7 +119,7 @@ impl State {
 }
 
 impl Decision for ExtendSession {
-    type Outcome = Applied;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         session(self.id, self.user)
@@ -129,19 +129,19 @@ impl Decision for ExtendSession {
         Some(FactKey::User(self.user))
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Applied, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         let live =
             state.session.as_ref().filter(|session| session.verified_at.is_some() && self.now < session.expires_at);
-        let Some(session) = live else { return Ok(Applied::Stale) };
+        let Some(session) = live else { return Ok(Outcome::Stale) };
         if session.expires_at < self.expires_at {
             changes.push(Change::ExtendSession { id: self.id, user: self.user, expires_at: self.expires_at });
         }
-        Ok(Applied::Yes)
+        Ok(Outcome::Done(()))
     }
 }
 
 impl Decision for OpenLiveSession {
-    type Outcome = Applied;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         Scope { user: Some(self.user), ..Scope::default() }
@@ -151,18 +151,18 @@ impl Decision for OpenLiveSession {
         None
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Applied, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         if !state.is_active() {
-            return Ok(Applied::Stale);
+            return Ok(Outcome::Stale);
         }
         changes.insert_session(&self.session, Some(self.user), Some(self.session.created_at));
         changes.record(self.event.clone());
-        Ok(Applied::Yes)
+        Ok(Outcome::Done(()))
     }
 }
 
 impl Decision for VerifySession {
-    type Outcome = Verified;
+    type Answer = Outcome<UserId>;
 
     fn scope(&self) -> Scope {
         session(self.id, self.user)
@@ -172,19 +172,19 @@ impl Decision for VerifySession {
         None
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Verified, StoreError> {
-        let Some((session, owner)) = state.session_of_account(self.event.at) else { return Ok(Verified::Missing) };
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome<UserId>, StoreError> {
+        let Some((session, owner)) = state.session_of_account(self.event.at) else { return Ok(Outcome::NotFound) };
         if session.verified_at.is_some() {
-            return Ok(Verified::Already);
+            return Ok(Outcome::Unchanged);
         }
         changes.push(Change::VerifySession { id: self.id, at: self.event.at });
         changes.record(self.event.clone().about(owner));
-        Ok(Verified::Yes(owner))
+        Ok(Outcome::Done(owner))
     }
 }
 
 impl Decision for CloseSession {
-    type Outcome = Option<UserId>;
+    type Answer = Option<UserId>;
 
     fn scope(&self) -> Scope {
         session(self.id, self.user)
@@ -203,7 +203,7 @@ impl Decision for CloseSession {
 }
 
 impl Decision for CloseSessions {
-    type Outcome = u64;
+    type Answer = u64;
 
     fn scope(&self) -> Scope {
         Scope { user: Some(self.user), sessions: true, ..Scope::default() }

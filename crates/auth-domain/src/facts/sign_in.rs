@@ -7,7 +7,7 @@ use super::{
     limits::{judge_request, of_request},
 };
 use crate::{
-    Change, Changes, CodeHash, FactKey, PendingSignIn, Scope, SessionOwner, SignInStored, State, Store, StoreError,
+    Change, Changes, CodeHash, FactKey, Outcome, PendingSignIn, Scope, SessionOwner, State, Store, StoreError,
     rules::Asking,
 };
 
@@ -28,17 +28,13 @@ impl dyn Store + '_ {
     /// 4. Of the sign-in codes alive for the address, those that [`superseded`](crate::rules::superseded) names end.
     /// 5. It is charged for. Session, code and mail are stored. If it leads to nobody, they are a decoy: a session of nobody's, a
     ///    code that hashes to `decoy_hash`, and a mail of the class [`Decoy`](crate::MailClass::Decoy).
-    pub async fn open_session(
-        &self,
-        sign_in: &PendingSignIn,
-        decoy_hash: &CodeHash,
-    ) -> Result<SignInStored, StoreError> {
+    pub async fn open_session(&self, sign_in: &PendingSignIn, decoy_hash: &CodeHash) -> Result<Outcome, StoreError> {
         carry_out_limited(self, OpenSession { sign_in: sign_in.clone(), decoy_hash: decoy_hash.clone() }).await
     }
 }
 
 impl Decision for OpenSession {
-    type Outcome = SignInStored;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         Scope { codes: true, ..of_request(&self.sign_in.code, self.sign_in.restraint.as_ref()) }
@@ -48,18 +44,18 @@ impl Decision for OpenSession {
         Some(FactKey::Address(self.sign_in.code.address.clone()))
     }
 
-    fn held_back(&self, seen: &State, changes: &mut Changes) -> Result<Option<SignInStored>, StoreError> {
+    fn held_back(&self, seen: &State, changes: &mut Changes) -> Result<Option<Outcome>, StoreError> {
         let sign_in = &self.sign_in;
         let judged = judge_request(seen, sign_in.restraint.as_ref(), Asking::SignIn, &sign_in.code, changes)?;
-        Ok(judged.err().map(SignInStored::Throttled))
+        Ok(judged.err().map(Outcome::RateLimited))
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<SignInStored, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         let (code, address) = (&self.sign_in.code, state.address()?);
         let restraint = self.sign_in.restraint.as_ref();
         let price = match judge_request(state, restraint, Asking::SignIn, code, changes)? {
             Ok(price) => price,
-            Err(refusal) => return Ok(SignInStored::Throttled(refusal)),
+            Err(refusal) => return Ok(Outcome::RateLimited(refusal)),
         };
         let gone: BTreeSet<_> = address.ended_registrations(code.created_at);
         changes.extend(gone.iter().map(|user| Change::DeleteRegistration(*user)));
@@ -72,6 +68,6 @@ impl Decision for OpenSession {
             store_sign_in(address, &gone, &decoy, None, changes);
         }
         price.settle(state, changes);
-        Ok(SignInStored::Yes)
+        Ok(Outcome::Done(()))
     }
 }

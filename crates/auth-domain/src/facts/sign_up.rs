@@ -8,7 +8,7 @@ use super::{
     records::insert_registration,
 };
 use crate::{
-    Change, Changes, FactKey, Registered, Registration, Scope, SessionOwner, Standing, State, Store, StoreError,
+    Change, Changes, Conflict, FactKey, Outcome, Registration, Scope, SessionOwner, Standing, State, Store, StoreError,
     Timestamp,
     ports::AliasState,
     rules::{AliasHolder, AliasVerdict, Asking, judge_alias},
@@ -27,13 +27,13 @@ impl dyn Store + '_ {
     /// 4. Registrations that it replaces (for the same address, or holding the alias past their end) go, with all
     ///    that is theirs.
     /// 5. It is charged for. User, address, session, code and mail are stored, the codes that it supersedes end.
-    pub async fn register_user(&self, registration: &Registration) -> Result<Registered, StoreError> {
+    pub async fn register_user(&self, registration: &Registration) -> Result<Outcome, StoreError> {
         carry_out_limited(self, RegisterUser(registration.clone())).await
     }
 }
 
 impl Decision for RegisterUser {
-    type Outcome = Registered;
+    type Answer = Outcome;
 
     fn scope(&self) -> Scope {
         let sign_in = &self.0.sign_in;
@@ -49,26 +49,26 @@ impl Decision for RegisterUser {
         Some(FactKey::Address(self.0.address_key()))
     }
 
-    fn held_back(&self, seen: &State, changes: &mut Changes) -> Result<Option<Registered>, StoreError> {
+    fn held_back(&self, seen: &State, changes: &mut Changes) -> Result<Option<Outcome>, StoreError> {
         let sign_in = &self.0.sign_in;
         let judged = judge_request(seen, sign_in.restraint.as_ref(), Asking::SignUp, &sign_in.code, changes)?;
-        Ok(judged.err().map(Registered::Throttled))
+        Ok(judged.err().map(Outcome::RateLimited))
     }
 
-    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Registered, StoreError> {
+    fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
         let (sign_in, address) = (&self.0.sign_in, state.address()?);
         let price = match judge_request(state, sign_in.restraint.as_ref(), Asking::SignUp, &sign_in.code, changes)? {
             Ok(price) => price,
-            Err(refusal) => return Ok(Registered::Throttled(refusal)),
+            Err(refusal) => return Ok(Outcome::RateLimited(refusal)),
         };
         let holder = state.alias.as_ref();
         let verdict = judge_alias(holder.map(|holder| holder.judged(sign_in.code.created_at)).as_ref(), &address.key);
         if verdict == AliasVerdict::Taken {
             price.for_a_taken_alias().settle(state, changes);
-            return Ok(Registered::AliasTaken);
+            return Ok(Outcome::Conflict(Conflict::AliasTaken));
         }
         if address.owner().is_some() != self.0.decoy {
-            return Ok(Registered::Stale);
+            return Ok(Outcome::Stale);
         }
         let mut gone: BTreeSet<_> = address.registrations().collect();
         gone.extend(holder.map(|holder| holder.user.user.id));
@@ -77,7 +77,7 @@ impl Decision for RegisterUser {
         let owner = SessionOwner { user_id: self.0.user_id, email_id: self.0.email_id };
         store_sign_in(address, &gone, sign_in, Some(owner), changes);
         price.settle(state, changes);
-        Ok(Registered::Yes)
+        Ok(Outcome::Done(()))
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Event {
     /// What happened.
     pub kind: EventKind,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: EventOutcome,
     /// Who did it, if that is a user who is known.
     pub actor: Option<UserId>,
     /// Whom it is about, if that is a user.
@@ -31,7 +31,7 @@ pub struct Event {
 
 /// How an event ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum EventOutcome {
     /// It was done.
     Success,
     /// It was refused.
@@ -124,7 +124,7 @@ impl EventKind {
     }
 }
 
-impl Outcome {
+impl EventOutcome {
     /// The outcome as it is stored and told.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -146,7 +146,7 @@ impl Event {
             id: EventId::mint(now, entropy)?,
             at: now,
             kind,
-            outcome: Outcome::Success,
+            outcome: EventOutcome::Success,
             actor: actor.user,
             subject: None,
             credential: actor.credential.map(crate::CredentialId::uuid),
@@ -177,8 +177,8 @@ mod tests {
         for kind in EventKind::ALL {
             assert_eq!(EventKind::from_stored(kind.as_str()), Some(*kind));
         }
-        for outcome in [Outcome::Success, Outcome::Failure] {
-            assert_eq!(Outcome::from_stored(outcome.as_str()), Some(outcome));
+        for outcome in [EventOutcome::Success, EventOutcome::Failure] {
+            assert_eq!(EventOutcome::from_stored(outcome.as_str()), Some(outcome));
         }
         assert_eq!(EventKind::from_stored("user.fed"), None);
     }

@@ -31,7 +31,7 @@ pub use client::{Client, Network, UnknownNetwork};
 pub use code::{CodeGuess, CodeHash, CodePurpose, CodeState, LivingCode, NewCode};
 pub use email::{Email, EmailAddition, EmailChange, EmailRenewal};
 pub use email_address::{AddressKey, EmailAddress};
-pub use event::{Event, EventKind, Outcome};
+pub use event::{Event, EventKind, EventOutcome};
 pub use ids::{CodeId, CredentialId, EmailId, EventId, KeyPairId, MailId, SessionId, UserId, mint_uuid};
 pub use key_pair::{KeyLife, KeyName, KeyPair, LiveKeyPair, NewKeyPair, PendingKeyPair};
 pub use language::Language;

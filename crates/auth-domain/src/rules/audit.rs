@@ -1,16 +1,16 @@
-use crate::{Actor, CodeGuess, CredentialId, Event, EventKind, Limit, Opened, Outcome, Restraint, UserId};
+use crate::{Actor, CodeGuess, CredentialId, Event, EventKind, EventOutcome, Limit, Opened, Restraint, UserId};
 
 /// What the audit log says of a guess that was refused: a wrong one at a code that leads to `owner`, or to nobody.
 pub fn event_of_wrong_guess(guess: &CodeGuess, owner: Option<UserId>) -> Event {
     let event = event(guess, guess.by, EventKind::CodeFailed, guess.purpose.as_str().to_owned());
-    Event { outcome: Outcome::Failure, subject: owner, ..event }
+    Event { outcome: EventOutcome::Failure, subject: owner, ..event }
 }
 
 /// What the audit log says of the right code of the disabled account `owner`.
 pub fn event_of_disabled_account(guess: &CodeGuess, owner: UserId) -> Event {
     let event =
         event(guess, guess.by, EventKind::CodeFailed, format!("{}: the account is disabled", guess.purpose.as_str()));
-    Event { outcome: Outcome::Failure, subject: Some(owner), ..event }
+    Event { outcome: EventOutcome::Failure, subject: Some(owner), ..event }
 }
 
 /// What the audit log says of a code that opened something of `owner`'s; `registered` if it made an account of a
@@ -39,7 +39,7 @@ pub fn event_of_refused_guess(guess: &CodeGuess, limit: Limit, owner: Option<Use
 }
 
 fn refused(event: &Event, limit: Limit, owner: Option<UserId>) -> Event {
-    Event { outcome: Outcome::Failure, subject: owner, detail: limit.as_str().to_owned(), ..event.clone() }
+    Event { outcome: EventOutcome::Failure, subject: owner, detail: limit.as_str().to_owned(), ..event.clone() }
 }
 
 fn event(guess: &CodeGuess, actor: Actor, kind: EventKind, detail: String) -> Event {
@@ -47,7 +47,7 @@ fn event(guess: &CodeGuess, actor: Actor, kind: EventKind, detail: String) -> Ev
         id: guess.event_id,
         at: guess.at,
         kind,
-        outcome: Outcome::Success,
+        outcome: EventOutcome::Success,
         actor: actor.user,
         subject: None,
         credential: actor.credential.map(CredentialId::uuid),

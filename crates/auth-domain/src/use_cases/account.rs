@@ -1,6 +1,6 @@
 use super::{Auth, audit::tell};
 use crate::{
-    Actor, Alias, AuthError, Caller, Changed, Client, EmailAddress, EventKind, RoleName, UserId,
+    Actor, Alias, AuthError, Caller, Client, EmailAddress, EventKind, Outcome, RoleName, UserId,
     rules::{judge_access, judge_freshness},
 };
 
@@ -41,12 +41,12 @@ impl Auth {
         judge_freshness(caller, self.policy.fresh_for, now)?;
         let event = self.event(EventKind::UserDeleted, &Actor::caller(caller, client), now)?.about(id);
         match self.ports.store.delete_user(id, &event).await? {
-            Changed::Yes => {
+            Outcome::Done(()) => {
                 tell(&event);
                 Ok(())
             }
-            Changed::LastAdministrator => Err(AuthError::LastAdministrator),
-            Changed::Already | Changed::Missing => Err(AuthError::InvalidCredential),
+            Outcome::NotFound => Err(AuthError::InvalidCredential),
+            other => Err(other.into()),
         }
     }
 }

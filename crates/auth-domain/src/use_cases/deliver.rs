@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tracing::{Instrument, debug_span, error, info, instrument, warn};
 
 use crate::{
-    Applied, ClaimedMail, Clock, Entropy, Mail, MailClass, MailError, Mailer, ServerKeys, Settlement, Store,
+    ClaimedMail, Clock, Entropy, Mail, MailClass, MailError, Mailer, Outcome, ServerKeys, Settlement, Store,
     StoreError,
     model::Unopened,
     rules::{LEASE, is_worth_sending, wait_before_retry},
@@ -59,12 +59,12 @@ impl Courier {
         let (settlement, reply) = self.attempt(claimed).await;
         let now = self.clock.now();
         match self.store.settle_mail(claimed.id, claimed.attempt, settlement, &reply, now).await? {
-            Applied::Stale => Ok(Delivered::Overtaken),
-            Applied::Yes => Ok(match settlement {
+            Outcome::Done(()) => Ok(match settlement {
                 Settlement::Delivered => Delivered::HandedOver,
                 Settlement::Abandoned => Delivered::GivenUp,
                 Settlement::Deferred(_) => Delivered::Deferred,
             }),
+            _settled_by_another => Ok(Delivered::Overtaken),
         }
     }
 

@@ -8,9 +8,9 @@ use super::{
     minting::{CodeRequest, language_of},
 };
 use crate::{
-    Actor, Applied, AuthError, Caller, Client, CodeHash, CodeId, CodeMail, CodePurpose, CodeState, Email,
-    EmailAddition, EmailAddress, EmailChange, EmailId, EmailRenewal, EventKind, KnownAddress, Language, LiveSession,
-    MailClass, MailContent, NewCode, Notice, QueuedMail, Requested, Timestamp, UserId,
+    Actor, AuthError, Caller, Client, CodeHash, CodeId, CodeMail, CodePurpose, CodeState, Email, EmailAddition,
+    EmailAddress, EmailChange, EmailId, EmailRenewal, EventKind, KnownAddress, Language, LiveSession, MailClass,
+    MailContent, NewCode, Notice, Outcome, QueuedMail, Timestamp, UserId,
     rules::{Addition, judge_addition, judge_freshness, judge_preference, judge_removal},
 };
 
@@ -151,7 +151,7 @@ impl Auth {
                 return Ok(());
             }
             let change = self.email_change(EventKind::EmailPreferred, by, owner, seen, id, language)?;
-            if self.ports.store.prefer_email(&change).await? == Applied::Yes {
+            if self.ports.store.prefer_email(&change).await? == Outcome::Done(()) {
                 self.ports.bell.ring();
                 tell(&change.event);
                 return Ok(());
@@ -172,7 +172,7 @@ impl Auth {
             let seen = self.ports.store.list_emails(owner).await?;
             judge_removal(&seen, id)?;
             let change = self.email_change(EventKind::EmailRemoved, by, owner, seen, id, language)?;
-            if self.ports.store.remove_email(&change).await? == Applied::Yes {
+            if self.ports.store.remove_email(&change).await? == Outcome::Done(()) {
                 self.ports.bell.ring();
                 tell(&change.event);
                 return Ok(());
@@ -236,13 +236,14 @@ impl Auth {
             restraint: self.restraint(&Actor::session(caller, client), now)?,
         };
         match self.ports.store.add_email(&addition).await? {
-            Requested::Yes => {
+            Outcome::Done(()) => {
                 self.ports.bell.ring();
                 tell(&addition.event);
                 Ok(Some(added))
             }
-            Requested::Stale => Ok(None),
-            Requested::Throttled(refusal) => Err(refused(addition.restraint.as_ref(), refusal, now)),
+            Outcome::Stale => Ok(None),
+            Outcome::RateLimited(refusal) => Err(refused(addition.restraint.as_ref(), refusal, now)),
+            other => Err(other.into()),
         }
     }
 
@@ -267,13 +268,14 @@ impl Auth {
             restraint: self.restraint(&Actor::session(caller, client), now)?,
         };
         match self.ports.store.renew_email_code(&renewal).await? {
-            Requested::Yes => {
+            Outcome::Done(()) => {
                 self.ports.bell.ring();
                 info!(email.id = %added.email_id, user.id = %caller.user.id, "new code for an address");
                 Ok(Some(added))
             }
-            Requested::Stale => Ok(None),
-            Requested::Throttled(refusal) => Err(refused(renewal.restraint.as_ref(), refusal, now)),
+            Outcome::Stale => Ok(None),
+            Outcome::RateLimited(refusal) => Err(refused(renewal.restraint.as_ref(), refusal, now)),
+            other => Err(other.into()),
         }
     }
 

@@ -3,8 +3,8 @@ use tracing::instrument;
 use super::{ATTEMPTS, Auth, audit::tell, contended, limits::refused, minting::CodeRequest};
 use crate::{
     Actor, ApiKey, ApiSecret, AuthError, Caller, Client, CodeId, CodeMail, CodePurpose, EventKind, KeyLife, KeyName,
-    KeyPair, KeyPairId, Language, LiveSession, MailClass, MailContent, NewKeyPair, PendingKeyPair, Requested,
-    Timestamp, UserId,
+    KeyPair, KeyPairId, Language, LiveSession, MailClass, MailContent, NewKeyPair, Outcome, PendingKeyPair, Timestamp,
+    UserId,
     rules::{judge_freshness, judge_roles},
 };
 
@@ -75,13 +75,14 @@ impl Auth {
             let restraint = self.restraint(&Actor::session(caller, client), now)?;
             let pending = PendingKeyPair { key_pair, email_id: preferred.id, code, mail, event, restraint };
             match self.ports.store.create_key_pair(&pending).await? {
-                Requested::Yes => {
+                Outcome::Done(()) => {
                     self.ports.bell.ring();
                     tell(&pending.event);
                     return Ok(created);
                 }
-                Requested::Stale => {}
-                Requested::Throttled(refusal) => return Err(refused(pending.restraint.as_ref(), refusal, now)),
+                Outcome::Stale => {}
+                Outcome::RateLimited(refusal) => return Err(refused(pending.restraint.as_ref(), refusal, now)),
+                other => return Err(other.into()),
             }
         }
         Err(contended().into())

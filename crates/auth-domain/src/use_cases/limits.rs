@@ -2,7 +2,7 @@ use tracing::info;
 
 use super::{Auth, audit::tell};
 use crate::{
-    Actor, Applied, AuthError, EmailAddress, Event, EventKind, Language, MailClass, MailContent, Notice, Outcome,
+    Actor, AuthError, EmailAddress, Event, EventKind, EventOutcome, Language, MailClass, MailContent, Notice, Outcome,
     Refusal, Restraint, Timestamp, ToldLockout, rules::event_of_refusal,
 };
 
@@ -22,7 +22,7 @@ impl Auth {
             };
             let mail = lockout.mail_to.as_ref().map(mint).transpose()?;
             let told = ToldLockout { lockout, failures_in_a_row, mail, told_at };
-            if let (Applied::Yes, Some(mail)) = (self.ports.store.tell_lockout(&told).await?, &told.mail) {
+            if let (Outcome::Done(()), Some(mail)) = (self.ports.store.tell_lockout(&told).await?, &told.mail) {
                 self.ports.bell.ring();
                 info!(mail.id = %mail.id, "the owner of a locked address is told");
             }
@@ -34,7 +34,7 @@ impl Auth {
     pub(super) fn restraint(&self, actor: &Actor, now: Timestamp) -> Result<Option<Restraint>, AuthError> {
         let Some(limits) = self.policy.limits else { return Ok(None) };
         let event = self.event(EventKind::Throttled, actor, now)?;
-        Ok(Some(Restraint { limits, event: Event { outcome: Outcome::Failure, ..event } }))
+        Ok(Some(Restraint { limits, event: Event { outcome: EventOutcome::Failure, ..event } }))
     }
 }
 

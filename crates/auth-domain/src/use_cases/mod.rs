@@ -26,7 +26,9 @@ pub use minting::OpenedSession;
 pub use sessions::ListedSession;
 pub use sign_up::SignUp;
 
-use crate::{Backlog, Clock, Entropy, OutboxBell, Policy, ServerKeys, Store, StoreError, Timestamp};
+use crate::{
+    AuthError, Backlog, Clock, Conflict, Entropy, OutboxBell, Outcome, Policy, ServerKeys, Store, StoreError, Timestamp,
+};
 use usage::Usage;
 
 /// How often a use case starts over when what it saw was changed before it could record its fact.
@@ -82,4 +84,17 @@ impl Auth {
 /// What was seen kept changing: the caller may try again, and nothing is known to be wrong.
 fn contended() -> StoreError {
     StoreError::unavailable("what the request builds on kept changing")
+}
+
+/// What is answered when a fact did not happen and its use case knows nothing better.
+impl<T> From<Outcome<T>> for AuthError {
+    fn from(outcome: Outcome<T>) -> Self {
+        match outcome {
+            Outcome::NotFound => Self::NotFound,
+            Outcome::Conflict(Conflict::AliasTaken) => Self::AliasTaken,
+            Outcome::Conflict(Conflict::AddressTaken) => Self::AddressTaken,
+            Outcome::Conflict(Conflict::LastAdministrator) => Self::LastAdministrator,
+            Outcome::Done(_) | Outcome::Unchanged | Outcome::Stale | Outcome::RateLimited(_) => contended().into(),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 use super::{Auth, audit::tell};
 use crate::{
-    Actor, Applied, AuthError, Client, EventKind, LiveSession, Session, SessionId, Timestamp, rules::extended_expiry,
+    Actor, AuthError, Client, EventKind, LiveSession, Outcome, Session, SessionId, Timestamp, rules::extended_expiry,
 };
 
 /// A session in the list of its owner's sessions.
@@ -21,8 +21,9 @@ impl Auth {
         let (session, now) = (&caller.session, self.now());
         let expires_at = extended_expiry(session, self.policy.session_kinds.lifetimes(&session.kind), now)?;
         match self.ports.store.extend_session(session.id, expires_at, now).await? {
-            Applied::Yes => Ok(expires_at),
-            Applied::Stale => Err(AuthError::InvalidCredential),
+            Outcome::Done(()) => Ok(expires_at),
+            Outcome::Stale => Err(AuthError::InvalidCredential),
+            other => Err(other.into()),
         }
     }
 

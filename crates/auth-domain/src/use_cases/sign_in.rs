@@ -5,7 +5,7 @@ use super::{
     limits::refused,
     minting::{Addressee, SignInRequest},
 };
-use crate::{AuthError, Client, CodeId, CodePurpose, EmailAddress, Language, SignInStored};
+use crate::{AuthError, Client, CodeId, CodePurpose, EmailAddress, Language, Outcome};
 
 impl Auth {
     /// Opens a session that waits for the code, which is mailed to `email` in `language`.
@@ -31,12 +31,13 @@ impl Auth {
         let request = SignInRequest { address, addressee, kind, lifetimes, client, language, now };
         let (opened, sign_in, decoy_hash) = self.mint_sign_in(request)?;
         match self.ports.store.open_session(&sign_in, &decoy_hash).await? {
-            SignInStored::Yes => {
+            Outcome::Done(()) => {
                 self.ports.bell.ring();
                 info!(session.id = %opened.session_id, "sign-in stored");
                 Ok(opened)
             }
-            SignInStored::Throttled(refusal) => Err(refused(sign_in.restraint.as_ref(), refusal, now)),
+            Outcome::RateLimited(refusal) => Err(refused(sign_in.restraint.as_ref(), refusal, now)),
+            other => Err(other.into()),
         }
     }
 

@@ -6,7 +6,7 @@ use super::{
     minting::{Addressee, SignInRequest},
 };
 use crate::{
-    Alias, AuthError, Client, EmailAddress, EmailId, FullName, GroupName, KnownAddress, Language, Registered,
+    Alias, AuthError, Client, EmailAddress, EmailId, FullName, GroupName, KnownAddress, Language, Outcome,
     Registration, RoleName, UserId,
 };
 
@@ -48,17 +48,17 @@ impl Auth {
         for _ in 0..ATTEMPTS {
             let (opened, registration) = self.prepare_registration(&sign_up, client, language).await?;
             match self.ports.store.register_user(&registration).await? {
-                Registered::Yes => {
+                Outcome::Done(()) => {
                     self.ports.bell.ring();
                     info!(session.id = %opened.session_id, "registration stored");
                     return Ok(opened);
                 }
-                Registered::AliasTaken => return Err(AuthError::AliasTaken),
-                Registered::Stale => {}
-                Registered::Throttled(refusal) => {
+                Outcome::Stale => {}
+                Outcome::RateLimited(refusal) => {
                     let now = registration.sign_in.code.created_at;
                     return Err(refused(registration.sign_in.restraint.as_ref(), refusal, now));
                 }
+                other => return Err(other.into()),
             }
         }
         Err(contended().into())

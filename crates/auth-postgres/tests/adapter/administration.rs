@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    AccountFilter, Accounts, Alias, Audit, Change, Changed, Changes, Created, EventKind, Fact, FactKey, Facts,
-    FullName, Membership, Page, RoleName, Scope, Sessions, State, Store, StoreError, User, UserChange, UserId,
+    AccountFilter, Accounts, Alias, Audit, Change, Changes, Conflict, EventKind, Fact, FactKey, Facts, FullName,
+    Membership, Outcome, Page, RoleName, Scope, Sessions, State, Store, StoreError, User, UserChange, UserId,
     archive::UserRecord,
 };
 use auth_testkit::{
@@ -20,7 +20,7 @@ fn administrators() -> Membership {
     Membership::Role(RoleName::users_admin())
 }
 
-async fn change(store: &dyn Store, user: UserId, change: &UserChange) -> Changed {
+async fn change(store: &dyn Store, user: UserId, change: &UserChange) -> Outcome {
     store.change_user(user, change, &event(EventKind::UserDisabled, at(2)).about(user)).await.unwrap()
 }
 
@@ -28,7 +28,7 @@ async fn change(store: &dyn Store, user: UserId, change: &UserChange) -> Changed
 async fn administrator(store: &dyn Store, alias: &str) -> UserId {
     let mut new = sample_account(alias, &format!("{alias}@example.org"), at(0));
     new.roles.push(RoleName::users_admin().to_string());
-    assert_eq!(store.create_account(&new).await.unwrap(), Created::Yes);
+    assert_eq!(store.create_account(&new).await.unwrap(), Outcome::Done(()));
     new.user_id
 }
 
@@ -74,7 +74,7 @@ async fn a_user_is_changed_in_all_that_the_change_says() {
     assert_eq!(store.port().find_user(id).await.unwrap(), Some(by));
     // Who holds the alias is found by its key.
     let again = sample_account("COUNTESS", "other@example.org", at(8));
-    assert_eq!(store.port().create_account(&again).await.unwrap(), Created::AliasTaken);
+    assert_eq!(store.port().create_account(&again).await.unwrap(), Outcome::Conflict(Conflict::AliasTaken));
 }
 
 /// Every way in which a user can stop administering users; `None` stands for deleting them.
@@ -104,8 +104,8 @@ async fn two_administrators_who_remove_each_other_on_two_replicas_at_once_leave_
             outcomes.push(removing.await.unwrap());
         }
         left = match outcomes[..] {
-            [Changed::LastAdministrator, Changed::Yes] => left,
-            [Changed::Yes, Changed::LastAdministrator] => newcomer,
+            [Outcome::Conflict(Conflict::LastAdministrator), Outcome::Done(())] => left,
+            [Outcome::Done(()), Outcome::Conflict(Conflict::LastAdministrator)] => newcomer,
             _ => panic!("round {round}: {outcomes:?}"),
         };
         let filter = AccountFilter { enabled: Some(true), role: Some(RoleName::users_admin()) };
@@ -132,7 +132,7 @@ async fn disabling_somebody_misses_no_session_that_they_are_given_meanwhile() {
             let store = Arc::clone(&store);
             facts.push(tokio::spawn(async move {
                 if step == "disable" {
-                    assert_eq!(change(&*store, ada, &UserChange::Disable).await, Changed::Yes);
+                    assert_eq!(change(&*store, ada, &UserChange::Disable).await, Outcome::Done(()));
                 } else {
                     let session = sign_in("ada@example.org", 2, at(1)).session;
                     let opened = event(EventKind::SessionOpened, at(1)).about(ada);
@@ -193,7 +193,7 @@ async fn administrators_roles_and_events_are_found_by_their_indexes() {
     execute(&url, crowd).await.unwrap();
     // More often than PostgreSQL plans a prepared statement anew.
     for _ in 0..8 {
-        assert_eq!(change(&*store, ada, &UserChange::Disable).await, Changed::LastAdministrator);
+        assert_eq!(change(&*store, ada, &UserChange::Disable).await, Outcome::Conflict(Conflict::LastAdministrator));
         store.list_events(Some(ada), None, 20).await.unwrap();
         let filter = AccountFilter { enabled: None, role: Some(RoleName::users_admin()) };
         assert_eq!(store.page_accounts(&filter, Page::new(1, 20).unwrap()).await.unwrap().items, 1);

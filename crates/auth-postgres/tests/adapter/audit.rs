@@ -1,7 +1,4 @@
-use auth_domain::{
-    Audit, Changed, Created, Duplicate, Event, EventKind, Redeemed, Requested, SignInStored, Store, StoreError,
-    UserChange, UserId,
-};
+use auth_domain::{Audit, Duplicate, Event, EventKind, Outcome, Redeemed, Store, StoreError, UserChange, UserId};
 use auth_testkit::{
     postgres::execute,
     samples::{
@@ -31,7 +28,7 @@ async fn events_outlive_the_user_who_did_them_and_whom_they_are_about() {
     let before = events(&*store, ada.user_id).await;
     assert_eq!(before.len(), 1, "{before:?}");
     assert_eq!((before[0].actor, before[0].subject), (Some(ada.user_id), Some(ada.user_id)));
-    assert_eq!(delete_user(&*store, ada.user_id).await.unwrap(), Changed::Yes);
+    assert_eq!(delete_user(&*store, ada.user_id).await.unwrap(), Outcome::Done(()));
     let after = events(&*store, ada.user_id).await;
     assert_eq!(after[0].kind, EventKind::UserDeleted);
     assert_eq!(after[1..], before);
@@ -44,11 +41,11 @@ async fn a_fact_whose_event_cannot_be_written_does_not_happen() {
     let (user, session) = (ada.user_id, ada.sign_in.session.id);
     let seen = store.port().list_emails(user).await.unwrap();
     let added = email_addition(user, &seen, "second@example.org", at(1));
-    assert_eq!(store.port().add_email(&added).await.unwrap(), Requested::Yes);
+    assert_eq!(store.port().add_email(&added).await.unwrap(), Outcome::Done(()));
     let waiting = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.port().open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.port().open_session(&waiting, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
-    assert_eq!(store.port().create_key_pair(&pair).await.unwrap(), Requested::Yes);
+    assert_eq!(store.port().create_key_pair(&pair).await.unwrap(), Outcome::Done(()));
 
     // The log has one of that id.
     let taken = Event { at: at(2), ..events(&*store, user).await.remove(0) };
@@ -120,7 +117,7 @@ async fn a_fact_that_fails_when_all_of_it_is_written_leaves_no_event() {
     assert!(events(&*store, new.user_id).await.is_empty());
 
     execute(&url, "DROP TRIGGER failing ON events").await.unwrap();
-    assert_eq!(store.port().create_account(&new).await.unwrap(), Created::Yes);
+    assert_eq!(store.port().create_account(&new).await.unwrap(), Outcome::Done(()));
     let told: Vec<_> = events(&*store, new.user_id).await.into_iter().rev().collect();
     assert_eq!(told, new.events);
 }
@@ -149,7 +146,7 @@ async fn an_event_comes_back_with_its_ip_of_either_family_or_none() {
         (UserChange::Disable, None),
     ] {
         let changing = Event { ip, ..event(EventKind::UserDisabled, at(1)).about(ada.user_id) };
-        assert_eq!(store.port().change_user(ada.user_id, &change, &changing).await.unwrap(), Changed::Yes);
+        assert_eq!(store.port().change_user(ada.user_id, &change, &changing).await.unwrap(), Outcome::Done(()));
         expected.insert(0, changing);
     }
     assert_eq!(store.list_events(Some(ada.user_id), None, 3).await.unwrap(), expected);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth_domain::{Changed, KeyPairs, Registered, Requested, Sessions, SignInStored, StoreError, TokenDigest};
+use auth_domain::{KeyPairs, Outcome, Sessions, StoreError, TokenDigest};
 use auth_testkit::{
     postgres::{Cluster, execute},
     samples::{address, at, decoy_hash, decoy_registration, key_pair, registration, sign_in},
@@ -35,10 +35,10 @@ async fn of_many_who_ask_at_once_each_gets_an_answer_of_their_own() {
     let (mut sessions, mut pairs) = (Vec::new(), Vec::new());
     for n in 0..40 {
         let pending = sign_in("ada@example.org", n, at(1));
-        assert_eq!(store.port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(store.port().open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
         sessions.push((pending.session.digest, pending.session.id));
         let pair = key_pair(owner(&ada), "ada@example.org", at(1));
-        assert_eq!(store.port().create_key_pair(&pair).await.unwrap(), Requested::Yes);
+        assert_eq!(store.port().create_key_pair(&pair).await.unwrap(), Outcome::Done(()));
         pairs.push((pair.key_pair.digest, pair.key_pair.id));
     }
     for _ in 0..5 {
@@ -116,7 +116,7 @@ async fn a_pool_that_is_used_up_holds_up_no_check() {
     assert_eq!((pool.size, pool.available), (1, 0));
     assert!(store.find_session(&ada.sign_in.session.digest).await.unwrap().is_some());
     held.commit().await;
-    assert_eq!(waiting.await.unwrap().unwrap(), Changed::Yes);
+    assert_eq!(waiting.await.unwrap().unwrap(), Outcome::Done(()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +125,7 @@ async fn a_look_up_that_has_to_wait_holds_up_no_other_one() {
     let store = connect(&url, 1);
     let ada = account(&*store, "ada").await;
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
-    assert_eq!(store.port().create_key_pair(&pair).await.unwrap(), Requested::Yes);
+    assert_eq!(store.port().create_key_pair(&pair).await.unwrap(), Outcome::Done(()));
     let held = Held::by(&url, "LOCK TABLE key_pairs").await;
     // Whoever waits gives up after a while. Where nobody else was answered ten times by then, the machine was too slow, or
     // everybody waited: only the latter stays like that.
@@ -157,17 +157,17 @@ async fn of_many_addresses_that_are_asked_for_at_once_each_leads_where_it_does_a
         expected.push((account.address.key(), Some(account.email_id)));
         // Somebody registers for an address that is owned, somebody twice for one that is not, and somebody too long ago.
         let decoy = decoy_registration(&format!("decoy{n}"), account.address.as_str(), at(1));
-        assert_eq!(store.port().register_user(&decoy).await.unwrap(), Registered::Yes);
+        assert_eq!(store.port().register_user(&decoy).await.unwrap(), Outcome::Done(()));
         let mut newest = None;
         for (attempt, second) in [("first", 1), ("second", 2)] {
             let pending = registration(&format!("{attempt}{n}"), &format!("pending{n}@example.org"), at(second));
-            assert_eq!(store.port().register_user(&pending).await.unwrap(), Registered::Yes);
+            assert_eq!(store.port().register_user(&pending).await.unwrap(), Outcome::Done(()));
             newest = Some((pending.address.key(), Some(pending.email_id)));
         }
         expected.extend(newest);
         let mut ended = registration(&format!("ended{n}"), &format!("ended{n}@example.org"), at(0));
         ended.sign_in.code.expires_at = at(2);
-        assert_eq!(store.port().register_user(&ended).await.unwrap(), Registered::Yes);
+        assert_eq!(store.port().register_user(&ended).await.unwrap(), Outcome::Done(()));
         expected.push((ended.address.key(), None));
         expected.push((address(&format!("nobody{n}@example.org")).key(), None));
     }

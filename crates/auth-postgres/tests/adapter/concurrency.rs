@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Applied, CodeState, CredentialId, EventKind, MailClass, MailId, Outbox, Redeemed, Registered, Sessions,
-    SignInStored, Upkeep, UserChange,
+    CodeState, CredentialId, EventKind, MailClass, MailId, Outbox, Outcome, Redeemed, Sessions, Upkeep, UserChange,
 };
 use auth_testkit::samples::{at, decoy_hash, event, purge, registration, right_guess, sign_in, wrong_guess};
 
@@ -24,7 +23,7 @@ async fn of_many_who_register_one_address_at_once_all_are_answered_and_one_remai
         })
         .collect();
     for task in tasks {
-        assert_eq!(task.await.unwrap(), Registered::Yes, "each replaces the one before");
+        assert_eq!(task.await.unwrap(), Outcome::Done(()), "each replaces the one before");
     }
     let left = replicas[0]
         .port()
@@ -36,7 +35,7 @@ async fn of_many_who_register_one_address_at_once_all_are_answered_and_one_remai
     let mut free = 0;
     for n in 0..30 {
         let other = registration(&format!("ada{n}"), &format!("other{n}@example.org"), at(1));
-        free += u32::from(replicas[1].port().register_user(&other).await.unwrap() == Registered::Yes);
+        free += u32::from(replicas[1].port().register_user(&other).await.unwrap() == Outcome::Done(()));
     }
     assert_eq!(free, 29);
 }
@@ -47,7 +46,7 @@ async fn guesses_at_one_code_share_one_budget_across_replicas() {
     account(&*replicas[0], "ada").await;
     for round in 0..5 {
         let pending = Arc::new(sign_in("ada@example.org", round, at(0)));
-        assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
         // Four wrong guesses and twenty right ones at once: right ones win once at most, and never after five failures.
         let tasks: Vec<_> = (0..24_usize)
             .map(|n| {
@@ -82,7 +81,7 @@ async fn sign_ins_for_one_address_at_once_leave_five_codes_alive() {
         })
         .collect();
     for task in tasks {
-        assert_eq!(task.await.unwrap(), SignInStored::Yes);
+        assert_eq!(task.await.unwrap(), Outcome::Done(()));
     }
     let claimed = replicas[0].claim_mails(at(2), at(30), 100).await.unwrap();
     // The registration's own code is used by now.
@@ -140,7 +139,7 @@ async fn workers_of_several_replicas_claim_each_mail_once() {
     let replicas = replicas().await;
     for n in 0..60 {
         let nobody = sign_in(&format!("nobody{n}@example.org"), 1, at(0));
-        assert_eq!(replicas[0].port().open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(replicas[0].port().open_session(&nobody, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     }
     let tasks: Vec<_> = (0..8_usize)
         .map(|n| {
@@ -172,7 +171,7 @@ async fn replicas_that_purge_at_once_share_the_work() {
     let replicas = replicas().await;
     for n in 0..40 {
         let nobody = sign_in(&format!("nobody{n}@example.org"), 1, at(0));
-        assert_eq!(replicas[0].port().open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(replicas[0].port().open_session(&nobody, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     }
     let after = at(2 * 24 * 60 * 60);
     let purging = replicas.clone().map(|store| {
@@ -209,7 +208,7 @@ async fn a_sign_in_of_whom_somebody_is_deleting_at_that_moment_is_a_decoy() {
         });
         until_waiting(&url, 1, "Lock").await;
         deleting.commit().await;
-        assert_eq!(signing_in.await.unwrap(), SignInStored::Yes);
+        assert_eq!(signing_in.await.unwrap(), Outcome::Done(()));
 
         let claimed = store.claim_mails(at(2), at(30), 10).await.unwrap();
         let mail = claimed.iter().find(|mail| mail.id == pending.mail.id).unwrap();
@@ -226,7 +225,7 @@ async fn what_is_purged_while_somebody_asks_for_it_is_not_said_to_be_done() {
     let ada = account(&*store, "ada").await;
     let session = ada.sign_in.session.id;
     let waiting = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.port().open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.port().open_session(&waiting, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     // The purge has locked what it takes, and takes it once somebody waits for that.
     let purging = Held::by(&url, "SELECT FROM sessions FOR UPDATE").await;
     let extending = tokio::spawn({
@@ -242,6 +241,6 @@ async fn what_is_purged_while_somebody_asks_for_it_is_not_said_to_be_done() {
     until_waiting(&url, 2, "Lock").await;
     purging.run("DELETE FROM sessions").await;
     purging.commit().await;
-    assert_eq!(extending.await.unwrap(), Applied::Stale);
+    assert_eq!(extending.await.unwrap(), Outcome::Stale);
     assert_eq!(redeeming.await.unwrap(), Redeemed::Refused);
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use auth_domain::{Changed, EventKind, Redeemed, Sessions, SignInStored, StoreError, Upkeep};
+use auth_domain::{EventKind, Outcome, Redeemed, Sessions, StoreError, Upkeep};
 use auth_postgres::PoolOptions;
 use auth_testkit::{
     postgres::{Cluster, execute},
@@ -52,7 +52,7 @@ async fn whatever_people_wait_for_is_prepared_once_and_ends_in_one_transaction()
             let before = cluster.log().len();
             match step {
                 "open" => {
-                    assert_eq!(store.port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+                    assert_eq!(store.port().open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
                 }
                 "guess wrong" => {
                     let redeemed = store.port().redeem_code(&wrong_guess(&pending.code, at(round))).await.unwrap();
@@ -90,7 +90,7 @@ async fn guesses_share_a_budget_whatever_isolation_the_server_has_as_its_default
     let store = connect(&url, 8);
     account(&*store, "ada").await;
     let pending = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.port().open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let guesses: Vec<_> = (0..12).map(|_| wrong_guess(&pending.code, at(1))).collect();
     let judged = join_all(guesses.iter().map(|guess| store.port().redeem_code(guess))).await;
     let count = |wanted: fn(&Redeemed) -> bool| judged.iter().filter(|judged| wanted(judged.as_ref().unwrap())).count();
@@ -114,7 +114,7 @@ async fn a_pool_that_is_used_up_is_unavailable_in_time_and_passes() {
     let refused = store.port().find_user(ada.user_id).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     held.commit().await;
-    assert_eq!(waiting.await.unwrap().unwrap(), Changed::Yes);
+    assert_eq!(waiting.await.unwrap().unwrap(), Outcome::Done(()));
     assert!(store.port().find_user(ada.user_id).await.unwrap().is_none());
 }
 
@@ -149,7 +149,7 @@ async fn a_caller_that_goes_away_leaves_a_fact_whole_and_the_pool_usable() {
     let store = connect(&database().await, 2);
     let nobody = account(&*store, "nobody").await.user_id;
     let begun = Instant::now();
-    assert_eq!(delete_user(&*store, nobody).await.unwrap(), Changed::Yes);
+    assert_eq!(delete_user(&*store, nobody).await.unwrap(), Outcome::Done(()));
     let whole = begun.elapsed();
     for n in 0..50 {
         let ada = account(&*store, "ada").await;

@@ -1,6 +1,4 @@
-use auth_domain::{
-    Applied, Lockouts, Outbox, Purge, Registered, Requested, Sessions, SignInStored, StoreError, Upkeep,
-};
+use auth_domain::{Lockouts, Outbox, Outcome, Purge, Sessions, StoreError, Upkeep};
 use auth_testkit::{
     postgres::execute,
     samples::{at, decoy_hash, email_addition, registration, right_guess, sign_in},
@@ -82,7 +80,7 @@ async fn a_code_that_does_not_say_what_it_opens_is_corrupt_and_named() {
     let ada = account(&*store, "ada").await;
     let addition =
         email_addition(ada.user_id, &store.port().list_emails(ada.user_id).await.unwrap(), "ada@example.net", at(1));
-    assert_eq!(store.port().add_email(&addition).await.unwrap(), Requested::Yes);
+    assert_eq!(store.port().add_email(&addition).await.unwrap(), Outcome::Done(()));
     execute(&url, "UPDATE codes SET email_id = NULL WHERE purpose = 'email'").await.unwrap();
     match store.port().redeem_code(&right_guess(&addition.code, at(2))).await {
         Err(StoreError::Corrupt { table, id, .. }) => assert_eq!((table, id), ("codes", addition.code.id.to_string())),
@@ -97,7 +95,7 @@ async fn a_damaged_mail_does_not_hold_up_the_others() {
     account(&*store, "ada").await;
     execute(&url, "UPDATE outbox SET key_id = 'no key'").await.unwrap();
     let sound = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.port().open_session(&sound, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.port().open_session(&sound, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let claimed = store.claim_mails(at(2), at(30), 10).await.unwrap();
     assert_eq!(claimed.iter().map(|mail| mail.id).collect::<Vec<_>>(), [sound.mail.id]);
 }
@@ -107,7 +105,7 @@ async fn a_damaged_address_holds_up_no_mail_that_has_a_recipient_of_its_own() {
     let url = database().await;
     let store = connect(&url, 2);
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.port().register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.port().register_user(&ada).await.unwrap(), Outcome::Done(()));
     execute(&url, "UPDATE emails SET address = 'no address'").await.unwrap();
     let claimed = store.claim_mails(at(1), at(30), 10).await.unwrap().remove(0);
     assert_eq!((claimed.id, claimed.on_record), (ada.sign_in.mail.id, None));
@@ -127,7 +125,7 @@ async fn damaged_lockouts_do_not_hold_up_the_others_however_many_they_are() {
     let store = connect(&url, 2);
     guessed_wrong(&url).await;
     let ada = registration("ada", "03@example.org", at(0));
-    assert_eq!(store.port().register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.port().register_user(&ada).await.unwrap(), Outcome::Done(()));
     let damage = "UPDATE failures SET network = 'nowhere' WHERE address_key < '03'; \
                   UPDATE emails SET verified = true, address = 'no address'";
     execute(&url, damage).await.unwrap();
@@ -145,7 +143,7 @@ async fn damaged_wrong_guesses_do_not_hold_up_the_purge() {
     let store = connect(&url, 2);
     guessed_wrong(&url).await;
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.port().register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.port().register_user(&ada).await.unwrap(), Outcome::Done(()));
     let damage = "UPDATE failures SET network = 'nowhere'; \
                   ALTER TABLE failures DROP CONSTRAINT failures_of_day_check, DROP CONSTRAINT failures_in_a_row_check; \
                   UPDATE failures SET of_day = -1 WHERE address_key < '02'; \
@@ -166,10 +164,10 @@ async fn what_the_mail_server_said_is_kept_for_each_attempt() {
     account(&*store, "ada").await;
     let first = store.claim_mails(at(0), at(30), 10).await.unwrap().remove(0);
     let later = auth_domain::Settlement::Deferred(at(5));
-    assert_eq!(store.settle_mail(first.id, 1, later, "451 later\0", at(1)).await.unwrap(), Applied::Yes);
+    assert_eq!(store.settle_mail(first.id, 1, later, "451 later\0", at(1)).await.unwrap(), Outcome::Done(()));
     let second = store.claim_mails(at(5), at(35), 10).await.unwrap().remove(0);
     let delivered = auth_domain::Settlement::Delivered;
-    assert_eq!(store.settle_mail(second.id, 2, delivered, "250 ok", at(6)).await.unwrap(), Applied::Yes);
+    assert_eq!(store.settle_mail(second.id, 2, delivered, "250 ok", at(6)).await.unwrap(), Outcome::Done(()));
     let kept = "DO $$ BEGIN ASSERT (SELECT array_agg(outcome || ' ' || reply ORDER BY attempt) FROM mail_attempts) \
                 = ARRAY['deferred 451 later ', 'delivered 250 ok']; END $$";
     execute(&url, kept).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth_domain::{Limit, Limits, PendingSignIn, Rate, Redeemed, Requested, SignInStored, ThrottleKind};
+use auth_domain::{Limit, Limits, Outcome, PendingSignIn, Rate, Redeemed, ThrottleKind};
 use auth_postgres::PostgresStore;
 use auth_testkit::{
     postgres::execute,
@@ -68,7 +68,7 @@ async fn guesses_at_several_codes_of_one_address_share_one_budget_across_replica
     let mut codes = Vec::new();
     for network in 2..7 {
         let pending = sign_in("ada@example.org", network, at(1));
-        assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
         codes.push(pending.code);
     }
     let few = Limits { failures_per_day: 4, ..limits() };
@@ -93,8 +93,9 @@ async fn as_many_requests_as_fit_are_let_through_across_replicas_and_the_others_
         async move { store.port().open_session(&asked, &decoy_hash()).await.unwrap() }
     })
     .await;
-    let through = outcomes.iter().filter(|outcome| **outcome == SignInStored::Yes).count();
-    let by = |limit| move |outcome: &&SignInStored| matches!(outcome, SignInStored::Throttled(refusal) if refusal.limit == limit);
+    let through = outcomes.iter().filter(|outcome| **outcome == Outcome::Done(())).count();
+    let by =
+        |limit| move |outcome: &&Outcome| matches!(outcome, Outcome::RateLimited(refusal) if refusal.limit == limit);
     let refused = outcomes.iter().filter(by(Limit::Throttle(ThrottleKind::Requests))).count();
     assert_eq!((through, refused), (7, 33));
     assert_rows(&url, "count(*) = 7 FROM sessions").await;
@@ -111,7 +112,7 @@ async fn as_many_mails_as_fit_go_to_an_address_across_replicas() {
         async move { store.port().open_session(&asked, &decoy_hash()).await.unwrap() }
     })
     .await;
-    assert_eq!(outcomes.iter().filter(|outcome| **outcome == SignInStored::Yes).count(), 5);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Done(())).count(), 5);
     assert_rows(&url, "count(*) = 5 FROM outbox").await;
 }
 
@@ -138,14 +139,14 @@ async fn a_request_that_is_refused_again_waits_for_nobody() {
     let none = Limits { requests_per_network: times(1), mails_per_address: times(1), ..limits() };
     assert_eq!(
         store.port().open_session(&asked("nobody@example.org", none, 3), &decoy_hash()).await.unwrap(),
-        SignInStored::Yes
+        Outcome::Done(())
     );
     let guess = limited(wrong_guess(&asked("nobody@example.org", none, 3).code, at(2)), none, 3);
     // The audit log is told of the first ones.
     for network in [3, 4] {
         let asked = asked("nobody@example.org", none, network);
         let refused = store.port().open_session(&asked, &decoy_hash()).await.unwrap();
-        assert!(matches!(refused, SignInStored::Throttled(_)), "{refused:?}");
+        assert!(matches!(refused, Outcome::RateLimited(_)), "{refused:?}");
     }
     let _told = store.port().redeem_code(&guess).await.unwrap();
     // Somebody holds everything that could be waited for, until all have been answered.
@@ -158,7 +159,7 @@ async fn a_request_that_is_refused_again_waits_for_nobody() {
     for network in [3, 4] {
         let asked = asked("nobody@example.org", none, network);
         let refused = store.port().open_session(&asked, &decoy_hash()).await.unwrap();
-        assert!(matches!(refused, SignInStored::Throttled(refusal) if !refusal.told), "{refused:?}");
+        assert!(matches!(refused, Outcome::RateLimited(refusal) if !refusal.told), "{refused:?}");
     }
     let refused = store.port().redeem_code(&guess).await.unwrap();
     assert!(matches!(refused, Redeemed::Throttled(_)));
@@ -171,14 +172,14 @@ async fn without_limits_nothing_is_remembered_but_the_network_of_a_sign_in() {
     let store = connect(&url, 2);
     let ada = account(&*store, "ada").await;
     let pending = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.port().open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let _wrong = store.port().redeem_code(&wrong_guess(&pending.code, at(1))).await.unwrap();
     let _right = store.port().redeem_code(&right_guess(&pending.code, at(1))).await.unwrap();
     let seen = store.port().list_emails(ada.user_id).await.unwrap();
     let addition = email_addition(ada.user_id, &seen, "second@example.org", at(1));
-    assert_eq!(store.port().add_email(&addition).await.unwrap(), Requested::Yes);
+    assert_eq!(store.port().add_email(&addition).await.unwrap(), Outcome::Done(()));
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
-    assert_eq!(store.port().create_key_pair(&pair).await.unwrap(), Requested::Yes);
+    assert_eq!(store.port().create_key_pair(&pair).await.unwrap(), Outcome::Done(()));
     assert_rows(&url, "count(*) = 0 FROM failures").await;
     assert_rows(&url, "count(*) = 0 FROM throttles").await;
     assert_rows(&url, "count(*) = 1 FROM known_networks").await;

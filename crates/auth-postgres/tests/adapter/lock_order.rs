@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Changed, Created, CredentialId, EmailAddition, EventKind, Limits, Lockout, Lockouts, Outbox, PendingKeyPair,
-    Registered, Registration, Requested, Sessions, Settlement, SignInStored, ToldLockout, Upkeep, UserChange,
+    Conflict, CredentialId, EmailAddition, EventKind, Limits, Lockout, Lockouts, Outbox, Outcome, PendingKeyPair,
+    Registration, Sessions, Settlement, ToldLockout, Upkeep, UserChange,
 };
 use auth_postgres::PostgresStore;
 use auth_testkit::{
@@ -61,7 +61,7 @@ async fn mails_are_settled_while_their_sessions_are_closed_and_nobody_waits_in_a
         let mut opened = Vec::new();
         for network in 2..7 {
             let pending = sign_in(ada.address.as_str(), network, at(1));
-            assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+            assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
             opened.push(pending.session.id);
         }
         let claimed = replicas[0].claim_codes(at(2), at(30), 100).await.unwrap();
@@ -100,11 +100,11 @@ async fn mails_are_settled_while_their_sessions_are_closed_and_nobody_waits_in_a
                 let disabling = event(EventKind::UserDisabled, at(3));
                 facts.spawn(async move {
                     let changed = store.port().change_user(user, &UserChange::Disable, &disabling).await.unwrap();
-                    assert_eq!(changed, Changed::Yes);
+                    assert_eq!(changed, Outcome::Done(()));
                 });
             }
             _ => {
-                facts.spawn(async move { assert_eq!(delete_user(&*store, user).await.unwrap(), Changed::Yes) });
+                facts.spawn(async move { assert_eq!(delete_user(&*store, user).await.unwrap(), Outcome::Done(())) });
             }
         }
         facts.join_all().await;
@@ -129,8 +129,8 @@ async fn a_sign_in_takes_hold_of_its_owner_before_anything_of_theirs() {
     // Were any of it held by those who wait, this would wait for them.
     held.run("SELECT FROM emails FOR UPDATE").await;
     held.commit().await;
-    assert_eq!(signing_in.await.unwrap().unwrap(), SignInStored::Yes);
-    assert_eq!(making_a_pair.await.unwrap().unwrap(), Requested::Yes);
+    assert_eq!(signing_in.await.unwrap().unwrap(), Outcome::Done(()));
+    assert_eq!(making_a_pair.await.unwrap().unwrap(), Outcome::Done(()));
     assert_no_deadlock(&url, replicas).await;
 }
 
@@ -142,7 +142,7 @@ async fn people_sign_in_while_they_are_disabled_or_deleted_and_nobody_waits_in_a
         let mut opened = Vec::new();
         for network in 2..7 {
             let pending = sign_in(ada.address.as_str(), network, at(1));
-            assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+            assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
             opened.push((CredentialId::Session(pending.session.id), at(2)));
         }
         let (ada, opened) = (Arc::new(ada), Arc::new(opened));
@@ -196,7 +196,7 @@ async fn people_of_two_networks_ask_and_guess_within_limits_and_nobody_waits_in_
         for person in &*people {
             for network in 2..7 {
                 let pending = sign_in(person.address.as_str(), network, now);
-                assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+                assert_eq!(replicas[0].port().open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
                 codes.push(pending.code);
             }
         }
@@ -267,7 +267,7 @@ async fn a_registration_that_is_completed_just_before_its_alias_is_taken_stays_a
     for (alias, by_administrator) in [("ada", false), ("bob", true)] {
         // Its code has expired: the alias is free.
         let first = registration(alias, &format!("{alias}@example.org"), at(0));
-        assert_eq!(store.port().register_user(&first).await.unwrap(), Registered::Yes);
+        assert_eq!(store.port().register_user(&first).await.unwrap(), Outcome::Done(()));
         let completing = format!(
             "UPDATE users SET verified = true, registration = NULL WHERE alias = '{alias}'; \
              UPDATE emails SET verified = true WHERE address = '{alias}@example.org'"
@@ -279,10 +279,10 @@ async fn a_registration_that_is_completed_just_before_its_alias_is_taken_stays_a
             async move {
                 if by_administrator {
                     let created = store.port().create_account(&sample_account(alias, &to, later)).await.unwrap();
-                    assert_eq!(created, Created::AliasTaken);
+                    assert_eq!(created, Outcome::Conflict(Conflict::AliasTaken));
                 } else {
                     let registered = store.port().register_user(&registration(alias, &to, later)).await.unwrap();
-                    assert_eq!(registered, Registered::AliasTaken);
+                    assert_eq!(registered, Outcome::Conflict(Conflict::AliasTaken));
                 }
             }
         });

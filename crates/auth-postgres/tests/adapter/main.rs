@@ -20,7 +20,7 @@ mod revocations;
 
 use std::{sync::Arc, time::Instant};
 
-use auth_domain::{Changed, EventKind, Redeemed, Registered, Registration, SessionOwner, Store, StoreError, UserId};
+use auth_domain::{EventKind, Outcome, Redeemed, Registration, SessionOwner, Store, StoreError, UserId};
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_testkit::{
     postgres::{self, Cluster},
@@ -66,7 +66,7 @@ async fn database() -> String {
 /// Registers and verifies `alias`.
 async fn account(store: &dyn Store, alias: &str) -> Registration {
     let registration = registration(alias, &format!("{alias}@example.org"), at(0));
-    assert_eq!(store.register_user(&registration).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&registration).await.unwrap(), Outcome::Done(()));
     let redeemed = store.redeem_code(&right_guess(&registration.sign_in.code, at(0))).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
     registration
@@ -76,7 +76,7 @@ fn owner(registration: &Registration) -> SessionOwner {
     SessionOwner { user_id: registration.user_id, email_id: registration.email_id }
 }
 
-async fn delete_user(store: &dyn Store, user: UserId) -> Result<Changed, StoreError> {
+async fn delete_user(store: &dyn Store, user: UserId) -> Result<Outcome, StoreError> {
     store.delete_user(user, &event(EventKind::UserDeleted, at(2)).about(user)).await
 }
 

@@ -1,6 +1,6 @@
 //! Plans outlive the state of the tables that they were made for.
 
-use auth_domain::{Applied, Outbox, PendingSignIn, Settlement, SignInStored, Upkeep};
+use auth_domain::{Outbox, Outcome, PendingSignIn, Settlement, Upkeep};
 use auth_testkit::{
     postgres::execute,
     samples::{address, at, decoy_hash, restraint, sign_in},
@@ -57,7 +57,7 @@ async fn what_was_planned_for_empty_tables_reads_no_full_ones_through() {
             let network = u8::try_from(round).unwrap();
             for restraint in [None, Some(restraint(limits(), network, at(1)))] {
                 let pending = PendingSignIn { restraint, ..sign_in(to, network, at(1)) };
-                assert_eq!(store.port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+                assert_eq!(store.port().open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
             }
         }
         store.claim_mails(at(1), at(30), 2).await.unwrap();
@@ -93,7 +93,7 @@ async fn a_connection_that_is_used_often_plans_for_what_tables_hold_before_anybo
     account(&*store, "ada").await;
     let ask = async || {
         let asked = sign_in("ada@example.org", 1, at(1));
-        assert_eq!(store.port().open_session(&asked, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(store.port().open_session(&asked, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     };
     ask().await;
     let client = counting(&url).await;
@@ -123,12 +123,12 @@ async fn what_was_planned_while_nothing_was_owed_reads_not_all_that_is_owed_to_s
         let claimed = store.claim_mails(at(1), at(30), u32::try_from(ASKED).unwrap()).await.unwrap();
         for mail in &claimed {
             let settled = store.settle_mail(mail.id, mail.attempt, Settlement::Delivered, "250", at(2)).await.unwrap();
-            assert_eq!(settled, Applied::Yes);
+            assert_eq!(settled, Outcome::Done(()));
         }
         claimed.len()
     };
     let first = sign_in("nobody@example.org", 1, at(1));
-    assert_eq!(store.port().open_session(&first, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.port().open_session(&first, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     assert_eq!(settle_some().await, 1);
     let client = counting(&url).await;
     let before = connected(&client).await;

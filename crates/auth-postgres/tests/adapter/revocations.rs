@@ -6,8 +6,8 @@ use std::{
 };
 
 use auth_domain::{
-    Applied, Changed, CredentialId, EventKind, Membership, Redeemed, Requested, Revocations, RoleName, Sessions,
-    SignInStored, StoreError, UserChange, UserId,
+    CredentialId, EventKind, Membership, Outcome, Redeemed, Revocations, RoleName, Sessions, StoreError, UserChange,
+    UserId,
 };
 use auth_postgres::{PoolOptions, PostgresStore};
 use auth_testkit::{
@@ -92,13 +92,13 @@ async fn every_fact_that_revokes_or_changes_is_told_here_before_the_answer_and_t
     let mut opened = Vec::new();
     for n in 0..3 {
         let pending = sign_in("ada@example.org", n, at(1));
-        assert_eq!(here.port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(here.port().open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
         let redeemed = here.port().redeem_code(&right_guess(&pending.code, at(1))).await.unwrap();
         assert!(matches!(redeemed, Redeemed::Yes { .. }));
         opened.push(pending.session.id);
     }
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
-    assert_eq!(here.port().create_key_pair(&pair).await.unwrap(), Requested::Yes);
+    assert_eq!(here.port().create_key_pair(&pair).await.unwrap(), Outcome::Done(()));
     here.record_usage(&[(CredentialId::Session(session), at(2))]).await.unwrap();
     assert!(!near.forgot(user));
 
@@ -113,7 +113,7 @@ async fn every_fact_that_revokes_or_changes_is_told_here_before_the_answer_and_t
         let role = || Membership::Role(RoleName::parse("auditor").unwrap());
         match fact {
             "extend" => {
-                assert_eq!(here.port().extend_session(session, at(100_000), at(2)).await.unwrap(), Applied::Yes);
+                assert_eq!(here.port().extend_session(session, at(100_000), at(2)).await.unwrap(), Outcome::Done(()));
             }
             "close" => {
                 assert_eq!(here.port().close_session(opened[0], None, &done()).await.unwrap(), Some(user));
@@ -126,7 +126,7 @@ async fn every_fact_that_revokes_or_changes_is_told_here_before_the_answer_and_t
             "revoke" => change(UserChange::Revoke(role())).await.unwrap(),
             "disable" => change(UserChange::Disable).await.unwrap(),
             "enable" => change(UserChange::Enable).await.unwrap(),
-            _ => assert_eq!(delete_user(&*here, user).await.unwrap(), Changed::Yes),
+            _ => assert_eq!(delete_user(&*here, user).await.unwrap(), Outcome::Done(())),
         }
         assert!(near.forgot(user), "{fact}: answered before it was told here");
         until(fact, || far.forgot(user)).await;
@@ -140,13 +140,16 @@ async fn a_sign_in_that_verifies_an_account_is_told_like_any_other_change_to_it(
     let ((here, near), (_there, far)) = (replica(&url).await, replica(&url).await);
     let ada = account(&*here, "ada").await;
     let unverified = event(EventKind::UserUnverified, at(1));
-    assert_eq!(here.port().change_user(ada.user_id, &UserChange::Unverify, &unverified).await.unwrap(), Changed::Yes);
+    assert_eq!(
+        here.port().change_user(ada.user_id, &UserChange::Unverify, &unverified).await.unwrap(),
+        Outcome::Done(())
+    );
     until("the change, here twice", || far.forgot(ada.user_id) && near.times(ada.user_id) == 2).await;
     near.begin_anew();
     far.begin_anew();
     for (network, told) in [(1, true), (2, false)] {
         let pending = sign_in("ada@example.org", network, at(2));
-        assert_eq!(here.port().open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(here.port().open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
         assert!(matches!(here.port().redeem_code(&right_guess(&pending.code, at(2))).await, Ok(Redeemed::Yes { .. })));
         assert_eq!(near.forgot(ada.user_id), told);
         if told {
@@ -165,9 +168,9 @@ async fn what_came_to_nothing_is_told_to_nobody() {
     let (ada, bob) = (account(&*here, "ada").await, account(&*here, "bob").await);
     let of_bob = event(EventKind::SessionClosed, at(2));
     assert_eq!(here.port().close_session(ada.sign_in.session.id, Some(bob.user_id), &of_bob).await.unwrap(), None);
-    assert_eq!(here.port().extend_session(ada.sign_in.session.id, at(1), at(1)).await.unwrap(), Applied::Yes);
+    assert_eq!(here.port().extend_session(ada.sign_in.session.id, at(1), at(1)).await.unwrap(), Outcome::Done(()));
     let already = here.port().change_user(ada.user_id, &UserChange::Enable, &of_bob).await.unwrap();
-    assert_eq!(already, Changed::Already);
+    assert_eq!(already, Outcome::Unchanged);
     assert_eq!(here.port().close_sessions(ada.user_id, Some(ada.sign_in.session.id), &of_bob).await.unwrap(), 0);
 
     // A fact that is rolled back at its last step announces nothing, and is told here, where nobody can be sure of that.
@@ -178,7 +181,7 @@ async fn what_came_to_nothing_is_told_to_nobody() {
     execute(&url, "ALTER TABLE events DROP CONSTRAINT full_up").await.unwrap();
 
     // Announcements arrive in their order: once this one is there, an earlier one would be.
-    assert_eq!(delete_user(&*here, bob.user_id).await.unwrap(), Changed::Yes);
+    assert_eq!(delete_user(&*here, bob.user_id).await.unwrap(), Outcome::Done(()));
     until("the other replica", || far.forgot(bob.user_id)).await;
     assert!(!far.forgot(ada.user_id));
 }
@@ -254,7 +257,7 @@ async fn a_listener_that_was_cut_forgets_everything_and_hears_again() {
         let other = connect(&url, 1);
         let changed =
             other.port().change_user(ada.user_id, &change, &event(EventKind::UserDisabled, at(2))).await.unwrap();
-        assert_eq!(changed, Changed::Yes);
+        assert_eq!(changed, Outcome::Done(()));
         until("the other replica's change", || near.forgot(ada.user_id)).await;
     }
 }

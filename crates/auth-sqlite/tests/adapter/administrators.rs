@@ -1,5 +1,5 @@
 use auth_domain::{
-    Account, Changed, Created, EventKind, Membership, RoleName, Store, UserChange, UserId, rules::is_administrator,
+    Account, Conflict, EventKind, Membership, Outcome, RoleName, Store, UserChange, UserId, rules::is_administrator,
 };
 use auth_sqlite::SqliteStore;
 use auth_testkit::samples::{account, at, event};
@@ -15,12 +15,12 @@ use crate::{connect, open_store};
 async fn administrator(store: &dyn Store, alias: &str) -> UserId {
     let mut new = account(alias, &format!("{alias}@example.org"), at(0));
     new.roles.push(RoleName::users_admin().to_string());
-    assert_eq!(store.create_account(&new).await.unwrap(), Created::Yes);
+    assert_eq!(store.create_account(&new).await.unwrap(), Outcome::Done(()));
     new.user_id
 }
 
 /// What comes of taking an administrator away in one of four ways.
-async fn removes(store: &dyn Store, user: UserId, way: usize) -> Changed {
+async fn removes(store: &dyn Store, user: UserId, way: usize) -> Outcome {
     let event = event(EventKind::UserDisabled, at(1)).about(user);
     let change = match way {
         0 => UserChange::Disable,
@@ -41,8 +41,8 @@ async fn of_two_who_remove_each_other_at_once_from_two_processes_one_is_left() {
         let other = administrator(&*there, &format!("admin{round}")).await;
         let (one, the_other) = (removes(&*here, other, round % 4), removes(&*there, left, round / 4 % 4));
         let (gone, kept) = match tokio::join!(one, the_other) {
-            (Changed::Yes, Changed::LastAdministrator) => (other, left),
-            (Changed::LastAdministrator, Changed::Yes) => (left, other),
+            (Outcome::Done(()), Outcome::Conflict(Conflict::LastAdministrator)) => (other, left),
+            (Outcome::Conflict(Conflict::LastAdministrator), Outcome::Done(())) => (left, other),
             both => panic!("round {round}: {both:?}"),
         };
         let administers = |account: Option<Account>| account.is_some_and(|account| is_administrator(&account.user));

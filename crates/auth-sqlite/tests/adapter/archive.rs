@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use auth_domain::{
-    Registered, StoreError,
+    Outcome, StoreError,
     archive::{ArchiveSource, Batch, Position, Table},
 };
 use auth_sqlite::{OpenError, SqliteArchive, SqliteStore};
@@ -207,7 +207,7 @@ async fn while_an_archive_is_open_nobody_else_writes_and_afterwards_everybody_ca
     let Batch::Users(users) = open.read(Table::Users, None, 100).await.unwrap() else { panic!("other records") };
     assert_eq!(users.len(), 3);
     drop(open);
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
 }
 
 #[test]

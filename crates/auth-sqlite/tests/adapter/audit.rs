@@ -1,8 +1,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use auth_domain::{
-    Created, Duplicate, Event, EventKind, Membership, Registered, Registration, RoleName, SessionOwner, Store,
-    StoreError, UserChange,
+    Duplicate, Event, EventKind, Membership, Outcome, Registration, RoleName, SessionOwner, Store, StoreError,
+    UserChange,
 };
 use auth_testkit::samples::{
     account, at, decoy_hash, email_addition, email_change, event, key_pair, registration, right_guess, sign_in,
@@ -21,7 +21,7 @@ async fn open() -> (Arc<dyn Store>, Registration, PathBuf, TempDir) {
     let path = folder.path().join("auth.db");
     let store = open_store(&path);
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
     let _redeemed = store.redeem_code(&right_guess(&ada.sign_in.code, at(0))).await.unwrap();
     (store, ada, path, folder)
 }
@@ -127,7 +127,10 @@ async fn what_did_not_happen_is_not_told() {
 async fn an_event_that_does_not_parse_is_corrupt_and_not_left_out() {
     for damaging in ["kind = 'user.fed'", "outcome = 'perhaps'", "ip = 'nowhere'", "subject_id = x'00'", "id = x'00'"] {
         let (store, _ada, path, _folder) = open().await;
-        assert_eq!(store.create_account(&account("grace", "grace@example.org", at(1))).await.unwrap(), Created::Yes);
+        assert_eq!(
+            store.create_account(&account("grace", "grace@example.org", at(1))).await.unwrap(),
+            Outcome::Done(())
+        );
         let mut database = connect(&path);
         database.batch_execute("PRAGMA ignore_check_constraints = ON").unwrap();
         database.batch_execute(&format!("UPDATE events SET {damaging} WHERE kind = 'user.created'")).unwrap();

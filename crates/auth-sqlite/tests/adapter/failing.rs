@@ -1,8 +1,6 @@
 use std::{pin::pin, sync::Arc, task::Poll};
 
-use auth_domain::{
-    Changed, Duplicate, EventKind, Limits, Purge, Redeemed, Registered, SignInStored, Store, StoreError,
-};
+use auth_domain::{Duplicate, EventKind, Limits, Outcome, Purge, Redeemed, Store, StoreError};
 use auth_testkit::samples::{at, decoy_hash, event, limited, registration, right_guess, sign_in, wrong_guess};
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt};
 use tempfile::TempDir;
@@ -33,7 +31,7 @@ async fn a_row_that_does_not_parse_is_corrupt_and_not_absent() {
     ] {
         let (store, folder) = open();
         let ada = registration("ada", "ada@example.org", at(0));
-        assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+        assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
         damage(&folder, &format!("PRAGMA foreign_keys = OFF; {damaging}"));
         let found = store.find_session(&ada.sign_in.session.digest).await;
         let Err(StoreError::Corrupt { table: told, .. }) = found else { panic!("{damaging}: {found:?}") };
@@ -46,7 +44,7 @@ async fn a_damaged_code_is_corrupt_and_stays_unused() {
     for damaging in ["hash = x'00'", "purpose = 'fun'", "wrong_guesses = -1"] {
         let (store, folder) = open();
         let ada = registration("ada", "ada@example.org", at(0));
-        assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+        assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
         damage(&folder, &format!("UPDATE codes SET {damaging}"));
         let redeemed = store.redeem_code(&right_guess(&ada.sign_in.code, at(1))).await;
         assert!(matches!(redeemed, Err(StoreError::Corrupt { table: "codes", .. })), "{damaging}: {redeemed:?}");
@@ -59,7 +57,7 @@ async fn a_damaged_code_is_corrupt_and_stays_unused() {
 async fn a_damaged_file_is_unavailable() {
     let (store, folder) = open();
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
     // With another version, every connection reads the schema anew.
     damage(
         &folder,
@@ -74,7 +72,7 @@ async fn a_damaged_file_is_unavailable() {
 async fn what_is_unique_is_told_by_its_kind_and_nothing_is_stored() {
     let (store, _folder) = open();
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
 
     let mut same_id = registration("bob", "bob@example.org", at(0));
     same_id.sign_in.code.id = ada.sign_in.code.id;
@@ -86,7 +84,7 @@ async fn what_is_unique_is_told_by_its_kind_and_nothing_is_stored() {
         assert!(store.find_address(&registration.address_key(), at(1)).await.unwrap().is_none());
     }
     let bob = registration("bob", "bob@example.org", at(0));
-    assert_eq!(store.register_user(&bob).await.unwrap(), Registered::Yes, "its alias is free");
+    assert_eq!(store.register_user(&bob).await.unwrap(), Outcome::Done(()), "its alias is free");
 }
 
 #[tokio::test]
@@ -106,7 +104,7 @@ async fn a_write_that_is_dropped_half_way_is_done_or_was_not_begun() {
         }
         // Writes are carried out in order: once this one is answered, the dropped one is settled, either way.
         let barrier = store.delete_user(nobody, &event(EventKind::UserDeleted, at(1))).await;
-        assert_eq!(barrier.unwrap(), Changed::Missing);
+        assert_eq!(barrier.unwrap(), Outcome::NotFound);
 
         let stored = store.find_address(&someone.address_key(), at(1)).await.unwrap().is_some();
         assert_eq!(store.find_session(&someone.sign_in.session.digest).await.unwrap().is_some(), stored);
@@ -123,7 +121,7 @@ async fn a_damaged_mail_does_not_hold_up_the_others() {
         let (store, folder) = open();
         let (ada, bob) = (registration("ada", "ada@example.org", at(0)), registration("bob", "bob@example.org", at(1)));
         for registration in [&ada, &bob] {
-            assert_eq!(store.register_user(registration).await.unwrap(), Registered::Yes);
+            assert_eq!(store.register_user(registration).await.unwrap(), Outcome::Done(()));
         }
         let first = "created_at = (SELECT min(created_at) FROM outbox)";
         damage(&folder, &format!("UPDATE outbox SET {damaging} WHERE {first}"));
@@ -139,7 +137,7 @@ async fn a_damaged_mail_does_not_hold_up_the_others() {
 async fn guessed_wrong_at(store: &dyn Store, count: u8, in_a_row: u32) {
     for n in 0..count {
         let nobody = sign_in(&format!("{n:02}@example.org"), n, at(1));
-        assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Outcome::Done(()));
         for _ in 0..in_a_row {
             let guess = limited(wrong_guess(&nobody.code, at(1)), Limits::default(), n);
             assert!(matches!(store.redeem_code(&guess).await.unwrap(), Redeemed::Wrong { .. }));
@@ -152,7 +150,7 @@ async fn damaged_lockouts_do_not_hold_up_the_others_however_many_they_are() {
     let (store, folder) = open();
     guessed_wrong_at(&*store, 5, 1).await;
     let ada = registration("ada", "03@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
     damage(
         &folder,
         "UPDATE failures SET network = 'nowhere' WHERE address_key < '03'; \
@@ -171,7 +169,7 @@ async fn damaged_wrong_guesses_do_not_hold_up_the_purge() {
     let (store, folder) = open();
     guessed_wrong_at(&*store, 5, 1).await;
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
     // Both of what was forgiven and of what was not, those come first that are damaged.
     damage(
         &folder,
@@ -201,7 +199,7 @@ fn count(folder: &TempDir, table: &str) -> i64 {
 async fn a_damaged_address_holds_up_no_mail_that_has_a_recipient_of_its_own() {
     let (store, folder) = open();
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
     damage(&folder, "UPDATE emails SET address = 'no address'");
     let claimed = store.claim_mails(at(1), at(30), 10).await.unwrap().remove(0);
     assert_eq!((claimed.id, claimed.on_record), (ada.sign_in.mail.id, None));
@@ -211,7 +209,7 @@ async fn a_damaged_address_holds_up_no_mail_that_has_a_recipient_of_its_own() {
 async fn while_another_process_writes_reads_go_on_and_a_write_gives_up_in_time() {
     let (store, folder) = open();
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
 
     let file = folder.path().join("auth.db");
     let (impatient, mut other) = (open_impatiently(&file), connect(&file));
@@ -225,5 +223,5 @@ async fn while_another_process_writes_reads_go_on_and_a_write_gives_up_in_time()
     assert_eq!(ada_now.user.full_name, ada.full_name, "what is not committed is not seen");
 
     other.batch_execute("ROLLBACK").unwrap();
-    assert_eq!(store.register_user(&bob).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&bob).await.unwrap(), Outcome::Done(()));
 }

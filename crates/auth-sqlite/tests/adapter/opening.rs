@@ -1,6 +1,6 @@
 use std::{path::Path, thread};
 
-use auth_domain::{Redeemed, Registered, StoreError, Upkeep};
+use auth_domain::{Outcome, Redeemed, StoreError, Upkeep};
 use auth_sqlite::{OpenError, SqliteOptions, SqliteStore};
 use auth_testkit::samples::{at, registration, right_guess};
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::Text};
@@ -76,7 +76,7 @@ async fn what_was_acknowledged_is_there_after_reopening() {
     let path = folder.path().join("auth.db");
     let ada = registration("ada", "ada@example.org", at(0));
     let store = open_store(&path);
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
     let redeemed = store.redeem_code(&right_guess(&ada.sign_in.code, at(1))).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
     drop(store);

@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    Account, AccountFilter, Changed, Created, Email, EmailAddress, EventKind, GroupName, Membership, NewAccount,
-    Opened, Page, Redeemed, Registered, Registration, Requested, RoleName, SignInStored, Store, User, UserChange,
-    UserId,
+    Account, AccountFilter, Conflict, Email, EmailAddress, EventKind, GroupName, Membership, NewAccount, Opened,
+    Outcome, Page, Redeemed, Registration, RoleName, Store, User, UserChange, UserId,
 };
 
 use super::{Subject, account, deletes, found, live_session, owner};
@@ -24,7 +23,7 @@ fn administrators() -> Membership {
     Membership::Role(RoleName::users_admin())
 }
 
-async fn changes(store: &dyn Store, user: UserId, change: UserChange) -> Changed {
+async fn changes(store: &dyn Store, user: UserId, change: UserChange) -> Outcome {
     store.change_user(user, &change, &event(EventKind::RoleGranted, at(5)).about(user)).await.unwrap()
 }
 
@@ -41,14 +40,14 @@ async fn listed(store: &dyn Store, filter: &AccountFilter, page: Page) -> (Vec<U
 async fn administrator(store: &dyn Store, alias: &str) -> Registration {
     let registration = account(store, alias, &format!("{alias}@example.org")).await;
     let granted = changes(store, registration.user_id, UserChange::Grant(administrators())).await;
-    assert_eq!(granted, Changed::Yes);
+    assert_eq!(granted, Outcome::Done(()));
     registration
 }
 
 pub async fn every_field_of_an_account_comes_back(subject: &impl Subject) {
     let store = subject.store();
     let new = sample_account("grace", "Grace@example.org", at(1));
-    assert_eq!(store.create_account(&new).await.unwrap(), Created::Yes);
+    assert_eq!(store.create_account(&new).await.unwrap(), Outcome::Done(()));
     let expected = Account {
         user: User {
             id: new.user_id,
@@ -83,7 +82,7 @@ pub async fn an_address_that_is_refused_by_now_is_read_where_it_is_stored(subjec
     let store = subject.store();
     let look_alike = EmailAddress::from_stored("\u{212a}ate@example.org").unwrap();
     let new = NewAccount { address: look_alike.clone(), ..sample_account("kate", "kate@example.org", at(1)) };
-    assert_eq!(store.create_account(&new).await.unwrap(), Created::Yes);
+    assert_eq!(store.create_account(&new).await.unwrap(), Outcome::Done(()));
     let known = store.find_address(&address("kate@example.org").key(), at(1)).await.unwrap().unwrap();
     assert_eq!(known.address, look_alike);
     assert_eq!(store.list_emails(new.user_id).await.unwrap()[0].address, look_alike);
@@ -93,12 +92,12 @@ pub async fn an_address_that_an_administrator_gave_signs_in_and_is_proved_by_tha
     let store = subject.store();
     let mut new = sample_account("grace", "grace@example.org", at(1));
     new.verified = false;
-    assert_eq!(store.create_account(&new).await.unwrap(), Created::Yes);
+    assert_eq!(store.create_account(&new).await.unwrap(), Outcome::Done(()));
     let known = store.find_address(&new.address.key(), at(2)).await.unwrap().unwrap();
     assert!(known.is_owned() && !known.verified && known.owner.user_id == new.user_id);
 
     let pending = sign_in("grace@example.org", 1, at(2));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let redeemed = store.redeem_code(&right_guess(&pending.code, at(3))).await.unwrap();
     let opened = Opened::Session(pending.session.id);
     assert_eq!(redeemed, Redeemed::Yes { opened, user_id: new.user_id, registered: false });
@@ -110,9 +109,9 @@ pub async fn an_account_is_not_made_over_another(subject: &impl Subject) {
     let store = subject.store();
     account(&*store, "ada", "ada@example.org").await;
     for (alias, address, expected) in [
-        ("ADA", "new@example.org", Created::AliasTaken),
-        ("new", "ADA@example.org", Created::AddressTaken),
-        ("ada", "ada@example.org", Created::AliasTaken),
+        ("ADA", "new@example.org", Outcome::Conflict(Conflict::AliasTaken)),
+        ("new", "ADA@example.org", Outcome::Conflict(Conflict::AddressTaken)),
+        ("ada", "ada@example.org", Outcome::Conflict(Conflict::AliasTaken)),
     ] {
         let new = sample_account(alias, address, at(1));
         assert_eq!(store.create_account(&new).await.unwrap(), expected);
@@ -121,23 +120,27 @@ pub async fn an_account_is_not_made_over_another(subject: &impl Subject) {
     }
     // An address that an administrator gave has an owner as much as a verified one.
     let grace = sample_account("grace", "grace@example.org", at(1));
-    assert_eq!(store.create_account(&grace).await.unwrap(), Created::Yes);
+    assert_eq!(store.create_account(&grace).await.unwrap(), Outcome::Done(()));
     let again = sample_account("other", "grace@example.org", at(1));
-    assert_eq!(store.create_account(&again).await.unwrap(), Created::AddressTaken);
+    assert_eq!(store.create_account(&again).await.unwrap(), Outcome::Conflict(Conflict::AddressTaken));
     let registering = registration("other", "grace@example.org", at(1));
-    assert_eq!(store.register_user(&registering).await.unwrap(), Registered::Stale);
+    assert_eq!(store.register_user(&registering).await.unwrap(), Outcome::Stale);
     let decoy = decoy_registration("other", "grace@example.org", at(1));
-    assert_eq!(store.register_user(&decoy).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&decoy).await.unwrap(), Outcome::Done(()));
 }
 
 pub async fn an_account_replaces_a_registration_for_its_address(subject: &impl Subject) {
     let store = subject.store();
     let pending = registration("grace", "grace@example.org", at(0));
-    assert_eq!(store.register_user(&pending).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&pending).await.unwrap(), Outcome::Done(()));
     let stranger = sample_account("grace", "other@example.org", at(1));
-    assert_eq!(store.create_account(&stranger).await.unwrap(), Created::AliasTaken, "while it waits for its code");
+    assert_eq!(
+        store.create_account(&stranger).await.unwrap(),
+        Outcome::Conflict(Conflict::AliasTaken),
+        "while it waits for its code"
+    );
     let new = sample_account("grace", "grace@example.org", at(1));
-    assert_eq!(store.create_account(&new).await.unwrap(), Created::Yes);
+    assert_eq!(store.create_account(&new).await.unwrap(), Outcome::Done(()));
     assert_eq!(store.redeem_code(&right_guess(&pending.sign_in.code, at(2))).await.unwrap(), Redeemed::Refused);
 }
 
@@ -148,7 +151,7 @@ pub async fn accounts_are_listed_in_pages_oldest_first(subject: &impl Subject) {
         ids.push(account(&*store, &format!("user{n}"), &format!("user{n}@example.org")).await.user_id);
     }
     let unfinished = registration("unfinished", "unfinished@example.org", at(0));
-    assert_eq!(store.register_user(&unfinished).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&unfinished).await.unwrap(), Outcome::Done(()));
     let all = AccountFilter::default();
     for (number, expected) in [(1, &ids[..2]), (2, &ids[2..4]), (3, &ids[4..]), (4, &[])] {
         assert_eq!(listed(&*store, &all, Page::new(number, 2).unwrap()).await, (expected.to_vec(), 5));
@@ -162,11 +165,11 @@ pub async fn accounts_are_filtered_by_role_and_by_whether_they_are_enabled(subje
     let ada = account(&*store, "ada", "ada@example.org").await.user_id;
     let bob = account(&*store, "bob", "bob@example.org").await.user_id;
     let grace = account(&*store, "grace", "grace@example.org").await.user_id;
-    assert_eq!(changes(&*store, ada, UserChange::Grant(role("auditor"))).await, Changed::Yes);
-    assert_eq!(changes(&*store, bob, UserChange::Grant(role("auditor_general"))).await, Changed::Yes);
-    assert_eq!(changes(&*store, bob, UserChange::Grant(group("auditor"))).await, Changed::Yes);
-    assert_eq!(changes(&*store, grace, UserChange::Grant(role("auditor"))).await, Changed::Yes);
-    assert_eq!(changes(&*store, grace, UserChange::Disable).await, Changed::Yes);
+    assert_eq!(changes(&*store, ada, UserChange::Grant(role("auditor"))).await, Outcome::Done(()));
+    assert_eq!(changes(&*store, bob, UserChange::Grant(role("auditor_general"))).await, Outcome::Done(()));
+    assert_eq!(changes(&*store, bob, UserChange::Grant(group("auditor"))).await, Outcome::Done(()));
+    assert_eq!(changes(&*store, grace, UserChange::Grant(role("auditor"))).await, Outcome::Done(()));
+    assert_eq!(changes(&*store, grace, UserChange::Disable).await, Outcome::Done(()));
     let auditor = || Some(RoleName::parse("auditor").unwrap());
     for (enabled, role, expected) in [
         (None, auditor(), vec![ada, grace]),
@@ -187,20 +190,20 @@ pub async fn roles_and_groups_are_given_and_taken_and_kept_in_order(subject: &im
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await.user_id;
     for (change, expected) in [
-        (UserChange::Grant(role("auditor")), Changed::Yes),
-        (UserChange::Grant(role("auditor")), Changed::Already),
-        (UserChange::Grant(role("zebra")), Changed::Yes),
-        (UserChange::Revoke(role("user")), Changed::Yes),
-        (UserChange::Revoke(role("user")), Changed::Missing),
-        (UserChange::Grant(group("board")), Changed::Yes),
-        (UserChange::Revoke(group("auditor")), Changed::Missing),
+        (UserChange::Grant(role("auditor")), Outcome::Done(())),
+        (UserChange::Grant(role("auditor")), Outcome::Unchanged),
+        (UserChange::Grant(role("zebra")), Outcome::Done(())),
+        (UserChange::Revoke(role("user")), Outcome::Done(())),
+        (UserChange::Revoke(role("user")), Outcome::NotFound),
+        (UserChange::Grant(group("board")), Outcome::Done(())),
+        (UserChange::Revoke(group("auditor")), Outcome::NotFound),
     ] {
         assert_eq!(changes(&*store, ada, change.clone()).await, expected, "{change:?}");
     }
     let ada = user(&*store, ada).await;
     assert_eq!((ada.roles.join(" "), ada.groups.join(" ")), ("auditor zebra".into(), "board public staff".into()));
     let nobody = registration("x", "x@example.org", at(0)).user_id;
-    assert_eq!(changes(&*store, nobody, UserChange::Grant(role("user"))).await, Changed::Missing);
+    assert_eq!(changes(&*store, nobody, UserChange::Grant(role("user"))).await, Outcome::NotFound);
 }
 
 pub async fn disabling_or_unverifying_ends_sessions_and_key_pairs_and_is_undone_without_them(subject: &impl Subject) {
@@ -210,11 +213,11 @@ pub async fn disabling_or_unverifying_ends_sessions_and_key_pairs_and_is_undone_
         let ada = account(&*store, alias, &format!("{alias}@example.org")).await;
         let live = live_session(&*store, &ada, 2, at(1)).await;
         let pair = key_pair(owner(&ada), ada.address.as_str(), at(1));
-        assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
+        assert_eq!(store.create_key_pair(&pair).await.unwrap(), Outcome::Done(()));
         let waiting = sign_in(ada.address.as_str(), 3, at(1));
-        assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Outcome::Done(()));
 
-        assert_eq!(changes(&*store, ada.user_id, change.clone()).await, Changed::Yes);
+        assert_eq!(changes(&*store, ada.user_id, change.clone()).await, Outcome::Done(()));
         for _ in 0..2 {
             for gone in [&ada.sign_in, &live, &waiting] {
                 assert!(found(&*store, gone).await.is_none());
@@ -231,7 +234,7 @@ pub async fn disabling_or_unverifying_ends_sessions_and_key_pairs_and_is_undone_
 pub async fn a_user_who_was_unverified_is_verified_by_the_next_code(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
-    assert_eq!(changes(&*store, ada.user_id, UserChange::Unverify).await, Changed::Yes);
+    assert_eq!(changes(&*store, ada.user_id, UserChange::Unverify).await, Outcome::Done(()));
     assert!(!user(&*store, ada.user_id).await.verified);
     let live = live_session(&*store, &ada, 2, at(6)).await;
     assert!(found(&*store, &live).await.unwrap().is_verified());
@@ -244,22 +247,26 @@ pub async fn the_last_administrator_cannot_be_lost(subject: &impl Subject) {
     let bob = administrator(&*store, "bob").await.user_id;
     // One who is disabled, and one who is not verified, do not count.
     let disabled = administrator(&*store, "disabled").await.user_id;
-    assert_eq!(changes(&*store, disabled, UserChange::Disable).await, Changed::Yes);
+    assert_eq!(changes(&*store, disabled, UserChange::Disable).await, Outcome::Done(()));
     let unverified = administrator(&*store, "unverified").await.user_id;
-    assert_eq!(changes(&*store, unverified, UserChange::Unverify).await, Changed::Yes);
-    assert_eq!(changes(&*store, bob, UserChange::Revoke(administrators())).await, Changed::Yes);
+    assert_eq!(changes(&*store, unverified, UserChange::Unverify).await, Outcome::Done(()));
+    assert_eq!(changes(&*store, bob, UserChange::Revoke(administrators())).await, Outcome::Done(()));
 
     for change in [UserChange::Disable, UserChange::Unverify, UserChange::Revoke(administrators())] {
-        assert_eq!(changes(&*store, ada, change.clone()).await, Changed::LastAdministrator, "{change:?}");
+        assert_eq!(
+            changes(&*store, ada, change.clone()).await,
+            Outcome::Conflict(Conflict::LastAdministrator),
+            "{change:?}"
+        );
     }
-    assert_eq!(deletes(&*store, ada).await, Changed::LastAdministrator);
+    assert_eq!(deletes(&*store, ada).await, Outcome::Conflict(Conflict::LastAdministrator));
     let kept = user(&*store, ada).await;
     assert!(kept.enabled && kept.verified && kept.roles.contains(&"users_admin".to_owned()));
-    assert_eq!(changes(&*store, ada, UserChange::Revoke(role("user"))).await, Changed::Yes);
+    assert_eq!(changes(&*store, ada, UserChange::Revoke(role("user"))).await, Outcome::Done(()));
 
-    assert_eq!(changes(&*store, disabled, UserChange::Enable).await, Changed::Yes);
-    assert_eq!(deletes(&*store, ada).await, Changed::Yes, "now there is another one");
-    assert_eq!(deletes(&*store, disabled).await, Changed::LastAdministrator);
+    assert_eq!(changes(&*store, disabled, UserChange::Enable).await, Outcome::Done(()));
+    assert_eq!(deletes(&*store, ada).await, Outcome::Done(()), "now there is another one");
+    assert_eq!(deletes(&*store, disabled).await, Outcome::Conflict(Conflict::LastAdministrator));
 }
 
 pub async fn of_administrators_who_remove_each_other_at_once_one_is_left(subject: &impl Subject) {
@@ -282,7 +289,7 @@ pub async fn of_administrators_who_remove_each_other_at_once_one_is_left(subject
                         2 => changes(&*store, id, UserChange::Unverify).await,
                         _ => deletes(&*store, id).await,
                     };
-                    (removed == Changed::LastAdministrator).then_some(id)
+                    (removed == Outcome::Conflict(Conflict::LastAdministrator)).then_some(id)
                 })
             })
             .collect();

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use auth_domain::{CodeState, PendingSignIn, Redeemed, Registered, SignInStored, Store};
+use auth_domain::{CodeState, Outcome, PendingSignIn, Redeemed, Store};
 
 use super::{Subject, account, closes, found};
 use crate::samples::{at, decoy_hash, decoy_registration, registration, right_guess, sign_in, wrong_guess};
@@ -8,7 +8,7 @@ use crate::samples::{at, decoy_hash, decoy_registration, registration, right_gue
 async fn pending(store: &dyn Store) -> PendingSignIn {
     account(store, "ada", "ada@example.org").await;
     let pending = sign_in("ada@example.org", 2, at(0));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     pending
 }
 
@@ -63,7 +63,7 @@ pub async fn a_closed_session_takes_its_code_along(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let pending = sign_in("ada@example.org", 2, at(0));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     assert!(closes(&*store, pending.session.id, ada.user_id, 1).await);
     assert!(is_refused(&*store, &pending, 1).await);
 }
@@ -104,7 +104,7 @@ pub async fn the_right_code_of_a_disabled_account_is_used_up_and_says_so(subject
     let ada = account(&*store, "ada", "ada@example.org").await;
     subject.disable(ada.user_id);
     let pending = sign_in("ada@example.org", 2, at(0));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
 
     guesses_wrong(&*store, &pending, 1).await;
     assert_eq!(
@@ -120,9 +120,9 @@ pub async fn a_decoys_code_never_opens_anything(subject: &impl Subject) {
     account(&*store, "ada", "ada@example.org").await;
     let nobody = sign_in("nobody@example.org", 1, at(0));
     let guessable = nobody.code.hash.clone();
-    assert_eq!(store.open_session(&nobody, &guessable).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&nobody, &guessable).await.unwrap(), Outcome::Done(()));
     let registered = decoy_registration("new", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&registered).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&registered).await.unwrap(), Outcome::Done(()));
 
     // No guess matches a decoy's hash in real life; even one that did would open nothing.
     assert!(is_refused(&*store, &nobody, 1).await);
@@ -135,7 +135,7 @@ pub async fn no_guess_is_right_at_a_decoys_code(subject: &impl Subject) {
     account(&*store, "ada", "ada@example.org").await;
     for (to, is_right) in [("ada@example.org", true), ("nobody@example.org", false)] {
         let asked = sign_in(to, 2, at(0));
-        assert_eq!(store.open_session(&asked, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(store.open_session(&asked, &decoy_hash()).await.unwrap(), Outcome::Done(()));
         let redeemed = store.redeem_code(&right_guess(&asked.code, at(1))).await.unwrap();
         assert_eq!(matches!(redeemed, Redeemed::Yes { .. }), is_right);
         assert_eq!(redeemed == Redeemed::Wrong { owner: None }, !is_right);
@@ -145,9 +145,9 @@ pub async fn no_guess_is_right_at_a_decoys_code(subject: &impl Subject) {
 pub async fn of_two_who_await_one_address_the_first_to_verify_wins(subject: &impl Subject) {
     let store = subject.store();
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
     let again = sign_in("ada@example.org", 2, at(0));
-    assert_eq!(store.open_session(&again, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&again, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     assert!(!is_refused(&*store, &ada.sign_in, 1).await);
     assert!(!is_refused(&*store, &again, 1).await, "both lead to one account, and that one has the address");
 }

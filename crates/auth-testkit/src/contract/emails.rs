@@ -1,9 +1,6 @@
 use std::sync::Arc;
 
-use auth_domain::{
-    Applied, Changed, Email, EmailAddition, EmailId, NewCode, Opened, Redeemed, Registered, Registration, Requested,
-    SignInStored, Store, UserId,
-};
+use auth_domain::{Email, EmailAddition, EmailId, NewCode, Opened, Outcome, Redeemed, Registration, Store, UserId};
 
 use super::{Subject, account, deletes, found, live_session, owner};
 use crate::samples::{
@@ -18,7 +15,7 @@ async fn emails(store: &dyn Store, user: UserId) -> Vec<Email> {
 /// Adds `to` to the account of `ada`, as it stands.
 async fn added(store: &dyn Store, ada: &Registration, to: &str, second: u64) -> EmailAddition {
     let addition = email_addition(ada.user_id, &emails(store, ada.user_id).await, to, at(second));
-    assert_eq!(store.add_email(&addition).await.unwrap(), Requested::Yes);
+    assert_eq!(store.add_email(&addition).await.unwrap(), Outcome::Done(()));
     addition
 }
 
@@ -65,7 +62,7 @@ pub async fn an_added_address_signs_in_once_its_code_is_redeemed(subject: &impl 
     let known = store.find_address(&second.address.key(), at(2)).await.unwrap().unwrap();
     assert!(known.verified && known.owner.user_id == ada.user_id && known.owner.email_id == second.email_id);
     let pending = sign_in("second@example.org", 2, at(3));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     assert!(opens(&*store, &pending.code, 3).await);
     assert!(found(&*store, &pending).await.unwrap().is_verified());
 }
@@ -77,7 +74,7 @@ pub async fn a_sign_in_leads_to_who_owns_an_address_before_who_registers_with_it
         // The registration is older than the address of the account, and newer.
         let registers = async || {
             let newcomer = registration(&format!("newcomer{n}"), to, at(0));
-            assert_eq!(store.register_user(&newcomer).await.unwrap(), Registered::Yes);
+            assert_eq!(store.register_user(&newcomer).await.unwrap(), Outcome::Done(()));
         };
         if n == 1 {
             registers().await;
@@ -88,12 +85,12 @@ pub async fn a_sign_in_leads_to_who_owns_an_address_before_who_registers_with_it
         }
         assert!(opens(&*store, &addition.code, 1).await);
         let pending = sign_in(to, 2, at(2));
-        assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
         assert_eq!(found(&*store, &pending).await.unwrap().user_id, ada.user_id);
         assert!(opens(&*store, &pending.code, 3).await);
         // By now the registration has ended.
         let later = sign_in(to, 2, at(4000));
-        assert_eq!(store.open_session(&later, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(store.open_session(&later, &decoy_hash()).await.unwrap(), Outcome::Done(()));
         assert_eq!(found(&*store, &later).await.unwrap().user_id, ada.user_id);
         assert!(opens(&*store, &later.code, 4001).await);
     }
@@ -104,7 +101,7 @@ pub async fn a_sign_in_to_an_address_that_was_only_added_is_a_decoy(subject: &im
     let ada = account(&*store, "ada", "ada@example.org").await;
     added(&*store, &ada, "second@example.org", 1).await;
     let pending = sign_in("second@example.org", 1, at(2));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     assert!(found(&*store, &pending).await.is_none());
     assert!(!opens(&*store, &pending.code, 3).await);
 }
@@ -115,14 +112,14 @@ pub async fn an_addition_to_addresses_that_have_changed_is_stale(subject: &impl 
     let seen = emails(&*store, ada.user_id).await;
     added(&*store, &ada, "second@example.org", 1).await;
     let late = email_addition(ada.user_id, &seen, "third@example.org", at(2));
-    assert_eq!(store.add_email(&late).await.unwrap(), Requested::Stale);
+    assert_eq!(store.add_email(&late).await.unwrap(), Outcome::Stale);
     assert_eq!(emails(&*store, ada.user_id).await.len(), 2);
     assert!(!opens(&*store, &late.code, 2).await);
     assert_eq!(store.claim_mails(at(2), at(30), 10).await.unwrap().len(), 3, "nothing of it was stored");
 
-    assert_eq!(deletes(&*store, ada.user_id).await, Changed::Yes);
+    assert_eq!(deletes(&*store, ada.user_id).await, Outcome::Done(()));
     let too_late = email_addition(ada.user_id, &[], "third@example.org", at(2));
-    assert_eq!(store.add_email(&too_late).await.unwrap(), Requested::Stale);
+    assert_eq!(store.add_email(&too_late).await.unwrap(), Outcome::Stale);
 }
 
 pub async fn an_addition_that_misjudged_a_foreign_owner_is_stale(subject: &impl Subject) {
@@ -131,9 +128,9 @@ pub async fn an_addition_that_misjudged_a_foreign_owner_is_stale(subject: &impl 
     account(&*store, "bob", "bob@example.org").await;
     let seen = emails(&*store, ada.user_id).await;
     let thought_free = email_addition(ada.user_id, &seen, "bob@example.org", at(1));
-    assert_eq!(store.add_email(&thought_free).await.unwrap(), Requested::Stale);
+    assert_eq!(store.add_email(&thought_free).await.unwrap(), Outcome::Stale);
     let thought_bobs = EmailAddition { foreign: true, ..email_addition(ada.user_id, &seen, "free@example.org", at(1)) };
-    assert_eq!(store.add_email(&thought_bobs).await.unwrap(), Requested::Stale);
+    assert_eq!(store.add_email(&thought_bobs).await.unwrap(), Outcome::Stale);
 }
 
 pub async fn a_foreign_address_stands_unverified_and_never_verifies(subject: &impl Subject) {
@@ -142,7 +139,7 @@ pub async fn a_foreign_address_stands_unverified_and_never_verifies(subject: &im
     let bob = account(&*store, "bob", "bob@example.org").await;
     let seen = emails(&*store, ada.user_id).await;
     let foreign = EmailAddition { foreign: true, ..email_addition(ada.user_id, &seen, "bob@example.org", at(1)) };
-    assert_eq!(store.add_email(&foreign).await.unwrap(), Requested::Yes);
+    assert_eq!(store.add_email(&foreign).await.unwrap(), Outcome::Done(()));
     assert!(emails(&*store, ada.user_id).await.iter().any(|email| email.id == foreign.email_id && !email.verified));
 
     assert!(!opens(&*store, &foreign.code, 2).await, "not even with a guess that no decoy's hash has in real life");
@@ -157,7 +154,7 @@ pub async fn of_three_who_wait_for_one_address_the_first_to_verify_wins(subject:
     let adas = added(&*store, &ada, "shared@example.org", 1).await;
     let bobs = added(&*store, &bob, "shared@example.org", 1).await;
     let newcomer = registration("newcomer", "shared@example.org", at(1));
-    assert_eq!(store.register_user(&newcomer).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&newcomer).await.unwrap(), Outcome::Done(()));
 
     assert!(opens(&*store, &bobs.code, 2).await);
     assert!(!opens(&*store, &adas.code, 2).await);
@@ -214,11 +211,11 @@ pub async fn a_new_code_for_an_address_ends_the_older_one_and_no_sign_in(subject
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let waiting = sign_in("ada@example.org", 1, at(1));
-    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let first = added(&*store, &ada, "second@example.org", 1).await;
     let pending = emails(&*store, ada.user_id).await.pop().unwrap();
     let renewal = email_renewal(ada.user_id, &pending, at(2));
-    assert_eq!(store.renew_email_code(&renewal).await.unwrap(), Requested::Yes);
+    assert_eq!(store.renew_email_code(&renewal).await.unwrap(), Outcome::Done(()));
     assert!(!opens(&*store, &first.code, 3).await);
     assert!(opens(&*store, &renewal.code, 3).await);
     assert!(opens(&*store, &waiting.code, 3).await);
@@ -231,22 +228,22 @@ pub async fn a_new_code_for_an_address_that_is_verified_gone_or_foreign_by_now_i
     let shared = added(&*store, &ada, "shared@example.org", 1).await;
     let pending = emails(&*store, ada.user_id).await.pop().unwrap();
     let not_theirs = email_renewal(bob.user_id, &pending, at(2));
-    assert_eq!(store.renew_email_code(&not_theirs).await.unwrap(), Requested::Stale);
+    assert_eq!(store.renew_email_code(&not_theirs).await.unwrap(), Outcome::Stale);
 
     verified(&*store, &bob, "shared@example.org").await;
     let thought_free = email_renewal(ada.user_id, &pending, at(2));
-    assert_eq!(store.renew_email_code(&thought_free).await.unwrap(), Requested::Stale);
+    assert_eq!(store.renew_email_code(&thought_free).await.unwrap(), Outcome::Stale);
 
     let own = added(&*store, &ada, "own@example.org", 3).await;
     let own_pending = emails(&*store, ada.user_id).await.pop().unwrap();
     assert!(opens(&*store, &own.code, 3).await);
     let too_late = email_renewal(ada.user_id, &own_pending, at(4));
-    assert_eq!(store.renew_email_code(&too_late).await.unwrap(), Requested::Stale);
+    assert_eq!(store.renew_email_code(&too_late).await.unwrap(), Outcome::Stale);
 
     let removal = email_change(ada.user_id, &emails(&*store, ada.user_id).await, shared.email_id, at(4));
-    assert_eq!(store.remove_email(&removal).await.unwrap(), Applied::Yes);
+    assert_eq!(store.remove_email(&removal).await.unwrap(), Outcome::Done(()));
     let gone = email_renewal(ada.user_id, &pending, at(5));
-    assert_eq!(store.renew_email_code(&gone).await.unwrap(), Requested::Stale);
+    assert_eq!(store.renew_email_code(&gone).await.unwrap(), Outcome::Stale);
 }
 
 pub async fn preferring_an_address_leaves_exactly_one_preferred(subject: &impl Subject) {
@@ -255,10 +252,10 @@ pub async fn preferring_an_address_leaves_exactly_one_preferred(subject: &impl S
     let second = verified(&*store, &ada, "second@example.org").await;
     let seen = emails(&*store, ada.user_id).await;
     let change = email_change(ada.user_id, &seen, second, at(2));
-    assert_eq!(store.prefer_email(&change).await.unwrap(), Applied::Yes);
+    assert_eq!(store.prefer_email(&change).await.unwrap(), Outcome::Done(()));
     let preferred: Vec<_> = emails(&*store, ada.user_id).await.iter().map(|email| email.preferred).collect();
     assert_eq!(preferred, [false, true]);
-    assert_eq!(store.prefer_email(&change).await.unwrap(), Applied::Stale, "what was seen is no more");
+    assert_eq!(store.prefer_email(&change).await.unwrap(), Outcome::Stale, "what was seen is no more");
     assert!(store.claim_mails(at(2), at(30), 10).await.unwrap().iter().any(|mail| mail.id == change.notices[0].id));
 }
 
@@ -269,17 +266,17 @@ pub async fn removing_an_address_takes_its_codes_along_and_leaves_sessions_alone
     let live = sign_in("second@example.org", 2, at(2));
     let waiting = sign_in("second@example.org", 3, at(2));
     for sign_in in [&live, &waiting] {
-        assert_eq!(store.open_session(sign_in, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(store.open_session(sign_in, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     }
     assert!(opens(&*store, &live.code, 2).await);
 
     let change = email_change(ada.user_id, &emails(&*store, ada.user_id).await, second, at(3));
-    assert_eq!(store.remove_email(&change).await.unwrap(), Applied::Yes);
+    assert_eq!(store.remove_email(&change).await.unwrap(), Outcome::Done(()));
     assert_eq!(emails(&*store, ada.user_id).await.len(), 1);
     assert!(found(&*store, &live).await.unwrap().is_verified());
     assert!(!opens(&*store, &waiting.code, 3).await);
     assert!(store.find_address(&live.code.address, at(3)).await.unwrap().is_none());
-    assert_eq!(store.remove_email(&change).await.unwrap(), Applied::Stale);
+    assert_eq!(store.remove_email(&change).await.unwrap(), Outcome::Stale);
     live_session(&*store, &ada, 4, at(4)).await;
 }
 
@@ -296,10 +293,10 @@ pub async fn an_added_address_holds_no_alias_and_starts_no_registration(subject:
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let newcomer = registration("newcomer", "shared@example.org", at(0));
-    assert_eq!(store.register_user(&newcomer).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&newcomer).await.unwrap(), Outcome::Done(()));
     // A code for an address of an account is no sign-in code: it does not carry the registration on.
     added(&*store, &ada, "shared@example.org", 3000).await;
     assert!(store.find_address(&newcomer.address_key(), at(3601)).await.unwrap().is_none());
     let other = registration("newcomer", "other@example.org", at(3601));
-    assert_eq!(store.register_user(&other).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&other).await.unwrap(), Outcome::Done(()));
 }

@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_domain::{
-    EmailAddition, EventKind, Limit, Limits, NewCode, PendingSignIn, Rate, Redeemed, Refusal, Registration, Requested,
-    SignInStored, Store, ThrottleKind, UserId,
+    EmailAddition, EventKind, Limit, Limits, NewCode, Outcome, PendingSignIn, Rate, Redeemed, Refusal, Registration,
+    Store, ThrottleKind, UserId,
 };
 
 use super::{Subject, account, owner};
@@ -33,14 +33,14 @@ pub(super) fn limits(failures_per_day: u32, failures_in_a_row: u32) -> Limits {
 /// A code for `ada`, asked for without limits from `network`.
 pub(super) async fn code(store: &dyn Store, ada: &Registration, network: u8, second: u64) -> PendingSignIn {
     let pending = sign_in(ada.address.as_str(), network, at(second));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     pending
 }
 
 /// A code for an address that nobody has.
 async fn nobodys_code(store: &dyn Store, address: &str, network: u8, second: u64) -> PendingSignIn {
     let decoy = sign_in(address, network, at(second));
-    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     decoy
 }
 
@@ -217,7 +217,7 @@ pub async fn guesses_at_addresses_and_key_pairs_count_for_the_address_they_go_to
     let ada = account(&*store, "ada", "ada@example.org").await;
     let limits = limits(2, 100);
     let pair = key_pair(owner(&ada), "ada@example.org", at(1));
-    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
+    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Outcome::Done(()));
     for expected in ["wrong", "wrong", "shut"] {
         let guess = guessed_by(ada.user_id, limited(wrong_guess(&pair.code, at(1)), limits, ELSEWHERE));
         assert_eq!(said(&store.redeem_code(&guess).await.unwrap()), expected);
@@ -256,7 +256,7 @@ pub async fn a_guess_that_is_shut_out_is_about_whoever_owns_the_address(subject:
     let limits = limits(1, 100);
     let seen = store.list_emails(eve.user_id).await.unwrap();
     let foreign = EmailAddition { foreign: true, ..email_addition(eve.user_id, &seen, "ada@example.org", at(1)) };
-    assert_eq!(store.add_email(&foreign).await.unwrap(), Requested::Yes);
+    assert_eq!(store.add_email(&foreign).await.unwrap(), Outcome::Done(()));
     assert_eq!(wrong(&*store, &foreign.code, limits, ELSEWHERE, 1).await, "wrong");
     let guess = limited(wrong_guess(&foreign.code, at(2)), limits, ELSEWHERE);
     let Redeemed::Shut(refusal) = store.redeem_code(&guess).await.unwrap() else { panic!("it is open") };

@@ -1,7 +1,4 @@
-use auth_domain::{
-    Applied, Changed, CredentialId, KeyPair, KeyPairId, Opened, PendingKeyPair, Redeemed, Registration, Requested,
-    Store,
-};
+use auth_domain::{CredentialId, KeyPair, KeyPairId, Opened, Outcome, PendingKeyPair, Redeemed, Registration, Store};
 
 use super::{Subject, account, deletes, deletes_key, owner};
 use crate::samples::{at, email_addition, email_change, guessed_by, key_pair, purge, right_guess};
@@ -11,7 +8,7 @@ const DAY: u64 = 24 * HOUR;
 
 async fn created(store: &dyn Store, ada: &Registration, second: u64) -> PendingKeyPair {
     let pending = key_pair(owner(ada), ada.address.as_str(), at(second));
-    assert_eq!(store.create_key_pair(&pending).await.unwrap(), Requested::Yes);
+    assert_eq!(store.create_key_pair(&pending).await.unwrap(), Outcome::Done(()));
     pending
 }
 
@@ -33,7 +30,7 @@ pub async fn every_field_of_a_key_pair_comes_back(subject: &impl Subject) {
     for roles in [None, Some(vec![]), Some(vec!["a".to_owned(), "b".to_owned()])] {
         let mut pending = key_pair(owner(&ada), "ada@example.org", at(1));
         pending.key_pair.roles = roles;
-        assert_eq!(store.create_key_pair(&pending).await.unwrap(), Requested::Yes);
+        assert_eq!(store.create_key_pair(&pending).await.unwrap(), Outcome::Done(()));
         let new = pending.key_pair.clone();
         let live = store.find_key_pair(&new.digest).await.unwrap().unwrap();
         let expected = KeyPair {
@@ -132,19 +129,19 @@ pub async fn a_key_pair_whose_code_would_go_to_a_lost_address_is_stale(subject: 
     let bob = account(&*store, "bob", "bob@example.org").await;
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let added = email_addition(ada.user_id, &seen, "second@example.org", at(1));
-    assert_eq!(store.add_email(&added).await.unwrap(), Requested::Yes);
+    assert_eq!(store.add_email(&added).await.unwrap(), Outcome::Done(()));
     let mut to_unverified = owner(&ada);
     to_unverified.email_id = added.email_id;
     let mut to_bobs = owner(&ada);
     to_bobs.email_id = bob.email_id;
     for owner in [to_unverified, to_bobs] {
         let pending = key_pair(owner, "second@example.org", at(2));
-        assert_eq!(store.create_key_pair(&pending).await.unwrap(), Requested::Stale);
+        assert_eq!(store.create_key_pair(&pending).await.unwrap(), Outcome::Stale);
         assert!(found(&*store, &pending).await.is_none());
     }
-    assert_eq!(deletes(&*store, ada.user_id).await, Changed::Yes);
+    assert_eq!(deletes(&*store, ada.user_id).await, Outcome::Done(()));
     let too_late = key_pair(owner(&ada), "ada@example.org", at(3));
-    assert_eq!(store.create_key_pair(&too_late).await.unwrap(), Requested::Stale);
+    assert_eq!(store.create_key_pair(&too_late).await.unwrap(), Outcome::Stale);
 }
 
 pub async fn removing_the_address_that_a_keys_code_went_to_ends_the_code(subject: &impl Subject) {
@@ -152,17 +149,17 @@ pub async fn removing_the_address_that_a_keys_code_went_to_ends_the_code(subject
     let ada = account(&*store, "ada", "ada@example.org").await;
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let added = email_addition(ada.user_id, &seen, "second@example.org", at(1));
-    assert_eq!(store.add_email(&added).await.unwrap(), Requested::Yes);
+    assert_eq!(store.add_email(&added).await.unwrap(), Outcome::Done(()));
     let verified = store.redeem_code(&right_guess(&added.code, at(1))).await.unwrap();
     assert!(matches!(verified, Redeemed::Yes { .. }));
     let mut to_second = owner(&ada);
     to_second.email_id = added.email_id;
     let pending = key_pair(to_second, "second@example.org", at(2));
-    assert_eq!(store.create_key_pair(&pending).await.unwrap(), Requested::Yes);
+    assert_eq!(store.create_key_pair(&pending).await.unwrap(), Outcome::Done(()));
 
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let change = email_change(ada.user_id, &seen, added.email_id, at(3));
-    assert_eq!(store.remove_email(&change).await.unwrap(), Applied::Yes);
+    assert_eq!(store.remove_email(&change).await.unwrap(), Outcome::Done(()));
     assert!(!opens(&*store, &pending, 3).await);
     assert!(listed(&*store, &ada, 3).await.is_empty());
 }
@@ -173,7 +170,7 @@ pub async fn deleting_a_user_takes_addresses_and_key_pairs_along(subject: &impl 
     let verified = created(&*store, &ada, 0).await;
     let waiting = created(&*store, &ada, 0).await;
     assert!(opens(&*store, &verified, 1).await);
-    assert_eq!(deletes(&*store, ada.user_id).await, Changed::Yes);
+    assert_eq!(deletes(&*store, ada.user_id).await, Outcome::Done(()));
     for pending in [&verified, &waiting] {
         assert!(found(&*store, pending).await.is_none());
         assert!(!opens(&*store, pending, 2).await);

@@ -1,8 +1,6 @@
 use std::slice;
 
-use auth_domain::{
-    Applied, Changed, EventKind, Lockout, MailClass, NewCode, QueuedMail, Store, Timestamp, ToldLockout, Unlocked,
-};
+use auth_domain::{EventKind, Lockout, MailClass, NewCode, Outcome, QueuedMail, Store, Timestamp, ToldLockout};
 
 use super::{
     Subject, account, deletes,
@@ -44,8 +42,8 @@ pub async fn an_owner_is_told_once_that_an_address_is_shut(subject: &impl Subjec
 
     let _codes = store.claim_mails(at(2), at(32), 10).await.unwrap();
     let mail = notice();
-    assert_eq!(store.tell_lockout(&told(&lockout, Some(mail.clone()), at(3))).await.unwrap(), Applied::Yes);
-    assert_eq!(store.tell_lockout(&told(&lockout, Some(notice()), at(3))).await.unwrap(), Applied::Stale);
+    assert_eq!(store.tell_lockout(&told(&lockout, Some(mail.clone()), at(3))).await.unwrap(), Outcome::Done(()));
+    assert_eq!(store.tell_lockout(&told(&lockout, Some(notice()), at(3))).await.unwrap(), Outcome::Stale);
     let owed = store.claim_mails(at(3), at(33), 10).await.unwrap();
     assert_eq!(owed.iter().map(|mail| (mail.id, mail.class)).collect::<Vec<_>>(), [(mail.id, MailClass::Notice)]);
     assert!(store.list_untold_lockouts(3, 10).await.unwrap().is_empty());
@@ -58,7 +56,7 @@ pub async fn a_lockout_that_is_over_is_not_told_and_the_next_one_is(subject: &im
     let lockout = store.list_untold_lockouts(3, 10).await.unwrap().remove(0);
     let owners = code(&*store, &ada, 1, 2).await.code;
     assert_eq!(right(&*store, &owners, limits(10, 3), 1, 2).await, "yes");
-    assert_eq!(store.tell_lockout(&told(&lockout, Some(notice()), at(3))).await.unwrap(), Applied::Stale);
+    assert_eq!(store.tell_lockout(&told(&lockout, Some(notice()), at(3))).await.unwrap(), Outcome::Stale);
     assert!(store.list_untold_lockouts(3, 10).await.unwrap().is_empty());
 
     for (network, second) in [(6, 2), (7, 3)] {
@@ -68,7 +66,7 @@ pub async fn a_lockout_that_is_over_is_not_told_and_the_next_one_is(subject: &im
         }
         let found = store.list_untold_lockouts(3, 10).await.unwrap();
         assert_eq!(found, slice::from_ref(&lockout), "in each row anew");
-        assert_eq!(store.tell_lockout(&told(&lockout, None, at(3))).await.unwrap(), Applied::Yes);
+        assert_eq!(store.tell_lockout(&told(&lockout, None, at(3))).await.unwrap(), Outcome::Done(()));
         let owners = code_at_home(&*store, &ada, 100_000 * second).await;
         assert_eq!(right(&*store, &owners, limits(10, 3), 1, 100_000 * second).await, "yes");
     }
@@ -85,7 +83,7 @@ pub async fn an_address_that_nobody_owns_is_shut_and_nobody_told(subject: &impl 
     shut(&*store, &nobody.code, 5).await;
     let lockout = Lockout { address: nobody.code.address.clone(), network: None, mail_to: None };
     assert_eq!(store.list_untold_lockouts(3, 10).await.unwrap(), slice::from_ref(&lockout));
-    assert_eq!(store.tell_lockout(&told(&lockout, None, at(3))).await.unwrap(), Applied::Yes);
+    assert_eq!(store.tell_lockout(&told(&lockout, None, at(3))).await.unwrap(), Outcome::Done(()));
     assert!(store.list_untold_lockouts(3, 10).await.unwrap().is_empty());
 }
 
@@ -126,10 +124,10 @@ pub async fn unlocking_forgets_all_wrong_guesses_and_is_told(subject: &impl Subj
     shut(&*store, &owners, 1).await;
     let unlocking = event(EventKind::UserUnlocked, at(3));
     let unlocked = store.unlock_address(&ada.address_key(), &unlocking).await.unwrap();
-    assert_eq!(unlocked, Unlocked::Yes(Some(ada.user_id)));
+    assert_eq!(unlocked, Outcome::Done(Some(ada.user_id)));
     assert_eq!(right(&*store, &strangers, limits(10, 3), 5, 3).await, "yes");
     assert_eq!(right(&*store, &owners, limits(10, 3), 1, 3).await, "yes");
-    assert_eq!(store.unlock_address(&ada.address_key(), &unlocking).await.unwrap(), Unlocked::Already);
+    assert_eq!(store.unlock_address(&ada.address_key(), &unlocking).await.unwrap(), Outcome::Unchanged);
     let events = store.list_events(Some(ada.user_id), None, 100).await.unwrap();
     let unlockings: Vec<_> = events.iter().filter(|event| event.kind == EventKind::UserUnlocked).collect();
     assert_eq!(unlockings.len(), 1);
@@ -140,18 +138,18 @@ pub async fn an_address_that_nobody_owns_is_unlocked_too(subject: &impl Subject)
     let store = subject.store();
     let key = address("nobody@example.org").key();
     let unlocking = event(EventKind::UserUnlocked, at(3));
-    assert_eq!(store.unlock_address(&key, &unlocking).await.unwrap(), Unlocked::Already);
+    assert_eq!(store.unlock_address(&key, &unlocking).await.unwrap(), Outcome::Unchanged);
     let nobody = sign_in("nobody@example.org", 5, at(1));
     let _stored = store.open_session(&nobody, &decoy_hash()).await.unwrap();
     shut(&*store, &nobody.code, 5).await;
-    assert_eq!(store.unlock_address(&key, &unlocking).await.unwrap(), Unlocked::Yes(None));
+    assert_eq!(store.unlock_address(&key, &unlocking).await.unwrap(), Outcome::Done(None));
     assert_eq!(wrong(&*store, &nobody.code, limits(10, 3), 5, 3).await, "wrong");
 }
 
 pub async fn deleting_a_user_makes_strangers_of_their_networks(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
-    assert_eq!(deletes(&*store, ada.user_id).await, Changed::Yes);
+    assert_eq!(deletes(&*store, ada.user_id).await, Outcome::Done(()));
     let again = account(&*store, "ada", "ada@example.org").await;
     assert_ne!(owner(&again), owner(&ada));
     let strangers = code(&*store, &again, 5, 1).await.code;

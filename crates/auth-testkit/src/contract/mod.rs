@@ -30,8 +30,7 @@ mod users;
 use std::sync::Arc;
 
 use auth_domain::{
-    Changed, EventKind, KeyPairId, Redeemed, Registered, Registration, Session, SessionId, SessionOwner, SignInStored,
-    Store, Timestamp, UserId,
+    EventKind, KeyPairId, Outcome, Redeemed, Registration, Session, SessionId, SessionOwner, Store, Timestamp, UserId,
 };
 
 pub use accounts::*;
@@ -292,7 +291,7 @@ sentences! { $
 /// Registers and verifies `alias` with `address` at second 0, and returns the session that came of it.
 async fn account(store: &dyn Store, alias: &str, address: &str) -> Registration {
     let registration = sample_registration(alias, address, at(0));
-    assert_eq!(store.register_user(&registration).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&registration).await.unwrap(), Outcome::Done(()));
     let redeemed = store.redeem_code(&right_guess(&registration.sign_in.code, at(0))).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
     registration
@@ -305,7 +304,7 @@ fn owner(registration: &Registration) -> SessionOwner {
 /// Opens a session for `to` from `network` and redeems its code at once.
 async fn live_session(store: &dyn Store, to: &Registration, network: u8, now: Timestamp) -> auth_domain::PendingSignIn {
     let sign_in = crate::samples::sign_in(to.address.as_str(), network, now);
-    assert_eq!(store.open_session(&sign_in, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&sign_in, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let redeemed = store.redeem_code(&right_guess(&sign_in.code, now)).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
     sign_in
@@ -336,6 +335,6 @@ async fn deletes_key(store: &dyn Store, id: KeyPairId, of: UserId, second: u64) 
 }
 
 /// What comes of deleting a user.
-async fn deletes(store: &dyn Store, user: UserId) -> Changed {
+async fn deletes(store: &dyn Store, user: UserId) -> Outcome {
     store.delete_user(user, &event(EventKind::UserDeleted, at(1)).about(user)).await.unwrap()
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use auth_domain::{Applied, Backlog, Registered, Settlement, SignInStored};
+use auth_domain::{Backlog, Outcome, Settlement};
 
 use super::{Subject, account, found};
 use crate::samples::{at, decoy_hash, decoy_registration, purge, registration, right_guess, sign_in};
@@ -12,9 +12,9 @@ pub async fn purging_leaves_what_is_alive(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
     let pending = sign_in("ada@example.org", 2, at(1));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let bob = registration("bob", "bob@example.org", at(1));
-    assert_eq!(store.register_user(&bob).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&bob).await.unwrap(), Outcome::Done(()));
     let mails = store.claim_mails(at(1), at(1), 10).await.unwrap().len();
 
     store.purge(&purge(at(2), at(0), 100)).await.unwrap();
@@ -33,10 +33,10 @@ pub async fn purging_takes_what_has_ended(subject: &impl Subject) {
     let pending = sign_in("ada@example.org", 2, at(0));
     let nobody = sign_in("nobody@example.org", 1, at(0));
     for sign_in in [&pending, &nobody] {
-        assert_eq!(store.open_session(sign_in, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(store.open_session(sign_in, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     }
     let decoy = decoy_registration("decoy", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&decoy).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&decoy).await.unwrap(), Outcome::Done(()));
 
     assert!(store.purge(&purge(at(HOUR), at(0), 100)).await.unwrap() >= 4);
     assert!(found(&*store, &pending).await.is_none(), "a sign-in that nobody can complete any more");
@@ -53,7 +53,7 @@ pub async fn purging_does_not_exceed_its_limit(subject: &impl Subject) {
     let store = subject.store();
     for n in 0..5 {
         let nobody = sign_in(&format!("nobody{n}@example.org"), 1, at(0));
-        assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     }
     let mut rounds = 0;
     while store.purge(&purge(at(DAY), at(0), 2)).await.unwrap() > 0 {
@@ -65,10 +65,10 @@ pub async fn purging_does_not_exceed_its_limit(subject: &impl Subject) {
 pub async fn purging_lets_a_settled_mail_go_after_a_week(subject: &impl Subject) {
     let store = subject.store();
     let nobody = sign_in("nobody@example.org", 1, at(0));
-    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let mail = store.claim_mails(at(0), at(30), 1).await.unwrap().remove(0);
     let settled = store.settle_mail(mail.id, mail.attempt, Settlement::Delivered, "250 ok", at(0)).await.unwrap();
-    assert_eq!(settled, Applied::Yes);
+    assert_eq!(settled, Outcome::Done(()));
     store.purge(&purge(at(2 * DAY), at(0), 100)).await.unwrap();
     assert_eq!(store.purge(&purge(at(7 * DAY - 1), at(0), 100)).await.unwrap(), 0);
     assert_eq!(store.purge(&purge(at(7 * DAY), at(0), 100)).await.unwrap(), 1);
@@ -79,9 +79,9 @@ pub async fn the_backlog_tells_what_is_owed_by_class_and_since_when(subject: &im
     assert_eq!(store.backlog(at(DAY)).await.unwrap(), Backlog::default(), "nothing is there");
 
     let ada = registration("ada", "ada@example.org", at(1));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
     let nobody = sign_in("nobody@example.org", 1, at(2));
-    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let backlog = store.backlog(at(3)).await.unwrap();
     assert_eq!((backlog.codes, backlog.notices, backlog.decoys), (1, 0, 1));
     assert_eq!((backlog.owed_since, backlog.ended_since), (Some(at(1)), None));
@@ -89,7 +89,7 @@ pub async fn the_backlog_tells_what_is_owed_by_class_and_since_when(subject: &im
     let code = store.claim_codes(at(4), at(30), 1).await.unwrap().remove(0);
     assert_eq!(store.backlog(at(5)).await.unwrap(), backlog, "what is claimed is owed still");
     let settled = store.settle_mail(code.id, code.attempt, Settlement::Delivered, "250 ok", at(6)).await.unwrap();
-    assert_eq!(settled, Applied::Yes);
+    assert_eq!(settled, Outcome::Done(()));
     let backlog = store.backlog(at(7)).await.unwrap();
     assert_eq!((backlog.codes, backlog.decoys, backlog.owed_since), (0, 1, Some(at(2))));
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use auth_domain::{CodeState, Opened, Redeemed, Registered, SignInStored, Store, Timestamp};
+use auth_domain::{CodeState, Conflict, Opened, Outcome, Redeemed, Store, Timestamp};
 
 use super::{Subject, account, owner};
 use crate::samples::{at, decoy_hash, decoy_registration, registration, right_guess, sign_in, wrong_guess};
@@ -16,7 +16,7 @@ fn after_end() -> Timestamp {
 pub async fn a_registration_is_no_user_until_its_code_is_redeemed(subject: &impl Subject) {
     let store = subject.store();
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
 
     assert_eq!(store.find_user(ada.user_id).await.unwrap(), None);
     let waiting = store.find_session(&ada.sign_in.session.digest).await.unwrap().unwrap();
@@ -54,13 +54,13 @@ pub async fn the_alias_of_an_account_is_taken_without_regard_to_case(subject: &i
     let store = subject.store();
     account(&*store, "Ada", "ada@example.org").await;
     let other = registration("aDA", "other@example.org", at(1));
-    assert_eq!(store.register_user(&other).await.unwrap(), Registered::AliasTaken);
+    assert_eq!(store.register_user(&other).await.unwrap(), Outcome::Conflict(Conflict::AliasTaken));
 }
 
 pub async fn a_registration_holds_its_alias_until_its_code_ends(subject: &impl Subject) {
     let store = subject.store();
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
     alias_is_held_until_the_end(&*store).await;
 }
 
@@ -68,27 +68,27 @@ pub async fn a_decoy_registration_holds_its_alias_just_as_long(subject: &impl Su
     let store = subject.store();
     account(&*store, "owner", "ada@example.org").await;
     let decoy = decoy_registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&decoy).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&decoy).await.unwrap(), Outcome::Done(()));
     alias_is_held_until_the_end(&*store).await;
 }
 
 async fn alias_is_held_until_the_end(store: &dyn Store) {
     let early = registration("ada", "other@example.org", before_end());
-    assert_eq!(store.register_user(&early).await.unwrap(), Registered::AliasTaken);
+    assert_eq!(store.register_user(&early).await.unwrap(), Outcome::Conflict(Conflict::AliasTaken));
     let late = registration("ada", "other@example.org", after_end());
-    assert_eq!(store.register_user(&late).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&late).await.unwrap(), Outcome::Done(()));
 }
 
 pub async fn an_exhausted_code_frees_the_alias(subject: &impl Subject) {
     let store = subject.store();
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
     for _ in 0..CodeState::TRIES {
         let refused = store.redeem_code(&wrong_guess(&ada.sign_in.code, at(1))).await.unwrap();
         assert_eq!(refused, Redeemed::Wrong { owner: Some(ada.user_id) });
     }
     let other = registration("ada", "other@example.org", at(2));
-    assert_eq!(store.register_user(&other).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&other).await.unwrap(), Outcome::Done(()));
     assert!(store.find_session(&ada.sign_in.session.digest).await.unwrap().is_none());
 }
 
@@ -96,13 +96,13 @@ pub async fn registering_again_replaces_the_pending_registration_alias_included(
     let store = subject.store();
     let first = registration("first", "ada@example.org", at(0));
     let second = registration("second", "ADA@example.org", at(1));
-    assert_eq!(store.register_user(&first).await.unwrap(), Registered::Yes);
-    assert_eq!(store.register_user(&second).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&first).await.unwrap(), Outcome::Done(()));
+    assert_eq!(store.register_user(&second).await.unwrap(), Outcome::Done(()));
 
     let refused = store.redeem_code(&right_guess(&first.sign_in.code, at(2))).await.unwrap();
     assert_eq!(refused, Redeemed::Refused, "the first registration is gone");
     let bob = registration("first", "bob@example.org", at(2));
-    assert_eq!(store.register_user(&bob).await.unwrap(), Registered::Yes, "its alias is free");
+    assert_eq!(store.register_user(&bob).await.unwrap(), Outcome::Done(()), "its alias is free");
     let redeemed = store.redeem_code(&right_guess(&second.sign_in.code, at(2))).await.unwrap();
     assert!(matches!(redeemed, Redeemed::Yes { .. }));
 }
@@ -112,46 +112,46 @@ pub async fn a_decoy_replaces_a_decoy_for_the_same_address(subject: &impl Subjec
     account(&*store, "owner", "ada@example.org").await;
     for (alias, second) in [("one", 1), ("two", 2), ("two", 3)] {
         let decoy = decoy_registration(alias, "ada@example.org", at(second));
-        assert_eq!(store.register_user(&decoy).await.unwrap(), Registered::Yes);
+        assert_eq!(store.register_user(&decoy).await.unwrap(), Outcome::Done(()));
     }
     let bob = registration("one", "bob@example.org", at(4));
-    assert_eq!(store.register_user(&bob).await.unwrap(), Registered::Yes, "the replaced decoy's alias is free");
+    assert_eq!(store.register_user(&bob).await.unwrap(), Outcome::Done(()), "the replaced decoy's alias is free");
     let eve = registration("two", "eve@example.org", at(4));
-    assert_eq!(store.register_user(&eve).await.unwrap(), Registered::AliasTaken);
+    assert_eq!(store.register_user(&eve).await.unwrap(), Outcome::Conflict(Conflict::AliasTaken));
 }
 
 pub async fn a_registration_of_an_address_that_was_verified_meanwhile_is_stale(subject: &impl Subject) {
     let store = subject.store();
     account(&*store, "ada", "ada@example.org").await;
     let late = registration("late", "ada@example.org", at(1));
-    assert_eq!(store.register_user(&late).await.unwrap(), Registered::Stale);
+    assert_eq!(store.register_user(&late).await.unwrap(), Outcome::Stale);
 }
 
 pub async fn a_decoy_for_an_address_that_is_free_by_now_is_stale(subject: &impl Subject) {
     let store = subject.store();
     let decoy = decoy_registration("ada", "ada@example.org", at(1));
-    assert_eq!(store.register_user(&decoy).await.unwrap(), Registered::Stale);
+    assert_eq!(store.register_user(&decoy).await.unwrap(), Outcome::Stale);
 }
 
 pub async fn a_taken_alias_is_told_before_anything_of_the_address(subject: &impl Subject) {
     let store = subject.store();
     account(&*store, "ada", "ada@example.org").await;
     let own_address = decoy_registration("ada", "ada@example.org", at(1));
-    assert_eq!(store.register_user(&own_address).await.unwrap(), Registered::AliasTaken);
+    assert_eq!(store.register_user(&own_address).await.unwrap(), Outcome::Conflict(Conflict::AliasTaken));
     let stale_as_well = registration("ada", "ada@example.org", at(1));
-    assert_eq!(store.register_user(&stale_as_well).await.unwrap(), Registered::AliasTaken);
+    assert_eq!(store.register_user(&stale_as_well).await.unwrap(), Outcome::Conflict(Conflict::AliasTaken));
 }
 
 pub async fn a_refused_registration_leaves_everything_as_it_was(subject: &impl Subject) {
     let store = subject.store();
     account(&*store, "ada", "ada@example.org").await;
     let pending = registration("pending", "bob@example.org", at(1));
-    assert_eq!(store.register_user(&pending).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&pending).await.unwrap(), Outcome::Done(()));
     let mails = store.claim_mails(at(1), at(1), 10).await.unwrap().len();
 
     // It would have replaced the pending registration, had its alias been free.
     let refused = registration("ada", "bob@example.org", at(2));
-    assert_eq!(store.register_user(&refused).await.unwrap(), Registered::AliasTaken);
+    assert_eq!(store.register_user(&refused).await.unwrap(), Outcome::Conflict(Conflict::AliasTaken));
 
     assert!(store.find_session(&refused.sign_in.session.digest).await.unwrap().is_none());
     assert_eq!(store.claim_mails(at(2), at(2), 10).await.unwrap().len(), mails);
@@ -172,11 +172,11 @@ pub async fn of_ten_who_want_one_alias_at_once_exactly_one_gets_it(subject: &imp
         .collect();
     let mut got = 0;
     for task in tasks {
-        got += u32::from(task.await.unwrap() == Registered::Yes);
+        got += u32::from(task.await.unwrap() == Outcome::Done(()));
     }
     assert_eq!(got, 1);
 
     // Whoever got it, a sign-in for another of the addresses leads nowhere.
     let decoy = sign_in("nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&decoy, &decoy_hash()).await.unwrap(), Outcome::Done(()));
 }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use auth_domain::{Applied, Hanging, KeyId, Requested, Settlement, SignInStored, Store, Timestamp};
+use auth_domain::{Hanging, KeyId, Outcome, Settlement, Store, Timestamp};
 
 use super::{Subject, account, owner};
 use crate::samples::{at, decoy_hash, decoy_registration, key_pair, right_guess, sign_in};
@@ -23,7 +23,7 @@ async fn hanging(store: &dyn Store, now: Timestamp) -> HashMap<KeyId, Hanging> {
 async fn deliver_everything(store: &dyn Store, second: u64) {
     for mail in store.claim_mails(at(second), at(second + 30), 100).await.unwrap() {
         let settled = store.settle_mail(mail.id, mail.attempt, Settlement::Delivered, "250 ok", at(second)).await;
-        assert_eq!(settled.unwrap(), Applied::Yes);
+        assert_eq!(settled.unwrap(), Outcome::Done(()));
     }
 }
 
@@ -38,12 +38,12 @@ pub async fn what_is_alive_is_counted_under_the_key_that_it_hangs_on(subject: &i
     let mut waiting = sign_in("ada@example.org", 2, at(1));
     waiting.session.key_id = newer;
     waiting.code.key_id = newer;
-    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&waiting, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let mut pair = key_pair(owner(&ada), "ada@example.org", at(1));
     pair.key_pair.key_id = newer;
     pair.code.key_id = newer;
     pair.mail.sealed.key_id = newer;
-    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
+    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Outcome::Done(()));
 
     let counted = hanging(&*store, at(2)).await;
     assert_eq!(counted.len(), 2);
@@ -64,7 +64,7 @@ pub async fn what_has_ended_hangs_on_no_key(subject: &impl Subject) {
     deliver_everything(&*store, 1).await;
     // A mail that nobody is owed, and a code that opens nothing.
     let nobody = sign_in("nobody@example.org", 1, at(1));
-    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let decoy = decoy_registration("decoy", "ada@example.org", at(1));
     let _stored = store.register_user(&decoy).await.unwrap();
     let key = ada.sign_in.session.key_id;

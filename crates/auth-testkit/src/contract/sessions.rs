@@ -1,4 +1,4 @@
-use auth_domain::{Applied, CredentialId, SessionId, SignInStored, Store, UserId};
+use auth_domain::{CredentialId, Outcome, SessionId, Store, UserId};
 use uuid::Uuid;
 
 use super::{Subject, account, closes, closes_others, found, live_session};
@@ -17,7 +17,7 @@ pub async fn only_live_sessions_are_listed_newest_first(subject: &impl Subject) 
     let bob = account(&*store, "bob", "bob@example.org").await;
     let second = live_session(&*store, &ada, 2, at(1)).await;
     let pending = sign_in("ada@example.org", 3, at(2));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
 
     assert_eq!(listed(&*store, ada.user_id, 3).await, [second.session.id, ada.sign_in.session.id]);
     assert_eq!(listed(&*store, bob.user_id, 3).await, [bob.sign_in.session.id]);
@@ -29,7 +29,7 @@ pub async fn extending_moves_the_end_and_never_backwards(subject: &impl Subject)
     let ada = account(&*store, "ada", "ada@example.org").await;
     let id = ada.sign_in.session.id;
     for (until, expected) in [(100_000, 100_000), (90_000, 100_000), (200_000, 200_000)] {
-        assert_eq!(store.extend_session(id, at(until), at(1)).await.unwrap(), Applied::Yes);
+        assert_eq!(store.extend_session(id, at(until), at(1)).await.unwrap(), Outcome::Done(()));
         assert_eq!(found(&*store, &ada.sign_in).await.unwrap().expires_at, at(expected));
     }
 }
@@ -39,12 +39,12 @@ pub async fn an_ended_session_cannot_be_extended(subject: &impl Subject) {
     let ada = account(&*store, "ada", "ada@example.org").await;
     let id = ada.sign_in.session.id;
     let pending = sign_in("ada@example.org", 3, at(2));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let until = at(2 * AFTER_THE_END);
-    assert_eq!(store.extend_session(id, until, at(AFTER_THE_END)).await.unwrap(), Applied::Stale, "expired");
-    assert_eq!(store.extend_session(pending.session.id, until, at(3)).await.unwrap(), Applied::Stale, "waiting");
+    assert_eq!(store.extend_session(id, until, at(AFTER_THE_END)).await.unwrap(), Outcome::Stale, "expired");
+    assert_eq!(store.extend_session(pending.session.id, until, at(3)).await.unwrap(), Outcome::Stale, "waiting");
     assert!(closes(&*store, id, ada.user_id, 3).await);
-    assert_eq!(store.extend_session(id, until, at(3)).await.unwrap(), Applied::Stale, "closed");
+    assert_eq!(store.extend_session(id, until, at(3)).await.unwrap(), Outcome::Stale, "closed");
 }
 
 pub async fn a_session_is_closed_by_its_owner_only(subject: &impl Subject) {
@@ -73,7 +73,7 @@ pub async fn closing_the_others_counts_the_live_and_ends_the_pending(subject: &i
     live_session(&*store, &ada, 2, at(1)).await;
     live_session(&*store, &ada, 3, at(1)).await;
     let pending = sign_in("ada@example.org", 4, at(1));
-    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&pending, &decoy_hash()).await.unwrap(), Outcome::Done(()));
 
     let keep = ada.sign_in.session.id;
     assert_eq!(closes_others(&*store, ada.user_id, keep, 2).await, 2);

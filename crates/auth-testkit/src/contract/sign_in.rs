@@ -1,4 +1,4 @@
-use auth_domain::{Changed, CodeState, Opened, PendingSignIn, Redeemed, Registered, SignInStored, Store};
+use auth_domain::{CodeState, Opened, Outcome, PendingSignIn, Redeemed, Store};
 
 use super::{Subject, account, deletes, found, live_session};
 use crate::samples::{at, decoy_hash, registration, right_guess, sign_in};
@@ -12,7 +12,7 @@ async fn opens(store: &dyn Store, sign_in: &PendingSignIn, second: u64) -> bool 
 }
 
 async fn stored(store: &dyn Store, sign_in: PendingSignIn) -> PendingSignIn {
-    assert_eq!(store.open_session(&sign_in, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&sign_in, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     sign_in
 }
 
@@ -53,9 +53,9 @@ pub async fn a_decoy_is_stored_but_never_found(subject: &impl Subject) {
 pub async fn a_sign_in_to_an_address_its_owner_no_longer_has_is_a_decoy(subject: &impl Subject) {
     let store = subject.store();
     let ada = account(&*store, "ada", "ada@example.org").await;
-    assert_eq!(deletes(&*store, ada.user_id).await, Changed::Yes);
+    assert_eq!(deletes(&*store, ada.user_id).await, Outcome::Done(()));
     let late = sign_in("ada@example.org", 1, at(1));
-    assert_eq!(store.open_session(&late, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&late, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     assert!(found(&*store, &late).await.is_none());
     assert!(!opens(&*store, &late, 2).await);
 }
@@ -63,7 +63,7 @@ pub async fn a_sign_in_to_an_address_its_owner_no_longer_has_is_a_decoy(subject:
 pub async fn the_pending_registration_can_be_completed_by_a_sign_in_code(subject: &impl Subject) {
     let store = subject.store();
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
     // A later code carries the registration past the end of the first.
     let again = stored(&*store, sign_in("ada@example.org", 2, at(3000))).await;
     assert!(store.find_address(&ada.address_key(), at(4000)).await.unwrap().is_some());
@@ -74,13 +74,13 @@ pub async fn the_pending_registration_can_be_completed_by_a_sign_in_code(subject
 pub async fn an_ended_registration_is_not_revived_by_a_decoy(subject: &impl Subject) {
     let store = subject.store();
     let ada = registration("ada", "ada@example.org", at(0));
-    assert_eq!(store.register_user(&ada).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&ada).await.unwrap(), Outcome::Done(()));
     let after = 3601;
     assert!(store.find_address(&ada.address_key(), at(after)).await.unwrap().is_none());
     stored(&*store, sign_in("ada@example.org", 1, at(after))).await;
     assert!(store.find_address(&ada.address_key(), at(after)).await.unwrap().is_none());
     let bob = registration("ada", "bob@example.org", at(after));
-    assert_eq!(store.register_user(&bob).await.unwrap(), Registered::Yes, "its alias is free");
+    assert_eq!(store.register_user(&bob).await.unwrap(), Outcome::Done(()), "its alias is free");
 }
 
 pub async fn a_new_code_ends_the_one_from_the_same_network(subject: &impl Subject) {

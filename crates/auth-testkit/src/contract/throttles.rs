@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_domain::{
-    EmailId, EventKind, Limit, Limits, PendingSignIn, Purge, Rate, Refusal, Registered, Registration, Requested,
-    SessionOwner, SignInStored, Store, ThrottleKind,
+    Conflict, EmailId, EventKind, Limit, Limits, Outcome, PendingSignIn, Purge, Rate, Refusal, Registration,
+    SessionOwner, Store, ThrottleKind,
 };
 
 use super::{
@@ -36,18 +36,11 @@ async fn asks(store: &dyn Store, to: &str, limits: Limits, network: u8, second: 
     refusal_of(store.open_session(&asked(to, limits, network, second), &decoy_hash()).await.unwrap())
 }
 
-fn refusal_of(asked: SignInStored) -> Option<Refusal> {
+fn refusal_of(asked: Outcome) -> Option<Refusal> {
     match asked {
-        SignInStored::Yes => None,
-        SignInStored::Throttled(refusal) => Some(refusal),
-    }
-}
-
-fn refused(requested: Requested) -> Option<Refusal> {
-    match requested {
-        Requested::Yes => None,
-        Requested::Throttled(refusal) => Some(refusal),
-        Requested::Stale => panic!("nothing has changed"),
+        Outcome::Done(()) => None,
+        Outcome::RateLimited(refusal) => Some(refusal),
+        other => panic!("nothing stands against it: {other:?}"),
     }
 }
 
@@ -64,7 +57,7 @@ pub async fn mails_to_an_address_are_limited_whoever_asks(subject: &impl Subject
     for (to, whose) in [("ada@example.org", Some(owner(&ada))), ("nobody@example.org", None)] {
         for network in 5..7 {
             let let_through = asked(to, limits, network, 10);
-            assert_eq!(store.open_session(&let_through, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+            assert_eq!(store.open_session(&let_through, &decoy_hash()).await.unwrap(), Outcome::Done(()));
         }
         let before = store.backlog(at(10)).await.unwrap();
         let held_back = asked(to, limits, 7, 10);
@@ -74,12 +67,12 @@ pub async fn mails_to_an_address_are_limited_whoever_asks(subject: &impl Subject
             owner: whose.map(|owner| owner.user_id),
             told: true,
         };
-        assert_eq!(store.open_session(&held_back, &decoy_hash()).await.unwrap(), SignInStored::Throttled(refusal));
+        assert_eq!(store.open_session(&held_back, &decoy_hash()).await.unwrap(), Outcome::RateLimited(refusal));
         assert!(found(&*store, &held_back).await.is_none());
         assert_eq!(store.backlog(at(10)).await.unwrap(), before, "nothing is mailed");
         let early = store.open_session(&asked(to, limits, 7, 1809), &decoy_hash()).await.unwrap();
         assert_eq!(refusal_of(early).map(|refusal| refusal.until), Some(at(1810)));
-        assert_eq!(store.open_session(&asked(to, limits, 7, 1810), &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(store.open_session(&asked(to, limits, 7, 1810), &decoy_hash()).await.unwrap(), Outcome::Done(()));
     }
 }
 
@@ -88,10 +81,10 @@ pub async fn a_network_that_is_known_has_an_allowance_of_mails_of_its_own(subjec
     account(&*store, "ada", "ada@example.org").await;
     let limits = Limits { mails_per_address: an_hour(1), ..plenty() };
     let ask = |network| asked("ada@example.org", limits, network, 10);
-    assert_eq!(store.open_session(&ask(5), &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&ask(5), &decoy_hash()).await.unwrap(), Outcome::Done(()));
     assert!(refusal_of(store.open_session(&ask(6), &decoy_hash()).await.unwrap()).is_some());
     let owners = ask(1);
-    assert_eq!(store.open_session(&owners, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&owners, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     assert!(refusal_of(store.open_session(&ask(1), &decoy_hash()).await.unwrap()).is_some());
     assert_eq!(right(&*store, &owners.code, limits, 1, 11).await, "yes");
 }
@@ -148,15 +141,15 @@ pub async fn what_turns_out_stale_is_charged_nothing(subject: &impl Subject) {
     let mut addition = email_addition(ada.user_id, &[], "second@example.org", at(10));
     addition.restraint = Some(restraint(limits, 5, at(10)));
     for _ in 0..3 {
-        assert_eq!(store.add_email(&addition).await.unwrap(), Requested::Stale, "she has an address");
+        assert_eq!(store.add_email(&addition).await.unwrap(), Outcome::Stale, "she has an address");
         let stale = registering("new", "ada@example.org", limits, 5, 10);
-        assert_eq!(store.register_user(&stale).await.unwrap(), Registered::Stale, "its address has an owner");
+        assert_eq!(store.register_user(&stale).await.unwrap(), Outcome::Stale, "its address has an owner");
     }
     for to in ["ada@example.org", "second@example.org"] {
         assert_eq!(asks(&*store, to, limits, 5, 10).await, None);
     }
     let fresh = registering("new", "new@example.org", limits, 5, 10);
-    assert_eq!(store.register_user(&fresh).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&fresh).await.unwrap(), Outcome::Done(()));
 }
 
 pub async fn what_is_stale_and_over_a_limit_is_held_back_by_the_limit(subject: &impl Subject) {
@@ -169,15 +162,15 @@ pub async fn what_is_stale_and_over_a_limit_is_held_back_by_the_limit(subject: &
 
     let mut addition = email_addition(ada.user_id, &[], "second@example.org", at(10));
     addition.restraint = restrained();
-    assert_eq!(refused(store.add_email(&addition).await.unwrap()).map(|refusal| refusal.limit), held_back);
+    assert_eq!(refusal_of(store.add_email(&addition).await.unwrap()).map(|refusal| refusal.limit), held_back);
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let mut renewal = email_renewal(ada.user_id, &seen[0], at(10));
     renewal.restraint = restrained();
-    assert_eq!(refused(store.renew_email_code(&renewal).await.unwrap()).map(|refusal| refusal.limit), held_back);
+    assert_eq!(refusal_of(store.renew_email_code(&renewal).await.unwrap()).map(|refusal| refusal.limit), held_back);
     let stranger = SessionOwner { email_id: EmailId::from(uuid::Uuid::nil()), ..owner(&ada) };
     let mut pair = key_pair(stranger, "ada@example.org", at(10));
     pair.restraint = restrained();
-    assert_eq!(refused(store.create_key_pair(&pair).await.unwrap()).map(|refusal| refusal.limit), held_back);
+    assert_eq!(refusal_of(store.create_key_pair(&pair).await.unwrap()).map(|refusal| refusal.limit), held_back);
 }
 
 pub async fn sign_ups_from_a_network_are_limited_and_a_taken_alias_counts_as_one(subject: &impl Subject) {
@@ -185,20 +178,20 @@ pub async fn sign_ups_from_a_network_are_limited_and_a_taken_alias_counts_as_one
     account(&*store, "ada", "ada@example.org").await;
     let limits = Limits { sign_ups_per_network: an_hour(2), mails_per_network: an_hour(1), ..plenty() };
     let taken = registering("ADA", "one@example.org", limits, 5, 10);
-    assert_eq!(store.register_user(&taken).await.unwrap(), Registered::AliasTaken);
+    assert_eq!(store.register_user(&taken).await.unwrap(), Outcome::Conflict(Conflict::AliasTaken));
     let new = registering("new", "one@example.org", limits, 5, 10);
-    assert_eq!(store.register_user(&new).await.unwrap(), Registered::Yes, "a taken alias has cost no mail");
+    assert_eq!(store.register_user(&new).await.unwrap(), Outcome::Done(()), "a taken alias has cost no mail");
     for alias in ["newer", "ada"] {
         let limits = Limits { mails_per_network: an_hour(100), ..limits };
         let held_back = registering(alias, "two@example.org", limits, 5, 10);
-        let Registered::Throttled(refusal) = store.register_user(&held_back).await.unwrap() else {
+        let Outcome::RateLimited(refusal) = store.register_user(&held_back).await.unwrap() else {
             panic!("it was let through");
         };
         assert_eq!((refusal.limit, refusal.until), (Limit::Throttle(ThrottleKind::SignUps), at(10 + HOUR / 2)));
         assert!(found(&*store, &held_back.sign_in).await.is_none());
     }
     let elsewhere = registering("newer", "two@example.org", limits, 6, 10);
-    assert_eq!(store.register_user(&elsewhere).await.unwrap(), Registered::Yes);
+    assert_eq!(store.register_user(&elsewhere).await.unwrap(), Outcome::Done(()));
 }
 
 pub async fn codes_for_addresses_and_key_pairs_are_limited_as_mails(subject: &impl Subject) {
@@ -212,27 +205,30 @@ pub async fn codes_for_addresses_and_key_pairs_are_limited_as_mails(subject: &im
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let mut addition = email_addition(ada.user_id, &seen, "second@example.org", at(10));
     addition.restraint = restrained();
-    assert_eq!(store.add_email(&addition).await.unwrap(), Requested::Yes);
+    assert_eq!(store.add_email(&addition).await.unwrap(), Outcome::Done(()));
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let mut renewal = email_renewal(ada.user_id, &seen[1], at(10));
     renewal.restraint = restrained();
-    assert_eq!(refused(store.renew_email_code(&renewal).await.unwrap()).map(|refusal| refusal.limit), Some(held_back));
+    assert_eq!(
+        refusal_of(store.renew_email_code(&renewal).await.unwrap()).map(|refusal| refusal.limit),
+        Some(held_back)
+    );
     let still_living = right_guess(&addition.code, at(11));
     assert!(matches!(store.redeem_code(&still_living).await.unwrap(), auth_domain::Redeemed::Yes { .. }));
 
     let mut pair = key_pair(owner(&ada), "ada@example.org", at(10));
     pair.restraint = restrained();
-    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Requested::Yes);
+    assert_eq!(store.create_key_pair(&pair).await.unwrap(), Outcome::Done(()));
     let mut another = key_pair(owner(&ada), "ada@example.org", at(10));
     another.restraint = restrained();
-    let refusal = refused(store.create_key_pair(&another).await.unwrap()).unwrap();
+    let refusal = refusal_of(store.create_key_pair(&another).await.unwrap()).unwrap();
     assert_eq!((refusal.limit, refusal.owner), (held_back, Some(ada.user_id)));
     assert!(store.find_key_pair(&another.key_pair.digest).await.unwrap().is_none());
 
     let seen = store.list_emails(ada.user_id).await.unwrap();
     let mut late = email_addition(ada.user_id, &seen, "third@example.org", at(10));
     late.restraint = restrained();
-    let refusal = refused(store.add_email(&late).await.unwrap()).unwrap();
+    let refusal = refusal_of(store.add_email(&late).await.unwrap()).unwrap();
     assert_eq!(
         refusal.limit,
         Limit::Throttle(ThrottleKind::MailsFromNetwork),
@@ -299,7 +295,7 @@ pub async fn no_code_is_mailed_to_an_address_whose_guesses_are_used_up(subject: 
     let ada = account(&*store, "ada", "ada@example.org").await;
     let limits = limits(2, 4);
     let nobody = sign_in("nobody@example.org", 5, at(1));
-    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&nobody, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     let hers = code(&*store, &ada, 5, 1).await;
     for code in [&hers.code, &nobody.code, &hers.code, &nobody.code] {
         assert_eq!(wrong(&*store, code, limits, 5, 1).await, "wrong");
@@ -310,14 +306,14 @@ pub async fn no_code_is_mailed_to_an_address_whose_guesses_are_used_up(subject: 
         let asked_today = asked(to, limits, 6, 10);
         assert_eq!(
             store.open_session(&asked_today, &decoy_hash()).await.unwrap(),
-            SignInStored::Throttled(until_tomorrow)
+            Outcome::RateLimited(until_tomorrow)
         );
     }
     let at_home = asked("ada@example.org", limits, 1, 10);
-    assert_eq!(store.open_session(&at_home, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+    assert_eq!(store.open_session(&at_home, &decoy_hash()).await.unwrap(), Outcome::Done(()));
     for to in ["ada@example.org", "nobody@example.org"] {
         let tomorrow = asked(to, limits, 6, DAY + 1);
-        assert_eq!(store.open_session(&tomorrow, &decoy_hash()).await.unwrap(), SignInStored::Yes);
+        assert_eq!(store.open_session(&tomorrow, &decoy_hash()).await.unwrap(), Outcome::Done(()));
         for _ in 0..2 {
             assert_eq!(wrong(&*store, &tomorrow.code, limits, 6, DAY + 1).await, "wrong");
         }

@@ -32,7 +32,7 @@ pub use upkeep::{Backlog, Purge, Upkeep};
 /// one returns `Ok`, all of it is durable; when it returns `Err`, either all of it or nothing of it happened. Dropping the
 /// returned future never leaves half of it behind.
 ///
-/// Absence is an answer (`None`, [`Applied::Stale`](crate::Applied::Stale)), failure is a [`StoreError`], and no implementation
+/// Absence is an answer (`None`, [`Outcome::Stale`](crate::Outcome::Stale)), failure is a [`StoreError`], and no implementation
 /// turns one into the other: a database that is down must not look like a signed-out user.
 pub trait Store: Facts + Accounts + Sessions + KeyPairs + Lockouts + Audit + Outbox + Upkeep {}
 

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::{Applied, ClaimedMail, MailId, Settlement, Timestamp};
+use crate::{ClaimedMail, MailId, Outcome, Settlement, Timestamp};
 
 /// Mails that are owed.
 #[async_trait]
@@ -39,5 +39,5 @@ pub trait Outbox: Send + Sync {
         settlement: Settlement,
         reply: &str,
         now: Timestamp,
-    ) -> Result<Applied, StoreError>;
+    ) -> Result<Outcome, StoreError>;
 }

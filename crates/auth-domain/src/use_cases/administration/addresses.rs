@@ -1,5 +1,5 @@
 use crate::{
-    Administrator, AuthError, EmailAddress, EventKind, Unlocked,
+    Administrator, AuthError, EmailAddress, EventKind, Outcome,
     use_cases::{Auth, audit::tell},
 };
 
@@ -13,11 +13,12 @@ impl Auth {
     ) -> Result<bool, AuthError> {
         let event = self.event(EventKind::UserUnlocked, administrator.actor(), self.now())?;
         match self.ports.store.unlock_address(&address.key(), &event).await? {
-            Unlocked::Yes(owner) => {
+            Outcome::Done(owner) => {
                 tell(&crate::Event { subject: owner, ..event });
                 Ok(true)
             }
-            Unlocked::Already => Ok(false),
+            Outcome::Unchanged => Ok(false),
+            other => Err(other.into()),
         }
     }
 }

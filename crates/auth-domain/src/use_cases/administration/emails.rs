@@ -1,5 +1,5 @@
 use crate::{
-    Administrator, AuthError, EmailAddress, EmailId, EventKind, Language, Notice, UserId, Vouched, VouchedEmail,
+    Administrator, AuthError, EmailAddress, EmailId, EventKind, Language, Notice, Outcome, UserId, VouchedEmail,
     rules::{Addition, judge_addition},
     use_cases::{ATTEMPTS, Auth, audit::tell, contended},
 };
@@ -30,14 +30,14 @@ impl Auth {
             let event = event.about(user).detailed(email_id.to_string());
             let vouched = VouchedEmail { user_id: user, seen, email_id, address: address.clone(), notices, event };
             match self.ports.store.vouch_for_email(&vouched).await? {
-                Vouched::Yes => {
+                Outcome::Done(()) => {
                     self.ports.bell.ring();
                     tell(&vouched.event);
                     return Ok(email_id);
                 }
-                Vouched::Already => return Ok(email_id),
-                Vouched::Taken => return Err(AuthError::AddressTaken),
-                Vouched::Stale => {}
+                Outcome::Unchanged => return Ok(email_id),
+                Outcome::Stale => {}
+                other => return Err(other.into()),
             }
         }
         Err(contended().into())
@@ -52,13 +52,13 @@ impl Auth {
         let event = self.event(EventKind::EmailVerified, administrator.actor(), self.now())?;
         let event = event.about(owner).detailed(id.to_string());
         match self.ports.store.verify_email(id, &event).await? {
-            Vouched::Yes => {
+            Outcome::Done(()) => {
                 tell(&event);
                 Ok(())
             }
-            Vouched::Already => Ok(()),
-            Vouched::Taken => Err(AuthError::AddressTaken),
-            Vouched::Stale => Err(AuthError::NotFound),
+            Outcome::Unchanged => Ok(()),
+            Outcome::Stale => Err(AuthError::NotFound),
+            other => Err(other.into()),
         }
     }
 

@@ -1,6 +1,6 @@
 use crate::{
-    Administrator, Applied, AuthError, CreatedKeyPair, EventKind, KeyLife, KeyName, KeyPair, KeyPairId, KeyPairWish,
-    Page, Paged, UserId, Verified,
+    Administrator, AuthError, CreatedKeyPair, EventKind, KeyLife, KeyName, KeyPair, KeyPairId, KeyPairWish, Outcome,
+    Page, Paged, UserId,
     use_cases::{Auth, audit::tell},
 };
 
@@ -30,7 +30,7 @@ impl Auth {
         let (created, new) = self.mint_key_pair(user, &KeyPairWish { name, life, roles: None }, now)?;
         let event = self.event(EventKind::KeyPairCreated, administrator.actor(), now)?.about(user);
         let event = event.detailed(created.id.to_string());
-        if self.ports.store.create_live_key_pair(&new, &event).await? == Applied::Stale {
+        if self.ports.store.create_live_key_pair(&new, &event).await? == Outcome::Stale {
             return Err(self.why_not_active(user).await?);
         }
         tell(&event);
@@ -44,12 +44,12 @@ impl Auth {
     pub async fn verify_key_pair(&self, administrator: &Administrator, id: KeyPairId) -> Result<(), AuthError> {
         let event = self.event(EventKind::KeyPairVerified, administrator.actor(), self.now())?.detailed(id.to_string());
         match self.ports.store.verify_key_pair(id, &event).await? {
-            Verified::Yes(owner) => {
+            Outcome::Done(owner) => {
                 tell(&event.about(owner));
                 Ok(())
             }
-            Verified::Already => Ok(()),
-            Verified::Missing => Err(AuthError::NotFound),
+            Outcome::Unchanged => Ok(()),
+            other => Err(other.into()),
         }
     }
 

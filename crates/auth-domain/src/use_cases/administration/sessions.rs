@@ -1,6 +1,6 @@
 use crate::{
-    Administrator, Applied, AuthError, Bearer, Client, EventKind, NewSession, Page, Paged, Session, SessionId,
-    Timestamp, UserId, Verified,
+    Administrator, AuthError, Bearer, Client, EventKind, NewSession, Outcome, Page, Paged, Session, SessionId,
+    Timestamp, UserId,
     use_cases::{Auth, audit::tell},
 };
 
@@ -52,7 +52,7 @@ impl Auth {
         };
         let event = self.event(EventKind::SessionOpened, administrator.actor(), now)?.about(user);
         let event = event.detailed(session.id.to_string());
-        if self.ports.store.open_live_session(user, &session, &event).await? == Applied::Stale {
+        if self.ports.store.open_live_session(user, &session, &event).await? == Outcome::Stale {
             return Err(self.why_not_active(user).await?);
         }
         tell(&event);
@@ -66,12 +66,12 @@ impl Auth {
     pub async fn verify_session(&self, administrator: &Administrator, id: SessionId) -> Result<(), AuthError> {
         let event = self.event(EventKind::SessionVerified, administrator.actor(), self.now())?.detailed(id.to_string());
         match self.ports.store.verify_session(id, &event).await? {
-            Verified::Yes(owner) => {
+            Outcome::Done(owner) => {
                 tell(&event.about(owner));
                 Ok(())
             }
-            Verified::Already => Ok(()),
-            Verified::Missing => Err(AuthError::NotFound),
+            Outcome::Unchanged => Ok(()),
+            other => Err(other.into()),
         }
     }
 

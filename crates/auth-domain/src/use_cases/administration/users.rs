@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Account, AccountFilter, Administrator, Alias, AuthError, Changed, Created, CreatedKeyPair, EmailAddress, EmailId,
-    EventKind, FullName, KeyLife, KeyName, KeyPairWish, Language, MailClass, MailContent, Membership, NewAccount, Page,
+    Account, AccountFilter, Administrator, Alias, AuthError, CreatedKeyPair, EmailAddress, EmailId, EventKind,
+    FullName, KeyLife, KeyName, KeyPairWish, Language, MailClass, MailContent, Membership, NewAccount, Outcome, Page,
     Paged, PortalUrl, RoleName, UserChange, UserId,
     use_cases::{Auth, audit::tell},
 };
@@ -139,13 +139,12 @@ impl Auth {
             events,
         };
         match self.ports.store.create_account(&account).await? {
-            Created::Yes => {
+            Outcome::Done(()) => {
                 self.ports.bell.ring();
                 account.events.iter().for_each(tell);
                 Ok(CreatedAccount { user_id, key_pair: created })
             }
-            Created::AliasTaken => Err(AuthError::AliasTaken),
-            Created::AddressTaken => Err(AuthError::AddressTaken),
+            other => Err(other.into()),
         }
     }
 
@@ -171,7 +170,7 @@ impl Auth {
         };
         let event = self.event(kind, administrator.actor(), self.now())?.about(id).detailed(detail);
         let changed = self.ports.store.change_user(id, change, &event).await?;
-        if changed == Changed::Yes {
+        if changed == Outcome::Done(()) {
             tell(&event);
         }
         outcome(changed)
@@ -184,17 +183,16 @@ impl Auth {
     pub async fn delete_user(&self, administrator: &Administrator, id: UserId) -> Result<(), AuthError> {
         let event = self.event(EventKind::UserDeleted, administrator.actor(), self.now())?.about(id);
         let changed = self.ports.store.delete_user(id, &event).await?;
-        if changed == Changed::Yes {
+        if changed == Outcome::Done(()) {
             tell(&event);
         }
         outcome(changed)
     }
 }
 
-fn outcome(changed: Changed) -> Result<(), AuthError> {
+fn outcome(changed: Outcome) -> Result<(), AuthError> {
     match changed {
-        Changed::Yes | Changed::Already => Ok(()),
-        Changed::Missing => Err(AuthError::NotFound),
-        Changed::LastAdministrator => Err(AuthError::LastAdministrator),
+        Outcome::Done(()) | Outcome::Unchanged => Ok(()),
+        other => Err(other.into()),
     }
 }

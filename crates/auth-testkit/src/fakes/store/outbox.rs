@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use auth_domain::{
-    Applied, ClaimedMail, CodeState, MailClass, MailId, Outbox, SealedMail, Settlement, StoreError, Timestamp,
+    ClaimedMail, CodeState, MailClass, MailId, Outbox, Outcome, SealedMail, Settlement, StoreError, Timestamp,
     archive::{AttemptOutcome, AttemptRecord, MailState},
     rules::PUT_OFF_AT_MOST,
 };
@@ -34,14 +34,14 @@ impl Outbox for InMemoryStore {
         settlement: Settlement,
         reply: &str,
         now: Timestamp,
-    ) -> Result<Applied, StoreError> {
+    ) -> Result<Outcome, StoreError> {
         let mut tables = self.transaction()?;
         let tables = &mut *tables;
         let owed = tables
             .mails
             .iter_mut()
             .find(|row| row.id == id && row.attempts == attempt && matches!(row.state, MailState::Owed(_)));
-        let Some(row) = owed else { return Ok(Applied::Stale) };
+        let Some(row) = owed else { return Ok(Outcome::Stale) };
         let outcome = match settlement {
             Settlement::Deferred(until) => {
                 row.due_at = until;
@@ -62,7 +62,7 @@ impl Outbox for InMemoryStore {
         };
         let ended = AttemptRecord { mail_id: id, attempt, ended_at: now, outcome, reply: reply.to_owned() };
         tables.attempts.push(ended);
-        Ok(Applied::Yes)
+        Ok(Outcome::Done(()))
     }
 }
 
