@@ -25,6 +25,9 @@ use crate::{
     tls::{InvalidAuthorities, connector},
 };
 
+/// A statement is planned once for each connection, since planning most of them takes longer than running them does, and every row
+/// is looked for by its key, whatever the key is. How a row is found is the planner's to say.
+const PLANNED_ONCE: &str = "-c plan_cache_mode=force_generic_plan";
 /// How often a connection is used, once it is not new any more, before it forgets its plans.
 const PLANS_KEPT_FOR: usize = 1024;
 /// When a new one does.
@@ -94,7 +97,7 @@ pub(crate) fn pool(connector: Connector, size: usize, wait: Duration) -> Result<
     manager.recycling_method = RecyclingMethod::Fast;
     manager.custom_setup = Box::new(move |_url| {
         let connector = connector.clone();
-        async move { connector.connect(Some(timeouts.statement())).await }.boxed()
+        async move { connector.connect_planning_by(PLANNED_ONCE, Some(timeouts.statement())).await }.boxed()
     });
     Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
         .max_size(size)

@@ -15,11 +15,6 @@ const ROWS: i64 = 50_000;
 /// How often the service is asked then.
 const ASKED: u64 = 20;
 
-/// Plans are made when a statement is run for the first time, and kept: otherwise not before the sixth.
-const PLANNED_AT_ONCE: &str = "DO $$ BEGIN
-    EXECUTE format('ALTER DATABASE %I SET plan_cache_mode = force_generic_plan', current_database());
-END $$";
-
 /// Many accounts, and many who wait for their codes, which end before those that are asked for.
 const FILL: &str = "
     INSERT INTO users SELECT gen_random_uuid(), n, n, n, true, true, NULL, '{}', '{}', to_timestamp(1795478400)
@@ -45,7 +40,6 @@ const FILL: &str = "
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_planned_for_empty_tables_reads_no_full_ones_through() {
     let url = database().await;
-    execute(&url, PLANNED_AT_ONCE).await.unwrap();
     execute(&url, "VACUUM ANALYZE").await.unwrap();
     // One connection for facts, which is there before there are rows.
     let store = connect(&url, 1);
@@ -82,7 +76,6 @@ async fn what_was_planned_for_empty_tables_reads_no_full_ones_through() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_used_often_plans_for_what_tables_hold_before_anybody_has_counted_it() {
     let url = database().await;
-    execute(&url, PLANNED_AT_ONCE).await.unwrap();
     // Nobody else ever makes plans anew.
     for table in ["users", "emails", "sessions", "codes", "outbox", "known_networks", "throttles", "failures", "events"]
     {
@@ -114,7 +107,6 @@ async fn a_connection_that_is_used_often_plans_for_what_tables_hold_before_anybo
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_planned_while_nothing_was_owed_reads_not_all_that_is_owed_to_settle_a_mail() {
     let url = database().await;
-    execute(&url, PLANNED_AT_ONCE).await.unwrap();
     execute(&url, FILL).await.unwrap();
     execute(&url, "UPDATE outbox SET settled_at = created_at, outcome = 'delivered', sealed = NULL").await.unwrap();
     execute(&url, "VACUUM ANALYZE").await.unwrap();
