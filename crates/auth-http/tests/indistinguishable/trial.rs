@@ -51,6 +51,7 @@ impl Seen {
 }
 
 /// What a trial came to.
+#[derive(Default)]
 pub(crate) struct Findings {
     pub(crate) seen: [Seen; 4],
 }
@@ -166,6 +167,22 @@ pub(crate) fn is_refused(client: &mut Client, guess: &Value) {
 }
 
 impl Findings {
+    /// Adds what another trial of the same came to.
+    pub(crate) fn add(&mut self, other: Self) {
+        for (seen, more) in self.seen.iter_mut().zip(other.seen) {
+            seen.times.extend(more.times);
+            seen.times.sort_unstable();
+            for (shape, times) in more.shapes {
+                *seen.shapes.entry(shape).or_default() += times;
+            }
+        }
+    }
+
+    /// How many requests of each kind were timed.
+    pub(crate) fn requests(&self) -> usize {
+        self.seen[0].times.len()
+    }
+
     /// Whether the times tell any two kinds apart.
     pub(crate) fn separate(&self) -> bool {
         self.pairs().any(|(.., probability)| probability < SIGNIFICANCE)
