@@ -14,17 +14,19 @@ use crate::{AddressKey, Network, UserId};
 /// So many may wait for one key.
 pub const MAX_WAITERS: usize = 32;
 
-/// A lock for each key, within this process. Those who wait for one get it in the order in which they came.
+/// A lock for each key, within this process. Those who wait for one get it in the order in which they came, but one asker after the
+/// other: many requests of one asker's hold up another one's by a single turn. Nor can they fill the queue: if it is full, whoever has the
+/// most in it makes room for an asker who has fewer.
 ///
 /// A store takes it before it takes a connection: a key that many ask for at once costs one connection, and everybody else
 /// finds the others free.
 #[derive(Debug)]
-pub struct KeyedLock<K>(Arc<Mutex<HashMap<K, VecDeque<Arc<Waiter>>>>>);
+pub struct KeyedLock<K, A = Option<Network>>(Arc<Mutex<HashMap<K, Queue<A>>>>);
 
 /// The lock of one key, until this is dropped.
 #[derive(Debug)]
-pub struct KeyGuard<K: Eq + Hash> {
-    lock: KeyedLock<K>,
+pub struct KeyGuard<K: Eq + Hash, A: Eq = Option<Network>> {
+    lock: KeyedLock<K, A>,
     key: Option<K>,
 }
 
@@ -51,6 +53,17 @@ impl FactKey {
 #[error("too many wait for the same")]
 pub struct TooManyWaiters;
 
+/// Those who wait for one key: the asker whose turn is next, with their requests, comes first.
+#[derive(Debug)]
+struct Queue<A>(VecDeque<(A, VecDeque<Arc<Waiter>>)>);
+
+/// What somebody gets who joins one.
+struct Place {
+    waiter: Arc<Waiter>,
+    /// Whose place it was.
+    lost: Option<Arc<Waiter>>,
+}
+
 #[derive(Debug, Default)]
 struct Waiter(Mutex<Turn>);
 
@@ -60,60 +73,93 @@ enum Turn {
     NotAsked,
     Awaited(Waker),
     Given,
+    /// They had to make room.
+    Lost,
 }
 
 /// Somebody's place in the queue of a key.
-struct Waiting<K: Eq + Hash> {
+struct Waiting<K: Eq + Hash, A: Eq> {
     /// Taken out once the lock is theirs.
-    guard: Option<KeyGuard<K>>,
+    guard: Option<KeyGuard<K, A>>,
     waiter: Arc<Waiter>,
 }
 
-impl<K> Clone for KeyedLock<K> {
+impl<K, A> Clone for KeyedLock<K, A> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<K> Default for KeyedLock<K> {
+impl<K, A> Default for KeyedLock<K, A> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<K: Eq + Hash + Clone + Unpin> KeyedLock<K> {
-    /// Waits until nobody else holds the lock of `key`, and holds it.
+impl<K: Eq + Hash + Clone + Unpin, A: Eq> KeyedLock<K, A> {
+    /// Waits until nobody else holds the lock of `key`, and holds it for `asker`.
     ///
     /// # Errors
-    /// [`TooManyWaiters`] when [`MAX_WAITERS`] wait for it already.
-    pub async fn lock(&self, key: K) -> Result<KeyGuard<K>, TooManyWaiters> {
-        let waiter = {
-            let mut held = self.held();
-            match held.entry(key.clone()) {
-                Entry::Vacant(free) => {
-                    free.insert(VecDeque::new());
-                    None
-                }
-                Entry::Occupied(taken) if taken.get().len() >= MAX_WAITERS => return Err(TooManyWaiters),
-                Entry::Occupied(mut taken) => {
-                    let waiter = Arc::<Waiter>::default();
-                    taken.get_mut().push_back(Arc::clone(&waiter));
-                    Some(waiter)
-                }
+    /// [`TooManyWaiters`] when [`MAX_WAITERS`] wait for it already, none of whom has to make room.
+    pub async fn lock(&self, key: K, asker: A) -> Result<KeyGuard<K, A>, TooManyWaiters> {
+        let place = match self.held().entry(key.clone()) {
+            Entry::Vacant(free) => {
+                free.insert(Queue(VecDeque::new()));
+                None
             }
+            Entry::Occupied(mut taken) => Some(taken.get_mut().join(asker)?),
         };
         let guard = KeyGuard { lock: self.clone(), key: Some(key) };
-        match waiter {
-            None => Ok(guard),
-            Some(waiter) => Ok(Waiting { guard: Some(guard), waiter }.await),
+        let Some(Place { waiter, lost }) = place else { return Ok(guard) };
+        if let Some(lost) = lost {
+            lost.becomes(Turn::Lost);
         }
+        Waiting { guard: Some(guard), waiter }.await
     }
 }
 
-impl<K> KeyedLock<K> {
-    fn held(&self) -> MutexGuard<'_, HashMap<K, VecDeque<Arc<Waiter>>>> {
+impl<K, A> KeyedLock<K, A> {
+    fn held(&self) -> MutexGuard<'_, HashMap<K, Queue<A>>> {
         // Each change under this lock is whole by itself.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<A: Eq> Queue<A> {
+    /// Joins it, behind the asker's own requests.
+    fn join(&mut self, asker: A) -> Result<Place, TooManyWaiters> {
+        let mut lost = None;
+        let place = self.0.iter().position(|(other, _)| *other == asker);
+        if self.0.iter().map(|(_, theirs)| theirs.len()).sum::<usize>() >= MAX_WAITERS {
+            let own = place.and_then(|place| self.0.get(place)).map_or(0, |(_, own)| own.len());
+            let most = self.0.iter_mut().map(|(_, theirs)| theirs).max_by_key(|theirs| theirs.len());
+            // Who makes room has as many as the other one, or more, once both are done.
+            let newest = most.filter(|theirs| theirs.len() > own + 1).and_then(VecDeque::pop_back);
+            lost = Some(newest.ok_or(TooManyWaiters)?);
+        }
+        let waiter = Arc::<Waiter>::default();
+        match place.and_then(|place| self.0.get_mut(place)) {
+            Some((_, own)) => own.push_back(Arc::clone(&waiter)),
+            None => self.0.push_back((asker, VecDeque::from([Arc::clone(&waiter)]))),
+        }
+        Ok(Place { waiter, lost })
+    }
+
+    /// Takes out whose turn is next. The asker's other requests wait until everybody else has had a turn.
+    fn next(&mut self) -> Option<Arc<Waiter>> {
+        let (asker, mut theirs) = self.0.pop_front()?;
+        let next = theirs.pop_front();
+        if !theirs.is_empty() {
+            self.0.push_back((asker, theirs));
+        }
+        next
+    }
+
+    fn leave(&mut self, waiter: &Arc<Waiter>) {
+        for (_, theirs) in &mut self.0 {
+            theirs.retain(|other| !Arc::ptr_eq(other, waiter));
+        }
+        self.0.retain(|(_, theirs)| !theirs.is_empty());
     }
 }
 
@@ -121,28 +167,38 @@ impl Waiter {
     fn turn(&self) -> MutexGuard<'_, Turn> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn becomes(&self, turn: Turn) {
+        let before = mem::replace(&mut *self.turn(), turn);
+        if let Turn::Awaited(waker) = before {
+            waker.wake();
+        }
+    }
 }
 
-impl<K: Eq + Hash + Unpin> Future for Waiting<K> {
-    type Output = KeyGuard<K>;
+impl<K: Eq + Hash + Unpin, A: Eq> Future for Waiting<K, A> {
+    type Output = Result<KeyGuard<K, A>, TooManyWaiters>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<KeyGuard<K>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let is_given = {
             let mut turn = self.waiter.turn();
-            let is_given = matches!(*turn, Turn::Given);
-            if !is_given {
-                *turn = Turn::Awaited(context.waker().clone());
+            match *turn {
+                Turn::Given => true,
+                Turn::Lost => return Poll::Ready(Err(TooManyWaiters)),
+                Turn::NotAsked | Turn::Awaited(_) => {
+                    *turn = Turn::Awaited(context.waker().clone());
+                    false
+                }
             }
-            is_given
         };
         match self.guard.take_if(|_| is_given) {
-            Some(guard) => Poll::Ready(guard),
+            Some(guard) => Poll::Ready(Ok(guard)),
             None => Poll::Pending,
         }
     }
 }
 
-impl<K: Eq + Hash> Drop for Waiting<K> {
+impl<K: Eq + Hash, A: Eq> Drop for Waiting<K, A> {
     fn drop(&mut self) {
         let Some(guard) = &mut self.guard else { return };
         let lock = guard.lock.clone();
@@ -150,19 +206,19 @@ impl<K: Eq + Hash> Drop for Waiting<K> {
         // Given meanwhile, it is passed on by the guard, which is dropped after this. Otherwise there is nothing to give back.
         if !matches!(*self.waiter.turn(), Turn::Given)
             && let Some(key) = guard.key.take()
-            && let Some(waiting) = held.get_mut(&key)
+            && let Some(queue) = held.get_mut(&key)
         {
-            waiting.retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
+            queue.leave(&self.waiter);
         }
     }
 }
 
-impl<K: Eq + Hash> Drop for KeyGuard<K> {
+impl<K: Eq + Hash, A: Eq> Drop for KeyGuard<K, A> {
     fn drop(&mut self) {
         let Some(key) = self.key.take() else { return };
         let next = {
             let mut held = self.lock.held();
-            let Some(next) = held.get_mut(&key).and_then(VecDeque::pop_front) else {
+            let Some(next) = held.get_mut(&key).and_then(Queue::next) else {
                 held.remove(&key);
                 return;
             };
@@ -180,7 +236,7 @@ mod tests {
 
     use super::*;
 
-    type Locking<'a> = Pin<Box<dyn Future<Output = Result<KeyGuard<u32>, TooManyWaiters>> + 'a>>;
+    type Locking<'a> = Pin<Box<dyn Future<Output = Result<KeyGuard<u32, char>, TooManyWaiters>> + 'a>>;
 
     fn now<F: Future>(future: F) -> F::Output {
         let Poll::Ready(output) = pin!(future).poll(&mut Context::from_waker(Waker::noop())) else {
@@ -189,24 +245,28 @@ mod tests {
         output
     }
 
-    fn poll(locking: &mut Locking<'_>) -> Option<KeyGuard<u32>> {
+    fn poll(locking: &mut Locking<'_>) -> Option<KeyGuard<u32, char>> {
         match locking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(guard) => Some(guard.unwrap()),
             Poll::Pending => None,
         }
     }
 
-    fn lock(lock: &KeyedLock<u32>, key: u32) -> Locking<'_> {
-        Box::pin(lock.lock(key))
+    fn lock(lock: &KeyedLock<u32, char>, key: u32) -> Locking<'_> {
+        lock_for(lock, key, 'a')
+    }
+
+    fn lock_for(lock: &KeyedLock<u32, char>, key: u32, asker: char) -> Locking<'_> {
+        Box::pin(lock.lock(key, asker))
     }
 
     #[test]
     fn those_who_want_one_key_get_it_in_their_order_and_other_keys_are_free() {
         let locks = KeyedLock::default();
-        let first = now(locks.lock(7)).unwrap();
+        let first = now(locks.lock(7, 'a')).unwrap();
         let (mut second, mut third) = (lock(&locks, 7), lock(&locks, 7));
         assert!(poll(&mut second).is_none() && poll(&mut third).is_none());
-        drop(now(locks.lock(8)).unwrap());
+        drop(now(locks.lock(8, 'a')).unwrap());
         drop(first);
         assert!(poll(&mut third).is_none());
         let second = poll(&mut second).unwrap();
@@ -219,7 +279,7 @@ mod tests {
     #[test]
     fn whoever_leaves_the_queue_is_passed_over_also_when_it_is_their_turn() {
         let locks = KeyedLock::default();
-        let first = now(locks.lock(7)).unwrap();
+        let first = now(locks.lock(7, 'a')).unwrap();
         let mut waiting: Vec<_> = (0..4).map(|_| lock(&locks, 7)).collect();
         assert!(waiting.iter_mut().all(|waiting| poll(waiting).is_none()));
         let mut last = waiting.pop().unwrap();
@@ -234,10 +294,10 @@ mod tests {
     #[test]
     fn a_queue_has_an_end() {
         let locks = KeyedLock::default();
-        let first = now(locks.lock(7)).unwrap();
+        let first = now(locks.lock(7, 'a')).unwrap();
         let mut waiting: Vec<_> = (0..MAX_WAITERS).map(|_| lock(&locks, 7)).collect();
         assert!(waiting.iter_mut().all(|waiting| poll(waiting).is_none()));
-        assert_eq!(now(locks.lock(7)).unwrap_err(), TooManyWaiters);
+        assert_eq!(now(locks.lock(7, 'a')).unwrap_err(), TooManyWaiters);
         waiting.pop();
         let mut one_more = lock(&locks, 7);
         assert!(poll(&mut one_more).is_none());
@@ -246,12 +306,62 @@ mod tests {
     }
 
     #[test]
+    fn askers_have_their_turns_in_turn() {
+        let locks = KeyedLock::default();
+        let mut held = now(locks.lock(7, 'a')).unwrap();
+        let mut waiting: Vec<_> = ['a', 'a', 'a', 'b', 'a', 'c', 'b'].map(|asker| lock_for(&locks, 7, asker)).into();
+        assert!(waiting.iter_mut().all(|waiting| poll(waiting).is_none()));
+        for next in [0, 3, 5, 1, 6, 2, 4] {
+            drop(held);
+            let mut given: Vec<_> = (0..7).filter_map(|place| Some((place, poll(&mut waiting[place])?))).collect();
+            assert_eq!(given.len(), 1);
+            let (place, guard) = given.remove(0);
+            assert_eq!(place, next);
+            waiting[place] = Box::pin(std::future::pending());
+            held = guard;
+        }
+        drop(held);
+        assert!(locks.held().is_empty());
+    }
+
+    #[test]
+    fn a_queue_that_one_asker_has_filled_has_room_for_others() {
+        let locks = KeyedLock::default();
+        let first = now(locks.lock(7, 'a')).unwrap();
+        let mut waiting: Vec<_> = (0..MAX_WAITERS).map(|_| lock(&locks, 7)).collect();
+        assert!(waiting.iter_mut().all(|waiting| poll(waiting).is_none()));
+        let mut other = lock_for(&locks, 7, 'b');
+        assert!(poll(&mut other).is_none());
+        let newest = waiting.last_mut().unwrap().as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(newest, Poll::Ready(Err(TooManyWaiters))));
+        assert_eq!(now(locks.lock(7, 'a')).unwrap_err(), TooManyWaiters, "not for the same one");
+        drop(first);
+        let next = poll(&mut waiting[0]).unwrap();
+        assert!(poll(&mut other).is_none());
+        drop(next);
+        assert!(poll(&mut other).is_some());
+        waiting.pop();
+        drop((waiting, other));
+        assert!(locks.held().is_empty());
+    }
+
+    #[test]
+    fn askers_who_have_filled_a_queue_alike_keep_their_places() {
+        let locks = KeyedLock::default();
+        let _first = now(locks.lock(7, 'a')).unwrap();
+        let askers = ('A'..='Z').chain('a'..='z').take(MAX_WAITERS);
+        let mut waiting: Vec<_> = askers.map(|asker| lock_for(&locks, 7, asker)).collect();
+        assert!(waiting.iter_mut().all(|waiting| poll(waiting).is_none()));
+        assert_eq!(now(locks.lock(7, 'z')).unwrap_err(), TooManyWaiters);
+    }
+
+    #[test]
     fn who_waits_is_woken_by_who_leaves() {
         let locks = KeyedLock::default();
-        let first = now(locks.lock(7)).unwrap();
+        let first = now(locks.lock(7, 'a')).unwrap();
         let other = locks.clone();
-        let waiting = std::thread::spawn(move || wait_for(async move { other.lock(7).await.map(drop) }));
-        while locks.held().get(&7).is_none_or(VecDeque::is_empty) {
+        let waiting = std::thread::spawn(move || wait_for(async move { other.lock(7, 'a').await.map(drop) }));
+        while locks.held().get(&7).is_none_or(|queue| queue.0.is_empty()) {
             std::thread::yield_now();
         }
         drop(first);

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use auth_domain::{Fact, FactKey, KeyedLock, NoMemory, Revocations, StoreError};
+use auth_domain::{Fact, FactKey, KeyedLock, Network, NoMemory, Revocations, StoreError};
 use diesel_async::{AsyncConnection, AsyncPgConnection, pooled_connection::deadpool::Pool};
 use tokio::{
     runtime::Handle,
@@ -181,7 +181,8 @@ impl PostgresStore {
     pub(crate) async fn carry_out(&self, fact: Arc<dyn Fact>) -> Result<(), StoreError> {
         let (ways, memory) = (self.ways(), Arc::clone(&self.memory));
         let work = self.runtime.spawn(async move {
-            let (turn, attempts) = (fact.turn().cloned(), Attempts::new(fact));
+            let turn = fact.turn().cloned().map(|key| (key, fact.scope().network));
+            let attempts = Attempts::new(fact);
             let outcome = ways
                 .carry_out(turn, &attempts, ATTEMPTS, attempts.progress(), |conn, attempts| {
                     Box::pin(attempts.make(conn))
@@ -258,16 +259,19 @@ where
 impl Ways {
     async fn carry_out<A, T>(
         &self,
-        key: Option<FactKey>,
+        turn: Option<(FactKey, Option<Network>)>,
         input: &A,
         attempts: usize,
         progress: &Progress,
         job: Job<A, T>,
     ) -> Result<T, StoreError> {
         let asked = Instant::now();
-        let (deadline, turn) = (asked + self.timeouts.call(), asked + self.timeouts.turn());
-        let _turn = match key {
-            Some(key) => Some(in_time(turn, self.turns.lock(key), "no turn in time: others ask for the same").await?),
+        let (deadline, turn_until) = (asked + self.timeouts.call(), asked + self.timeouts.turn());
+        let _turn = match turn {
+            Some((key, network)) => {
+                let turn = self.turns.lock(key, network);
+                Some(in_time(turn_until, turn, "no turn in time: others ask for the same").await?)
+            }
             None => None,
         };
         let mut connection = Taken(Some(in_time(deadline, self.pool.get(), "no connection in time").await?));

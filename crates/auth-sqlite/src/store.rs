@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use auth_domain::{FactKey, KeyedLock, NoMemory, Revocations, StoreError, UserId};
+use auth_domain::{FactKey, KeyedLock, Network, NoMemory, Revocations, StoreError, UserId};
 use diesel::SqliteConnection;
 use tokio::time::timeout;
 use tracing::{Instrument, Span, debug_span};
@@ -128,10 +128,10 @@ impl SqliteStore {
     /// Runs a fact that may revoke or change credentials: before it writes anything it says whose, and that is told before anybody
     /// is answered, whatever came of it.
     ///
-    /// Of those with one `key`, one at a time queues for the writer: many who ask for the same leave it to everybody else.
+    /// Of those with one key, one at a time queues for the writer: many who ask for the same leave it to everybody else.
     pub(crate) async fn carry_out(
         &self,
-        key: Option<FactKey>,
+        turn: Option<(FactKey, Option<Network>)>,
         fact: impl FnOnce(&mut SqliteConnection, &Revoked) -> Result<(), Failure> + Send + 'static,
     ) -> Result<(), StoreError> {
         let (revocations, revoked) = (Arc::clone(&self.revocations), Arc::<Revoked>::default());
@@ -142,20 +142,20 @@ impl SqliteStore {
             }
         };
         let fact = move |conn: &mut SqliteConnection| fact(conn, &said);
-        self.in_turn(key, fact, tell).instrument(part(|| debug_span!("store.fact"))).await
+        self.in_turn(turn, fact, tell).instrument(part(|| debug_span!("store.fact"))).await
     }
 
     async fn in_turn<T: Send + 'static>(
         &self,
-        key: Option<FactKey>,
+        turn: Option<(FactKey, Option<Network>)>,
         fact: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
         then: impl FnOnce(&Result<T, StoreError>) + Send + 'static,
     ) -> Result<T, StoreError> {
         let writing = async {
-            let turn = match key {
+            let turn = match turn {
                 // A part of the time: what is begun afterwards has some left to end.
-                Some(key) => Some(
-                    timeout(self.timeout / 3, self.turns.lock(key))
+                Some((key, asker)) => Some(
+                    timeout(self.timeout / 3, self.turns.lock(key, asker))
                         .await
                         .map_err(|_elapsed| StoreError::unavailable("no turn in time: others ask for the same"))?
                         .map_err(StoreError::unavailable)?,
