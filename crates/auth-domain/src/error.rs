@@ -47,6 +47,9 @@ pub enum AuthError {
     /// The caller lacks a role that was asked for.
     #[error("the caller lacks a role")]
     RoleLacking,
+    /// The caller is a key pair that was narrowed, and this would change its owner.
+    #[error("the key pair was narrowed")]
+    KeyPairNarrowed,
     /// The caller has to sign in anew for this.
     #[error("this takes a recent sign-in")]
     StepUpRequired,

@@ -81,7 +81,7 @@ impl UserRow {
         Ok(User {
             id: self.id.into(),
             alias: Alias::parse(&self.alias).map_err(|error| corrupt("users", self.id, error))?,
-            full_name: FullName::parse(&self.full_name).map_err(|error| corrupt("users", self.id, error))?,
+            full_name: FullName::from_stored(&self.full_name).map_err(|error| corrupt("users", self.id, error))?,
             verified: self.verified,
             enabled: self.enabled,
             roles: self.roles,
@@ -148,7 +148,7 @@ impl KeyPairRow {
         Ok(KeyPair {
             id: self.id.into(),
             user_id: self.user_id.into(),
-            name: KeyName::parse(&self.name).map_err(|error| corrupt("key_pairs", self.id, error))?,
+            name: KeyName::from_stored(&self.name).map_err(|error| corrupt("key_pairs", self.id, error))?,
             api_key: ApiKey::from_stored(self.api_key),
             roles: self.roles,
             verified: self.verified_at.is_some(),

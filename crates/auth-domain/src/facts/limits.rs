@@ -1,7 +1,7 @@
 //! What is let through: judged before anything else, charged for with the rest.
 
 use crate::{
-    Change, Changes, CodeGuess, Failures, Limit, Limits, Network, NewCode, Refusal, Restraint, Scope, State,
+    Change, Changes, CodeGuess, Event, Failures, Limit, Limits, Network, NewCode, Refusal, Restraint, Scope, State,
     StoreError, ThrottleKey, ThrottleKind, Timestamp,
     archive::{FailureRecord, ThrottleRecord},
     ports::AddressState,
@@ -75,17 +75,40 @@ pub(super) fn judge_request(
 /// Charges for a stranger's guess as for a request of its network, or says why it is held back.
 pub(super) fn charge_guess(state: &State, guess: &CodeGuess, changes: &mut Changes) -> Result<(), Refusal> {
     let (Some(limits), None) = (&guess.limits, guess.by.user) else { return Ok(()) };
+    let refused = |limit| event_of_refused_guess(guess, limit, None);
+    charge_network(state, guess.network, limits, guess.at, refused, changes)
+}
+
+/// Charges for a request of a network, or says why it is held back.
+pub(super) fn charge_request(
+    state: &State,
+    network: Network,
+    restraint: &Restraint,
+    changes: &mut Changes,
+) -> Result<(), Refusal> {
+    let refused = |limit| event_of_refusal(restraint, limit, None);
+    charge_network(state, network, &restraint.limits, restraint.event.at, refused, changes)
+}
+
+fn charge_network(
+    state: &State,
+    network: Network,
+    limits: &Limits,
+    now: Timestamp,
+    refused: impl Fn(Limit) -> Event,
+    changes: &mut Changes,
+) -> Result<(), Refusal> {
     let kind = ThrottleKind::Requests;
-    let key = ThrottleKey { kind, address: None, network: Some(guess.network) };
-    match judge_throttle(state.throttle(&key).map(|row| row.full_at), kind.rate(limits), guess.at) {
+    let key = ThrottleKey { kind, address: None, network: Some(network) };
+    match judge_throttle(state.throttle(&key).map(|row| row.full_at), kind.rate(limits), now) {
         Charge::Room(full_at) => {
             Price(vec![(key, full_at)]).settle(state, changes);
             Ok(())
         }
         Charge::Full(until) => {
-            let (limit, told) = (Limit::Throttle(kind), state.tell_of_throttle(&key, limits, guess.at, changes));
+            let (limit, told) = (Limit::Throttle(kind), state.tell_of_throttle(&key, limits, now, changes));
             if told {
-                changes.record(event_of_refused_guess(guess, limit, None));
+                changes.record(refused(limit));
             }
             Err(Refusal { limit, until, owner: None, told })
         }

@@ -6,6 +6,7 @@
 //! | `sign_in` | a session is asked for |
 //! | `sign_up` | somebody registers |
 //! | `redeem` | a code is tried |
+//! | `requests` | somebody without a credential reads something |
 //! | `emails`, `email_owners` | addresses of an account, as its owner and as administrators change them |
 //! | `sessions`, `key_pairs` | credentials are made, extended and ended |
 //! | `accounts` | accounts are made, changed and deleted |
@@ -25,6 +26,7 @@ mod outcomes;
 mod reads;
 mod records;
 mod redeem;
+mod requests;
 mod sessions;
 mod sign_in;
 mod sign_up;
@@ -85,7 +87,7 @@ impl<D: Decision> Fact for Attempt<D> {
 /// Carries out a fact that limits may hold back, and returns what it has come to.
 async fn carry_out_limited<D: Decision>(store: &(dyn Store + '_), decision: D) -> Result<D::Answer, StoreError> {
     let scope = decision.scope();
-    if scope.limits {
+    if scope.network.is_some() {
         let mut changes = Changes::default();
         // Whose the address is makes no difference to that.
         let limits = Scope { claims: false, codes: false, alias: None, user: None, ..scope };

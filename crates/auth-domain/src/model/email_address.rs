@@ -1,27 +1,31 @@
 use std::fmt;
 
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
+use super::names::is_invisible;
 use crate::InvalidInput;
 
-/// The longest address, in octets (RFC 5321 §4.5.3.1.3, less the two angle brackets).
+/// The longest address with its domain in ASCII, in octets (RFC 5321 §4.5.3.1.3, less the two angle brackets).
 const MAX_ADDRESS: usize = 254;
+/// No spelling of an address is longer, in octets: a character of a domain that becomes one in ASCII takes four at most.
+const MAX_SPELLING: usize = 4 * MAX_ADDRESS;
 /// The longest part before the `@`, in octets (RFC 5321 §4.5.3.1.1).
 const MAX_LOCAL_PART: usize = 64;
-/// The longest part of a domain between two dots, in octets (RFC 1035 §2.3.4).
-const MAX_LABEL: usize = 63;
 
 /// A valid e-mail address, as its owner wrote it: mail goes to exactly this.
 ///
 /// The local part is a dot-atom (RFC 5322 §3.2.3), letters of any script included (RFC 6531); the domain is a host
-/// name, international ones included. Quoted local parts and address literals are refused: nobody signs in with
+/// name, international ones in either form included (UTS #46). Quoted local parts and address literals are refused: nobody signs in with
 /// them, and mailers disagree on them.
 ///
 /// Two addresses are one account when their [`AddressKey`]s are equal.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EmailAddress(String);
 
-/// What addresses are compared by: one Unicode form (NFC) and one case.
+/// What addresses are compared by: the local part in one Unicode form (NFC) and one case, the domain as hosts are called in ASCII.
+///
+/// `bücher.example` and `xn--bcher-kva.example` are one domain, `straße.example` and `strasse.example` two, as registries have it.
 ///
 /// Never a place to send mail to. A request names an address by its key; the mail goes to the address on record,
 /// so that a look-alike which folds to the same key cannot have the code sent elsewhere.
@@ -36,7 +40,8 @@ impl EmailAddress {
     /// folds to `k`, so who receives mail at an address with it would own the one with the letter.
     pub fn parse(text: &str) -> Result<Self, InvalidInput> {
         let address = Self::from_stored(text)?;
-        let passes_for_another = !text.is_ascii() && address.key().as_str().is_ascii();
+        let (local, _) = parts(text).ok_or(InvalidInput::EmailAddress)?;
+        let passes_for_another = !local.is_ascii() && folded(local).is_ascii();
         if passes_for_another { Err(InvalidInput::EmailAddress) } else { Ok(address) }
     }
 
@@ -55,14 +60,9 @@ impl EmailAddress {
 
     /// What this address is compared by.
     pub fn key(&self) -> AddressKey {
-        let folded: String = self
-            .0
-            .nfc()
-            .flat_map(char::to_lowercase)
-            // The one Greek letter with two lower-case shapes.
-            .map(|c| if c == 'ς' { 'σ' } else { c })
-            .collect();
-        AddressKey(folded.nfc().collect())
+        let (local, domain) = parts(&self.0).unwrap_or((&self.0, ""));
+        let domain = ascii_domain(domain).unwrap_or_else(|| domain.to_lowercase());
+        AddressKey(format!("{}@{domain}", folded(local)))
     }
 }
 
@@ -91,9 +91,17 @@ impl fmt::Debug for AddressKey {
     }
 }
 
+/// What stands before and behind the `@`.
+fn parts(text: &str) -> Option<(&str, &str)> {
+    text.split_once('@')
+}
+
 fn is_address(text: &str) -> bool {
-    text.len() <= MAX_ADDRESS
-        && text.split_once('@').is_some_and(|(local, domain)| is_local_part(local) && is_domain(domain))
+    let fits = |local: &str, domain: String| local.len() + 1 + domain.len() <= MAX_ADDRESS;
+    text.len() <= MAX_SPELLING
+        && parts(text).is_some_and(|(local, domain)| {
+            is_local_part(local) && ascii_domain(domain).is_some_and(|domain| fits(local, domain))
+        })
 }
 
 fn is_local_part(local: &str) -> bool {
@@ -105,16 +113,34 @@ fn is_atom_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || is_international(c)
 }
 
-fn is_domain(domain: &str) -> bool {
-    let top_level_is_a_name = domain.rsplit('.').next().is_some_and(|label| !label.bytes().all(|b| b.is_ascii_digit()));
-    top_level_is_a_name && domain.split('.').all(is_label)
+/// One Unicode form and one case.
+fn folded(local: &str) -> String {
+    let folded: String = local
+        .nfc()
+        .flat_map(char::to_lowercase)
+        // The one Greek letter with two lower-case shapes.
+        .map(|c| if c == 'ς' { 'σ' } else { c })
+        .collect();
+    folded.nfc().collect()
 }
 
-fn is_label(label: &str) -> bool {
-    (1..=MAX_LABEL).contains(&label.len())
-        && !label.starts_with('-')
-        && !label.ends_with('-')
-        && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || is_international(c))
+/// What hosts of a domain are called in ASCII, in lower case (UTS #46, non-transitional); `None` for what is no domain. The lengths of
+/// RFC 1035 §2.3.4 hold in this form.
+fn ascii_domain(domain: &str) -> Option<String> {
+    // Mapped to nothing, they would make a spelling that looks like another one.
+    if domain.chars().any(|c| is_invisible(c) && !is_joiner(c)) {
+        return None;
+    }
+    let uts46 = Uts46::new();
+    let ascii =
+        uts46.to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify).ok()?;
+    let top_level_is_a_name = ascii.rsplit('.').next().is_some_and(|label| !label.bytes().all(|b| b.is_ascii_digit()));
+    top_level_is_a_name.then(|| ascii.into_owned())
+}
+
+/// Those that some scripts need between letters: UTS #46 knows between which.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 /// Letters, digits and marks of other scripts; no spaces, symbols, controls or direction marks.
@@ -175,7 +201,12 @@ mod tests {
             "<ada@example.org>",
             "ada@exa_mple.org",
             "ada@exam\u{202e}ple.org",
-            "ada@example\u{3002}org",
+            "ada@xn--a.example",
+            "ada@exa\u{ad}mple.org",
+            "ada@exam\u{200b}ple.org",
+            "ada@exam\u{200d}ple.org",
+            "ada@xn--\u{fc}.example",
+            "ada@b\u{2e}\u{2e}c.example",
             "a\u{200b}da@example.org",
             "ada,bob@example.org",
             &long_local,
@@ -204,13 +235,41 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_for_an_ascii_address_is_refused_now_and_read_where_it_was_stored() {
-        for (text, passes_for) in [
-            ("\u{212a}ate@example.org", "kate@example.org"),
-            ("jac\u{212a}@example.org", "jack@example.org"),
-            ("ada@\u{212a}yoto.example", "ada@kyoto.example"),
-            ("ada@example.u\u{212a}", "ada@example.uk"),
+    fn a_domain_is_one_in_both_of_its_forms_and_however_wide_its_letters_are() {
+        for (spelled, ascii) in [
+            ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+            ("B\u{dc}CHER.Example", "xn--bcher-kva.example"),
+            ("bu\u{308}cher.example", "xn--bcher-kva.example"),
+            ("\u{ff45}x\u{ff41}mple.org", "example.org"),
+            ("example\u{3002}org", "example.org"),
+            ("\u{212a}yoto.example", "kyoto.example"),
+            ("col\u{b7}legi.example", "xn--collegi-xma.example"),
+            ("\u{646}\u{627}\u{645}\u{647}\u{200c}\u{627}\u{6cc}.example", "xn--mgba3gch31f060k.example"),
+            ("r3---sn.example", "r3---sn.example"),
         ] {
+            assert_eq!(key(&format!("ada@{spelled}")), format!("ada@{ascii}"), "{spelled}");
+            assert_eq!(key(&format!("ada@{ascii}")), format!("ada@{ascii}"), "{ascii}");
+        }
+        assert_ne!(key("ada@stra\u{df}e.example"), key("ada@strasse.example"));
+    }
+
+    #[test]
+    fn lengths_count_in_ascii() {
+        // Three octets a letter as it is written, and one in ASCII.
+        let wide = |letters| "\u{ff41}".repeat(letters);
+        assert!(EmailAddress::parse(&format!("ada@{}.example", wide(63))).is_ok());
+        assert!(EmailAddress::parse(&format!("ada@{}.example", wide(64))).is_err());
+        let labels = |letters| [wide(62), wide(62), wide(62), wide(letters)].join(".");
+        let address = |letters| format!("{}@{}", "a".repeat(62), labels(letters));
+        assert!(EmailAddress::parse(&address(2)).is_ok());
+        assert!(EmailAddress::parse(&address(3)).is_err());
+    }
+
+    #[test]
+    fn what_passes_for_an_ascii_address_is_refused_now_and_read_where_it_was_stored() {
+        for (text, passes_for) in
+            [("\u{212a}ate@example.org", "kate@example.org"), ("jac\u{212a}@example.org", "jack@example.org")]
+        {
             assert_eq!(EmailAddress::parse(text), Err(InvalidInput::EmailAddress), "{text}");
             let stored = EmailAddress::from_stored(text).unwrap();
             assert_eq!((stored.as_str(), stored.key()), (text, EmailAddress::parse(passes_for).unwrap().key()));

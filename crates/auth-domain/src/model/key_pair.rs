@@ -1,11 +1,12 @@
 use std::time::Duration;
 
+use super::names::{has_length, is_name};
 use crate::{
     ApiKey, EmailId, Event, InvalidInput, KeyId, KeyPairId, NewCode, QueuedMail, Restraint, Timestamp, TokenDigest,
     User, UserId,
 };
 
-/// What its owner calls a key pair: 1 to 64 characters, none of them a control character.
+/// What its owner calls a key pair: 1 to 64 characters, of which one at least can be seen, and none that controls the text around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyName(String);
 
@@ -88,11 +89,13 @@ pub struct PendingKeyPair {
 impl KeyName {
     /// The name in `text`, or [`InvalidInput::KeyName`].
     pub fn parse(text: &str) -> Result<Self, InvalidInput> {
-        if (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidInput::KeyName)
-        }
+        if is_name(text, 64) { Self::from_stored(text) } else { Err(InvalidInput::KeyName) }
+    }
+
+    /// The name that was written down earlier, whatever names may be now; or [`InvalidInput::KeyName`] for a control character or a wrong
+    /// length.
+    pub fn from_stored(text: &str) -> Result<Self, InvalidInput> {
+        if has_length(text, 64) { Ok(Self(text.to_owned())) } else { Err(InvalidInput::KeyName) }
     }
 
     /// The name as written.

@@ -1,5 +1,5 @@
 use crate::{
-    AuthError, LiveKeyPair, Timestamp,
+    AuthError, Caller, LiveKeyPair, Timestamp,
     archive::{CodeRecord, KeyPairRecord},
 };
 
@@ -26,6 +26,18 @@ pub fn judge_roles(owned: &[String], asked: Vec<String>) -> Result<Vec<String>, 
     roles.sort();
     roles.dedup();
     if roles.iter().all(|role| owned.contains(role)) { Ok(roles) } else { Err(AuthError::RoleLacking) }
+}
+
+/// Whether `caller` may change the user that the credential acts for. A key pair that was narrowed does what its roles allow, and
+/// nothing to its owner: whoever narrowed it meant it for something else.
+///
+/// # Errors
+/// [`AuthError::KeyPairNarrowed`] when it was.
+pub fn judge_narrowing(caller: &Caller) -> Result<(), AuthError> {
+    match caller {
+        Caller::KeyPair(live) if live.key_pair.roles.is_some() => Err(AuthError::KeyPairNarrowed),
+        Caller::KeyPair(_) | Caller::Session(_) => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +101,15 @@ mod tests {
         assert_eq!(live(Some(&["user"])).roles(), ["user"]);
         assert_eq!(live(Some(&["user", "root"])).roles(), ["user"], "a role that was taken from the owner");
         assert!(live(Some(&[])).roles().is_empty());
+    }
+
+    #[test]
+    fn a_narrowed_key_changes_nothing_of_its_owner_whatever_roles_it_was_left() {
+        let judged = |roles| judge_narrowing(&Caller::KeyPair(live(roles)));
+        assert_eq!(judged(None), Ok(()));
+        for roles in [[].as_slice(), &["user"], &["admin", "user"]] {
+            assert_eq!(judged(Some(roles)), Err(AuthError::KeyPairNarrowed), "{roles:?}");
+        }
     }
 
     #[test]

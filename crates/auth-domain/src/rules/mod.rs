@@ -30,7 +30,7 @@ pub use guessing::{
     DAY, Guessing, REMEMBERED_FOR, WITHOUT_WAIT, after_failure, after_success, failures_are_over, is_to_be_told,
     judge_guessing, refused_guess_is_to_be_told,
 };
-pub use key_pairs::{judge_roles, key_pair_is_accepted, key_pair_stands};
+pub use key_pairs::{judge_narrowing, judge_roles, key_pair_is_accepted, key_pair_stands};
 pub use known_networks::{KNOWN_NETWORKS_AT_MOST, forgotten_networks, network_is_known};
 pub use registration::{AliasHolder, AliasVerdict, judge_alias};
 pub use server_keys::{KeyStays, judge_key_removal, keys_in_use};

@@ -1,15 +1,17 @@
 use super::{Auth, audit::tell};
 use crate::{
     Actor, Alias, AuthError, Caller, Client, EmailAddress, EventKind, Outcome, RoleName, UserId,
-    rules::{judge_access, judge_freshness},
+    rules::{judge_access, judge_freshness, judge_narrowing},
 };
 
 impl Auth {
     /// What anyone may know of a user: the alias.
     ///
     /// # Errors
-    /// [`AuthError::NotFound`] for unknown and unverified users alike.
-    pub async fn public_alias(&self, id: UserId) -> Result<Alias, AuthError> {
+    /// [`AuthError::NotFound`] for unknown and unverified users alike; [`AuthError::Throttled`] when the client's network asks too
+    /// much.
+    pub async fn public_alias(&self, id: UserId, client: &Client) -> Result<Alias, AuthError> {
+        self.charge_request(client).await?;
         let user = self.ports.store.find_user(id).await?;
         user.filter(|user| user.verified).map(|user| user.alias).ok_or(AuthError::NotFound)
     }
@@ -34,10 +36,11 @@ impl Auth {
     /// Deletes the caller's account, with everything that belongs to it.
     ///
     /// # Errors
-    /// [`AuthError::StepUpRequired`]; [`AuthError::LastAdministrator`]; [`AuthError::InvalidCredential`] when it was deleted
-    /// meanwhile.
+    /// [`AuthError::KeyPairNarrowed`]; [`AuthError::StepUpRequired`]; [`AuthError::LastAdministrator`];
+    /// [`AuthError::InvalidCredential`] when it was deleted meanwhile.
     pub async fn delete_account(&self, caller: &Caller, client: &Client) -> Result<(), AuthError> {
         let (id, now) = (caller.user().id, self.now());
+        judge_narrowing(caller)?;
         judge_freshness(caller, self.policy.fresh_for, now)?;
         let event = self.event(EventKind::UserDeleted, &Actor::caller(caller, client), now)?.about(id);
         match self.ports.store.delete_user(id, &event).await? {

@@ -2,8 +2,8 @@ use tracing::info;
 
 use super::{Auth, audit::tell};
 use crate::{
-    Actor, AuthError, EmailAddress, Event, EventKind, EventOutcome, Language, MailClass, MailContent, Notice, Outcome,
-    Refusal, Restraint, Timestamp, ToldLockout, rules::event_of_refusal,
+    Actor, AuthError, Client, EmailAddress, Event, EventKind, EventOutcome, Language, MailClass, MailContent, Notice,
+    Outcome, Refusal, Restraint, Timestamp, ToldLockout, rules::event_of_refusal,
 };
 
 impl Auth {
@@ -28,6 +28,17 @@ impl Auth {
             }
         }
         Ok(found)
+    }
+
+    /// Charges a request that shows no credential and changes nothing to the client's network.
+    pub(super) async fn charge_request(&self, client: &Client) -> Result<(), AuthError> {
+        let now = self.now();
+        let Some(restraint) = self.restraint(&Actor::stranger(client), now)? else { return Ok(()) };
+        match self.ports.store.charge_request(client.network(), &restraint).await? {
+            Outcome::Done(()) => Ok(()),
+            Outcome::RateLimited(refusal) => Err(refused(Some(&restraint), refusal, now)),
+            other => Err(other.into()),
+        }
     }
 
     /// What a request of `actor` at `now` is measured by.

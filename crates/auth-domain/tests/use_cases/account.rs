@@ -9,8 +9,8 @@ use crate::person::{Service, address, client};
 async fn anyone_may_know_the_alias_of_a_verified_user() {
     let service = Service::new();
     let ada = service.registered("ada", "ada@example.org").await;
-    assert_eq!(service.auth.public_alias(ada.user.id).await.unwrap().as_str(), "ada");
-    let unknown = service.auth.public_alias(uuid::Uuid::nil().into()).await;
+    assert_eq!(service.auth.public_alias(ada.user.id, &client(1)).await.unwrap().as_str(), "ada");
+    let unknown = service.auth.public_alias(uuid::Uuid::nil().into(), &client(1)).await;
     assert!(matches!(unknown, Err(AuthError::NotFound)));
 }
 
@@ -23,7 +23,7 @@ async fn a_deleted_account_is_gone_with_everything_that_opened_it() {
     service.auth.delete_account(&Caller::Session(ada.clone()), &client(1)).await.unwrap();
 
     assert!(!service.is_signed_in(&elsewhere).await);
-    assert!(matches!(service.auth.public_alias(ada.user.id).await, Err(AuthError::NotFound)));
+    assert!(matches!(service.auth.public_alias(ada.user.id, &client(1)).await, Err(AuthError::NotFound)));
     assert!(matches!(
         service.auth.delete_account(&Caller::Session(ada.clone()), &client(1)).await,
         Err(AuthError::InvalidCredential)

@@ -53,7 +53,7 @@ async fn somebody_invited_signs_in_with_the_address_they_were_invited_at() {
     assert!(created.key_pair.is_none());
     let invitation = service.only_mail().await;
     assert_eq!((invitation.template, invitation.to.as_str()), ("invitation", "grace@example.org"));
-    let unseen = service.auth.public_alias(created.user_id).await;
+    let unseen = service.auth.public_alias(created.user_id, &client(1)).await;
     assert!(matches!(unseen, Err(AuthError::NotFound)), "not verified yet");
 
     let (_opened, grace) = service.signed_in("Grace@example.org", 1).await;

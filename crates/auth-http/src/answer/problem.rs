@@ -135,6 +135,9 @@ impl ApiError {
             AuthError::AccountDisabled => Self::new(StatusCode::FORBIDDEN, "the account is disabled"),
             AuthError::NotFound => Self::new(StatusCode::NOT_FOUND, "no such resource"),
             AuthError::RoleLacking => Self::new(StatusCode::FORBIDDEN, "you lack a role that this takes"),
+            AuthError::KeyPairNarrowed => {
+                Self::new(StatusCode::FORBIDDEN, "a key pair whose roles were narrowed cannot change its owner")
+            }
             AuthError::StepUpRequired => {
                 let refused = Self::new(StatusCode::FORBIDDEN, "this takes a recent sign-in: sign in again");
                 Self { kind: STEP_UP_REQUIRED, ..refused }
@@ -268,6 +271,7 @@ mod tests {
             (AuthError::AccountDisabled, 403),
             (AuthError::NotFound, 404),
             (AuthError::RoleLacking, 403),
+            (AuthError::KeyPairNarrowed, 403),
             (AuthError::StepUpRequired, 403),
             (AuthError::AddressTaken, 409),
             (AuthError::UserNotActive, 409),

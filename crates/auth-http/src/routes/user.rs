@@ -72,18 +72,18 @@ pub(super) struct Public<'a> {
 /// What anyone may know of a user.
 #[utoipa::path(get, path = "/user/{id}", tag = "Users", operation_id = "publicUser",
     params(("id" = Uuid, Path, description = "The user's id.")),
-    responses((status = 200, description = "The user's alias.", body = Public), (status = 404)))]
-pub(super) async fn alias(service: web::Data<Service>, Id(id): Id) -> ApiResult {
-    let alias = service.auth.public_alias(id.into()).await?;
+    responses((status = 200, description = "The user's alias.", body = Public), (status = 404), (status = 429)))]
+pub(super) async fn alias(service: web::Data<Service>, Sender { client, .. }: Sender, Id(id): Id) -> ApiResult {
+    let alias = service.auth.public_alias(id.into(), &client).await?;
     Ok(HttpResponse::Ok().json(Public { alias: alias.as_str() }))
 }
 
 /// What anyone may know of a user, at another path.
 #[utoipa::path(get, path = "/user/id/{id}", tag = "Users", operation_id = "publicUserById",
     params(("id" = Uuid, Path, description = "The user's id.")),
-    responses((status = 200, description = "The user's alias.", body = Public), (status = 404)))]
-pub(super) async fn alias_by_id(service: web::Data<Service>, id: Id) -> ApiResult {
-    alias(service, id).await
+    responses((status = 200, description = "The user's alias.", body = Public), (status = 404), (status = 429)))]
+pub(super) async fn alias_by_id(service: web::Data<Service>, sender: Sender, id: Id) -> ApiResult {
+    alias(service, sender, id).await
 }
 
 #[derive(Deserialize)]

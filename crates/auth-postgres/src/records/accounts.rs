@@ -53,7 +53,7 @@ impl TryFrom<UserRow> for UserRecord {
         let user = User {
             id: row.id.into(),
             alias: Alias::parse(&row.alias).map_err(damage("users", row.id))?,
-            full_name: FullName::parse(&row.full_name).map_err(damage("users", row.id))?,
+            full_name: FullName::from_stored(&row.full_name).map_err(damage("users", row.id))?,
             verified: row.verified,
             enabled: row.enabled,
             roles: row.roles,

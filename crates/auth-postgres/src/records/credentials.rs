@@ -114,7 +114,7 @@ impl TryFrom<KeyPairRow> for KeyPairRecord {
         Ok(Self {
             id: row.id.into(),
             user_id: row.user_id.into(),
-            name: KeyName::parse(&row.name).map_err(damage("key_pairs", row.id))?,
+            name: KeyName::from_stored(&row.name).map_err(damage("key_pairs", row.id))?,
             api_key: ApiKey::from_stored(row.api_key),
             digest: TokenDigest::from_stored(octets("key_pairs", row.id, &row.digest)?),
             key_id: key_id("key_pairs", row.id, &row.key_id)?,

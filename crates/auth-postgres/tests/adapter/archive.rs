@@ -26,7 +26,7 @@ const EVERYTHING: &[(&str, &[&str])] = &[
     (
         "emails",
         &[
-            r#"(i(21),i(11),Ada@Exämple.org,ada@exämple.org,t,f,t,"m(1)")"#,
+            r#"(i(21),i(11),Ada@Exämple.org,ada@xn--exmple-cua.org,t,f,t,"m(1)")"#,
             r#"(i(22),i(12),bob@example.org,bob@example.org,f,t,f,"m(1)")"#,
         ],
     ),
@@ -47,9 +47,9 @@ const EVERYTHING: &[(&str, &[&str])] = &[
     (
         "codes",
         &[
-            r#"(i(51),sign-in,i(31),,i(21),ada@exämple.org,192.0.2.0/24,"d(51)",0badcafe,"m(1)","m(2)",3,t)"#,
-            r#"(i(52),key-pair,,i(41),i(21),ada@exämple.org,2001:db8:7::/48,"d(51)",0badcafe,"m(1)","m(2)",3,t)"#,
-            r#"(i(53),email,,,,ada@exämple.org,192.0.2.0/24,"d(51)",00000001,"m(1)","m(2)",0,f)"#,
+            r#"(i(51),sign-in,i(31),,i(21),ada@xn--exmple-cua.org,192.0.2.0/24,"d(51)",0badcafe,"m(1)","m(2)",3,t)"#,
+            r#"(i(52),key-pair,,i(41),i(21),ada@xn--exmple-cua.org,2001:db8:7::/48,"d(51)",0badcafe,"m(1)","m(2)",3,t)"#,
+            r#"(i(53),email,,,,ada@xn--exmple-cua.org,192.0.2.0/24,"d(51)",00000001,"m(1)","m(2)",0,f)"#,
         ],
     ),
     (

@@ -25,7 +25,7 @@ pub(crate) fn user(row: UserRow) -> Result<UserRecord, StoreError> {
     let user = User {
         id: id("users", row, row)?,
         alias: Alias::parse(&alias).map_err(damage("users", row))?,
-        full_name: FullName::parse(&full_name).map_err(damage("users", row))?,
+        full_name: FullName::from_stored(&full_name).map_err(damage("users", row))?,
         verified,
         enabled,
         roles: names("users", row, &roles)?,
@@ -86,7 +86,7 @@ pub(crate) fn key_pair(row: KeyPairRow) -> Result<KeyPairRecord, StoreError> {
     Ok(KeyPairRecord {
         id: id("key_pairs", row, row)?,
         user_id: id("key_pairs", row, &user)?,
-        name: KeyName::parse(&name).map_err(damage("key_pairs", row))?,
+        name: KeyName::from_stored(&name).map_err(damage("key_pairs", row))?,
         api_key: ApiKey::from_stored(api_key),
         digest: TokenDigest::from_stored(octets("key_pairs", row, &digest)?),
         key_id: key_id("key_pairs", row, &key)?,

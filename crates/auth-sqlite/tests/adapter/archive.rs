@@ -22,7 +22,7 @@ const EVERYTHING: &str = r#"
         (i(12), 'bob', 'bob', 'Ada "Countess" O''Sample, é', 0, 0, 'pending', '[]', '["public"]', m(1)),
         (i(13), 'eve', 'eve', 'Ada "Countess" O''Sample, é', 0, 0, 'decoy', '[]', '["public"]', m(1));
     INSERT INTO emails (id, user_id, address, address_key, verified, vouched, preferred, created_at) VALUES
-        (i(21), i(11), 'Ada@Exämple.org', 'ada@exämple.org', 1, 0, 1, m(1)),
+        (i(21), i(11), 'Ada@Exämple.org', 'ada@xn--exmple-cua.org', 1, 0, 1, m(1)),
         (i(22), i(12), 'bob@example.org', 'bob@example.org', 0, 1, 0, m(1));
     INSERT INTO sessions (id, user_id, digest, key_id, kind, verified_at, created_at, expires_at, last_used_at, ip, user_agent)
     VALUES
@@ -35,9 +35,9 @@ const EVERYTHING: &str = r#"
     INSERT INTO codes (id, purpose, session_id, key_pair_id, email_id, address_key, network, hash, key_id, created_at,
         expires_at, wrong_guesses, ended)
     VALUES
-        (i(51), 'sign-in', i(31), NULL, i(21), 'ada@exämple.org', '192.0.2.0', d(51), '0badcafe', m(1), m(2), 3, 1),
-        (i(52), 'key-pair', NULL, i(41), i(21), 'ada@exämple.org', '2001:db8:7::', d(51), '0badcafe', m(1), m(2), 3, 1),
-        (i(53), 'email', NULL, NULL, NULL, 'ada@exämple.org', '192.0.2.0', d(51), '00000001', m(1), m(2), 0, 0);
+        (i(51), 'sign-in', i(31), NULL, i(21), 'ada@xn--exmple-cua.org', '192.0.2.0', d(51), '0badcafe', m(1), m(2), 3, 1),
+        (i(52), 'key-pair', NULL, i(41), i(21), 'ada@xn--exmple-cua.org', '2001:db8:7::', d(51), '0badcafe', m(1), m(2), 3, 1),
+        (i(53), 'email', NULL, NULL, NULL, 'ada@xn--exmple-cua.org', '192.0.2.0', d(51), '00000001', m(1), m(2), 0, 0);
     INSERT INTO outbox (id, class, code_id, key_id, sealed, created_at, due_at, attempts, settled_at, outcome) VALUES
         (i(61), 'code', i(51), '0badcafe', x'0001ff', m(1), m(2), 2, NULL, NULL),
         (i(62), 'notice', NULL, '00000001', NULL, m(1), m(2), 2, m(3), 'delivered'),
@@ -51,12 +51,12 @@ const EVERYTHING: &str = r#"
         (i(21), '192.0.2.0', m(1)),
         (i(21), '2001:db8:7::', m(1));
     INSERT INTO failures (address_key, network, day_began_at, of_day, in_a_row, last_at, told_at, owner_told_at) VALUES
-        ('ada@exämple.org', '', m(1), 3, 100, m(2), m(3), m(4)),
-        ('ada@exämple.org', '2001:db8:7::', m(1), 3, 100, m(2), NULL, NULL);
+        ('ada@xn--exmple-cua.org', '', m(1), 3, 100, m(2), m(3), m(4)),
+        ('ada@xn--exmple-cua.org', '2001:db8:7::', m(1), 3, 100, m(2), NULL, NULL);
     INSERT INTO throttles (kind, address_key, network, full_at, told_at) VALUES
         ('mails-from-network', '', '192.0.2.0', m(1), m(2)),
-        ('mails-to-address', 'ada@exämple.org', '', m(1), NULL),
-        ('mails-to-address', 'ada@exämple.org', '2001:db8:7::', m(1), NULL),
+        ('mails-to-address', 'ada@xn--exmple-cua.org', '', m(1), NULL),
+        ('mails-to-address', 'ada@xn--exmple-cua.org', '2001:db8:7::', m(1), NULL),
         ('sign-ups', '', '192.0.2.0', m(1), NULL);
     INSERT INTO events (id, at, kind, outcome, actor_id, subject_id, credential_id, ip, detail) VALUES
         (i(71), m(1), 'role.granted', 'success', i(11), i(12), i(31), '192.0.2.7', 'auditor'),

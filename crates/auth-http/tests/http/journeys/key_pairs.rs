@@ -17,6 +17,7 @@ journeys![
     a_wish_that_does_not_parse_is_400,
     days_count_however_their_number_is_spelled,
     a_key_pair_finds_its_user_and_deletes_its_account,
+    a_narrowed_key_pair_finds_its_user_and_deletes_nothing,
     codes_for_key_pairs_go_to_the_preferred_address,
 ];
 
@@ -183,6 +184,18 @@ async fn days_count_however_their_number_is_spelled(backend: Backend) {
     assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
     let fraction = post("/keypair").bearer(&session).json(&json!({"name": "x", "days": 1.5}));
     assert_eq!(app.send(fraction).await.status, 400);
+}
+
+async fn a_narrowed_key_pair_finds_its_user_and_deletes_nothing(backend: Backend) {
+    let app = app(backend).await;
+    let session = app.registered("ada", ADA).await;
+    for roles in [json!([]), json!(["user"])] {
+        let pair = app.has_key_pair(&session, ADA, json!({"roles": roles})).await;
+        app.send(get(&format!("/user/by-email?email={ADA}")).key_pair(&pair)).await.ok();
+        let refused = app.send(delete("/user").key_pair(&pair)).await;
+        refused.refused(403, "a key pair whose roles were narrowed cannot change its owner");
+    }
+    app.check(&session).await.ok();
 }
 
 async fn a_key_pair_finds_its_user_and_deletes_its_account(backend: Backend) {

@@ -19,7 +19,28 @@ journeys![
     what_was_refused_is_not_charged,
     somebody_who_is_signed_in_cannot_flood_an_address_either,
     what_takes_a_credential_is_not_held_back_by_requests,
+    looking_up_users_without_a_credential_is_held_back_by_requests,
 ];
+
+async fn looking_up_users_without_a_credential_is_held_back_by_requests(backend: Backend) {
+    let app = with_ada(backend, Limits { requests_per_network: each_hour(4), ..wide_open() }).await;
+    let ada = app.sign_in(ADA).await;
+    let user = app.user_id(&ada).await;
+    let [known, unknown] = [&user, "00000000-0000-0000-0000-000000000000"].map(|id| format!("/user/{id}"));
+    for path in [&known, &unknown, &format!("/user/id/{user}"), &known] {
+        let answer = app.send(get(path).from(ELSEWHERE)).await;
+        assert_eq!(answer.status, if path == &unknown { 404 } else { 200 });
+    }
+    for path in [&known, &unknown] {
+        held_back(&app.send(get(path).from(ELSEWHERE)).await, HOUR / 4);
+        // Where somebody else is, they are not held back.
+        app.send(get(path).from(FAR_AWAY)).await;
+    }
+    held_back(&app.send(asking(ELSEWHERE, NOBODY)).await, HOUR / 4);
+    assert_eq!(app.send(get(&known).from(FAR_AWAY)).await.status, 200);
+    app.wait(HOUR / 4);
+    assert_eq!(app.send(get(&known).from(ELSEWHERE)).await.status, 200);
+}
 
 /// All that a stranger sees who asks, guesses and registers until everything is spent.
 async fn spending_everything(app: &TestApp, email: &str) -> Vec<(u16, String, String)> {
