@@ -181,7 +181,7 @@ impl PostgresStore {
     pub(crate) async fn carry_out(&self, fact: Arc<dyn Fact>) -> Result<(), StoreError> {
         let (ways, memory) = (self.ways(), Arc::clone(&self.memory));
         let work = self.runtime.spawn(async move {
-            let turn = fact.turn().cloned().map(|key| (key, fact.scope().network));
+            let turn = fact.turn().cloned().map(|key| (key, fact.asker()));
             let attempts = Attempts::new(fact);
             let outcome = ways
                 .carry_out(turn, &attempts, ATTEMPTS, attempts.progress(), |conn, attempts| {

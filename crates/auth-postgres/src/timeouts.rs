@@ -23,9 +23,10 @@ impl Timeouts {
         self.call * 9 / 10
     }
 
-    /// For making a connection, name resolution and encryption included.
+    /// For making a connection, name resolution and encryption included. A server that has not answered in five seconds is not about to:
+    /// whoever has more time tries again.
     pub(crate) fn connecting(self) -> Duration {
-        self.call * 7 / 10
+        (self.call * 7 / 10).min(Duration::from_secs(5))
     }
 
     /// For asking about checks, connecting included. Who finds a dead connection is not the last one to do so, and who comes next

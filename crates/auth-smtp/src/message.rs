@@ -61,10 +61,9 @@ pub(crate) fn message_of(mail: &Mail, from: &Sender, templates: &Templates) -> R
 /// without those. What it guards against, an [`EmailAddress`] does not contain: no space, no control character, no bracket,
 /// no quotation mark, no comma, one `@`.
 fn recipient(address: &EmailAddress) -> Result<Address, MailError> {
-    let (user, domain) = address
-        .as_str()
-        .split_once('@')
-        .ok_or_else(|| MailError::Permanent("the recipient's address has no @".to_owned()))?;
+    let mailbox = address.mailbox();
+    let (user, domain) =
+        mailbox.split_once('@').ok_or_else(|| MailError::Permanent("the recipient's address has no @".to_owned()))?;
     Ok(Address::new_dangerous(user, domain))
 }
 

@@ -112,16 +112,17 @@ impl Readers {
         job: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
         let free = Arc::clone(&self.free).acquire_owned();
-        let held = timeout(self.database.timeout, free)
-            .await
-            .map_err(|_elapsed| StoreError::unavailable("no connection was free in time"))?
-            .map_err(StoreError::unavailable)?;
-        let reading = spawn_blocking(move || {
-            // Until the job has ended, whether or not anybody still waits for its answer.
-            let _held = held;
-            self.read_on_one(job)
-        });
-        reading.await.map_err(StoreError::unavailable)?
+        let limit = self.database.timeout;
+        let reading = async {
+            let held = free.await.map_err(StoreError::unavailable)?;
+            let reading = spawn_blocking(move || {
+                // Until the job has ended, whether or not anybody still waits for its answer.
+                let _held = held;
+                self.read_on_one(job)
+            });
+            reading.await.map_err(StoreError::unavailable)?
+        };
+        timeout(limit, reading).await.map_err(|_elapsed| StoreError::unavailable("the file was not read in time"))?
     }
 
     /// Runs `job` on a reader of its own, on this thread. Where none is free it waits for nobody, and `job` comes back.
@@ -333,16 +334,15 @@ mod tests {
     #[tokio::test]
     async fn who_finds_no_reader_free_waits_for_one_and_not_for_ever() {
         let folder = tempfile::tempdir().unwrap();
-        let (readers, (held_up, end)) = (readers(&folder, 1), HeldUp::new());
-        let mut held = pin!(held_up.read(&readers));
+        let readers = readers(&folder, 1);
+        let held = readers.hold_all();
         let mut impatient = pin!(Arc::clone(&readers).read(|_| Ok(())));
-        let poll_both = |context: &mut std::task::Context<'_>| {
-            assert!(held.as_mut().poll(context).is_pending());
+        tokio::time::pause();
+        std::future::poll_fn(|context| {
             assert!(impatient.as_mut().poll(context).is_pending());
             Poll::Ready(())
-        };
-        tokio::time::pause();
-        std::future::poll_fn(poll_both).await;
+        })
+        .await;
         tokio::time::advance(TIMEOUT / 2).await;
         let mut waits = pin!(Arc::clone(&readers).read(|_| Ok(())));
         std::future::poll_fn(|context| {
@@ -355,9 +355,27 @@ mod tests {
         let answered = impatient.await;
         assert!(matches!(answered, Err(StoreError::Unavailable(_))), "{answered:?}");
         tokio::time::resume();
-        end.send(()).unwrap();
-        held.await.unwrap();
+        drop(held);
         waits.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_read_that_takes_too_long_is_unavailable_in_time_and_keeps_its_reader_until_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let (readers, (held_up, end)) = (readers(&folder, 1), HeldUp::new());
+        let mut slow = pin!(held_up.read(&readers));
+        std::future::poll_fn(|context| {
+            assert!(slow.as_mut().poll(context).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        tokio::time::pause();
+        tokio::time::advance(TIMEOUT + Duration::from_millis(1)).await;
+        assert!(matches!(slow.await, Err(StoreError::Unavailable(_))));
+        tokio::time::resume();
+        assert!(readers.read_here(|_| Ok(())).is_err());
+        end.send(()).unwrap();
+        Arc::clone(&readers).read(|_| Ok(())).await.unwrap();
     }
 
     #[tokio::test]

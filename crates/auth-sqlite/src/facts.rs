@@ -11,7 +11,7 @@ use crate::{SqliteStore, changes::apply, load::load, store::Revoked};
 #[async_trait]
 impl Facts for SqliteStore {
     async fn transact(&self, fact: Arc<dyn Fact>) -> Result<(), StoreError> {
-        let turn = fact.turn().cloned().map(|key| (key, fact.scope().network));
+        let turn = fact.turn().cloned().map(|key| (key, fact.asker()));
         let carry_out = move |conn: &mut SqliteConnection, revoked: &Revoked| {
             let changes = fact.decide(&load(conn, fact.scope())?)?;
             *revoked.lock().unwrap_or_else(PoisonError::into_inner) = changes.revoked();

@@ -194,7 +194,7 @@ CREATE INDEX failures_untold ON failures (in_a_row) WHERE owner_told_at IS NULL;
 
 -- What is let through so often in so long: buckets that fill evenly.
 CREATE TABLE throttles (
-    kind text COLLATE "C" NOT NULL CHECK (kind IN ('mails-from-network', 'mails-to-address', 'requests', 'sign-ups')),
+    kind text COLLATE "C" NOT NULL CHECK (kind IN ('look-ups', 'mails-from-network', 'mails-to-address', 'requests', 'sign-ups')),
     -- Empty for a limit that is one for a network.
     address_key text COLLATE "C" NOT NULL,
     -- With an address, one that is known to it; empty for all others together.

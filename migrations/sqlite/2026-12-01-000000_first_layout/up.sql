@@ -199,7 +199,7 @@ CREATE INDEX failures_forgiven ON failures (day_began_at) WHERE in_a_row = 0;
 
 -- What is let through so often in so long: all that this takes to know is when all of it is there again.
 CREATE TABLE throttles (
-    kind TEXT NOT NULL CHECK (kind IN ('mails-from-network', 'mails-to-address', 'requests', 'sign-ups')),
+    kind TEXT NOT NULL CHECK (kind IN ('look-ups', 'mails-from-network', 'mails-to-address', 'requests', 'sign-ups')),
     -- '' for a limit of a network.
     address_key TEXT NOT NULL,
     network TEXT NOT NULL,

@@ -76,29 +76,28 @@ pub(super) fn judge_request(
 pub(super) fn charge_guess(state: &State, guess: &CodeGuess, changes: &mut Changes) -> Result<(), Refusal> {
     let (Some(limits), None) = (&guess.limits, guess.by.user) else { return Ok(()) };
     let refused = |limit| event_of_refused_guess(guess, limit, None);
-    charge_network(state, guess.network, limits, guess.at, refused, changes)
+    charge_network(state, (ThrottleKind::Requests, guess.network), limits, guess.at, refused, changes)
 }
 
-/// Charges for a request of a network, or says why it is held back.
-pub(super) fn charge_request(
+/// Charges for a look-up of a network, or says why it is held back.
+pub(super) fn charge_look_up(
     state: &State,
     network: Network,
     restraint: &Restraint,
     changes: &mut Changes,
 ) -> Result<(), Refusal> {
     let refused = |limit| event_of_refusal(restraint, limit, None);
-    charge_network(state, network, &restraint.limits, restraint.event.at, refused, changes)
+    charge_network(state, (ThrottleKind::LookUps, network), &restraint.limits, restraint.event.at, refused, changes)
 }
 
 fn charge_network(
     state: &State,
-    network: Network,
+    (kind, network): (ThrottleKind, Network),
     limits: &Limits,
     now: Timestamp,
     refused: impl Fn(Limit) -> Event,
     changes: &mut Changes,
 ) -> Result<(), Refusal> {
-    let kind = ThrottleKind::Requests;
     let key = ThrottleKey { kind, address: None, network: Some(network) };
     match judge_throttle(state.throttle(&key).map(|row| row.full_at), kind.rate(limits), now) {
         Charge::Room(full_at) => {

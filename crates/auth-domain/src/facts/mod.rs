@@ -6,7 +6,7 @@
 //! | `sign_in` | a session is asked for |
 //! | `sign_up` | somebody registers |
 //! | `redeem` | a code is tried |
-//! | `requests` | somebody without a credential reads something |
+//! | `look_ups` | somebody without a credential looks up a user |
 //! | `emails`, `email_owners` | addresses of an account, as its owner and as administrators change them |
 //! | `sessions`, `key_pairs` | credentials are made, extended and ended |
 //! | `accounts` | accounts are made, changed and deleted |
@@ -22,11 +22,11 @@ mod emails;
 mod key_pairs;
 mod limits;
 mod lockouts;
+mod look_ups;
 mod outcomes;
 mod reads;
 mod records;
 mod redeem;
-mod requests;
 mod sessions;
 mod sign_in;
 mod sign_up;
@@ -35,7 +35,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use outcomes::{Conflict, Opened, Outcome, Redeemed};
 
-use crate::{Changes, Fact, FactKey, Scope, State, Store, StoreError};
+use crate::{Changes, Fact, FactKey, Network, Scope, State, Store, StoreError};
 
 /// A fact that comes to something, which whoever asked for it is told.
 trait Decision: Send + Sync + 'static {
@@ -47,6 +47,11 @@ trait Decision: Send + Sync + 'static {
 
     /// What it waits for its turn by.
     fn turn(&self) -> Option<FactKey>;
+
+    /// Whose it is among those who wait for their turn, where anybody may ask.
+    fn asker(&self) -> Option<Network> {
+        None
+    }
 
     /// Whether limits hold it back, judged by what is seen of them before anything is locked: then nobody waits to be told so. It is
     /// judged once more if they do not, or if there is something to be written about it.
@@ -74,6 +79,10 @@ impl<D: Decision> Fact for Attempt<D> {
 
     fn turn(&self) -> Option<&FactKey> {
         self.turn.as_ref()
+    }
+
+    fn asker(&self) -> Option<Network> {
+        self.decision.asker()
     }
 
     fn decide(&self, state: &State) -> Result<Changes, StoreError> {

@@ -120,6 +120,10 @@ impl Decision for RedeemCode {
         Some(self.guess.by.user.map_or_else(|| FactKey::Address(self.seen.address_key.clone()), FactKey::User))
     }
 
+    fn asker(&self) -> Option<Network> {
+        Some(self.guess.network)
+    }
+
     fn decide(&self, state: &State, changes: &mut Changes) -> Result<Redeemed, StoreError> {
         let guess = &self.guess;
         if let Err(refusal) = charge_guess(state, guess, changes) {

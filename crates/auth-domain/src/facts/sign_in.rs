@@ -7,7 +7,7 @@ use super::{
     limits::{judge_request, of_request},
 };
 use crate::{
-    Change, Changes, CodeHash, FactKey, Outcome, PendingSignIn, Scope, SessionOwner, State, Store, StoreError,
+    Change, Changes, CodeHash, FactKey, Network, Outcome, PendingSignIn, Scope, SessionOwner, State, Store, StoreError,
     rules::Asking,
 };
 
@@ -42,6 +42,10 @@ impl Decision for OpenSession {
 
     fn turn(&self) -> Option<FactKey> {
         Some(FactKey::Address(self.sign_in.code.address.clone()))
+    }
+
+    fn asker(&self) -> Option<Network> {
+        Some(self.sign_in.code.network)
     }
 
     fn held_back(&self, seen: &State, changes: &mut Changes) -> Result<Option<Outcome>, StoreError> {

@@ -8,8 +8,8 @@ use super::{
     records::insert_registration,
 };
 use crate::{
-    Change, Changes, Conflict, FactKey, Outcome, Registration, Scope, SessionOwner, Standing, State, Store, StoreError,
-    Timestamp,
+    Change, Changes, Conflict, FactKey, Network, Outcome, Registration, Scope, SessionOwner, Standing, State, Store,
+    StoreError, Timestamp,
     ports::AliasState,
     rules::{AliasHolder, AliasVerdict, Asking, judge_alias},
 };
@@ -47,6 +47,10 @@ impl Decision for RegisterUser {
 
     fn turn(&self) -> Option<FactKey> {
         Some(FactKey::Address(self.0.address_key()))
+    }
+
+    fn asker(&self) -> Option<Network> {
+        Some(self.0.sign_in.code.network)
     }
 
     fn held_back(&self, seen: &State, changes: &mut Changes) -> Result<Option<Outcome>, StoreError> {

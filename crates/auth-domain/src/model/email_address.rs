@@ -13,7 +13,7 @@ const MAX_SPELLING: usize = 4 * MAX_ADDRESS;
 /// The longest part before the `@`, in octets (RFC 5321 §4.5.3.1.1).
 const MAX_LOCAL_PART: usize = 64;
 
-/// A valid e-mail address, as its owner wrote it: mail goes to exactly this.
+/// A valid e-mail address, as its owner wrote it. Mail goes to its [`mailbox`](Self::mailbox).
 ///
 /// The local part is a dot-atom (RFC 5322 §3.2.3), letters of any script included (RFC 6531); the domain is a host
 /// name, international ones in either form included (UTS #46). Quoted local parts and address literals are refused: nobody signs in with
@@ -39,16 +39,17 @@ impl EmailAddress {
     /// [`InvalidInput`] when it is no address by the rules above, or passes for another one: U+212A, the sign for kelvins,
     /// folds to `k`, so who receives mail at an address with it would own the one with the letter.
     pub fn parse(text: &str) -> Result<Self, InvalidInput> {
-        let address = Self::from_stored(text)?;
-        let (local, _) = parts(text).ok_or(InvalidInput::EmailAddress)?;
+        let (local, domain) = parts(text).ok_or(InvalidInput::EmailAddress)?;
+        let domain = ascii_domain(domain).ok_or(InvalidInput::EmailAddress)?;
+        let fits = local.len() + 1 + domain.len() <= MAX_ADDRESS;
         let passes_for_another = !local.is_ascii() && folded(local).is_ascii();
-        if passes_for_another { Err(InvalidInput::EmailAddress) } else { Ok(address) }
+        if fits && !passes_for_another { Self::from_stored(text) } else { Err(InvalidInput::EmailAddress) }
     }
 
-    /// The address that was written down earlier, when look-alikes were not refused yet.
+    /// The address that was written down earlier, whatever look-alikes and domains were refused by then.
     ///
     /// # Errors
-    /// [`InvalidInput`] when it is no address by the rules above.
+    /// [`InvalidInput`] when it cannot stand in the head of a mail.
     pub fn from_stored(text: &str) -> Result<Self, InvalidInput> {
         if is_address(text) { Ok(Self(text.to_owned())) } else { Err(InvalidInput::EmailAddress) }
     }
@@ -56,6 +57,16 @@ impl EmailAddress {
     /// The address as written.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Where its mail goes: the domain in ASCII, so that no relay takes it for another one than it is compared by.
+    pub fn mailbox(&self) -> String {
+        match parts(&self.0) {
+            Some((local, domain)) if !domain.is_ascii() => {
+                format!("{local}@{}", ascii_domain(domain).as_deref().unwrap_or(domain))
+            }
+            _ => self.0.clone(),
+        }
     }
 
     /// What this address is compared by.
@@ -97,11 +108,8 @@ fn parts(text: &str) -> Option<(&str, &str)> {
 }
 
 fn is_address(text: &str) -> bool {
-    let fits = |local: &str, domain: String| local.len() + 1 + domain.len() <= MAX_ADDRESS;
     text.len() <= MAX_SPELLING
-        && parts(text).is_some_and(|(local, domain)| {
-            is_local_part(local) && ascii_domain(domain).is_some_and(|domain| fits(local, domain))
-        })
+        && parts(text).is_some_and(|(local, domain)| is_local_part(local) && !domain.is_empty() && is_harmless(domain))
 }
 
 fn is_local_part(local: &str) -> bool {
@@ -111,6 +119,12 @@ fn is_local_part(local: &str) -> bool {
 
 fn is_atom_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || is_international(c)
+}
+
+/// Nothing in it ends a line, an address or a comment in the head of a mail.
+fn is_harmless(domain: &str) -> bool {
+    let is_special = |c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && c != '-' && c != '.';
+    !domain.contains(|c: char| c.is_control() || c.is_whitespace() || is_special(c))
 }
 
 /// One Unicode form and one case.
@@ -251,6 +265,28 @@ mod tests {
             assert_eq!(key(&format!("ada@{ascii}")), format!("ada@{ascii}"), "{ascii}");
         }
         assert_ne!(key("ada@stra\u{df}e.example"), key("ada@strasse.example"));
+    }
+
+    #[test]
+    fn mail_goes_where_the_address_is_compared_by() {
+        for (spelled, mailbox) in [
+            ("Ada@Example.org", "Ada@Example.org"),
+            ("Ada@b\u{fc}cher.example", "Ada@xn--bcher-kva.example"),
+            ("\u{e4}da@\u{ff45}xample.org", "\u{e4}da@example.org"),
+        ] {
+            assert_eq!(EmailAddress::parse(spelled).unwrap().mailbox(), mailbox);
+        }
+    }
+
+    #[test]
+    fn what_was_no_domain_by_todays_tables_is_read_where_it_was_stored() {
+        for stored in ["x@xn--a.example", "x@1\u{5d0}\u{5d1}.example", "x@a_b.example"] {
+            let is_read = EmailAddress::from_stored(stored).is_ok_and(|address| address.as_str() == stored);
+            assert_eq!((is_read, EmailAddress::parse(stored).is_err()), (!stored.contains('_'), true), "{stored}");
+        }
+        for damaged in ["x@", "x@a b", "x@a\r\nBcc: y", "x@a@b", "x@<a>", "x@a,b"] {
+            assert!(EmailAddress::from_stored(damaged).is_err(), "{damaged:?}");
+        }
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub enum Limit {
 /// What is let through so often in so long. Sorted by [`as_str`](Self::as_str).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ThrottleKind {
+    /// Users that a network looks up without a credential. Not one with other requests: any page can have its visitors' browsers look
+    /// users up, which must not keep their network from signing in.
+    LookUps,
     /// Mails with codes that a network asks for.
     MailsFromNetwork,
     /// Mails with codes to an address.
@@ -99,8 +102,9 @@ pub struct ToldLockout {
 
 impl Limit {
     /// Every one there is.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Guesses,
+        Self::Throttle(ThrottleKind::LookUps),
         Self::Throttle(ThrottleKind::MailsFromNetwork),
         Self::Throttle(ThrottleKind::MailsToAddress),
         Self::Throttle(ThrottleKind::Requests),
@@ -123,11 +127,13 @@ impl Limit {
 
 impl ThrottleKind {
     /// Every one there is, sorted.
-    pub const ALL: [Self; 4] = [Self::MailsFromNetwork, Self::MailsToAddress, Self::Requests, Self::SignUps];
+    pub const ALL: [Self; 5] =
+        [Self::LookUps, Self::MailsFromNetwork, Self::MailsToAddress, Self::Requests, Self::SignUps];
 
     /// The kind as it is stored and told.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::LookUps => "look-ups",
             Self::MailsFromNetwork => "mails-from-network",
             Self::MailsToAddress => "mails-to-address",
             Self::Requests => "requests",
@@ -150,9 +156,7 @@ impl ThrottleKey {
         let keys = ThrottleKind::ALL.into_iter().flat_map(|kind| match (kind, address) {
             (ThrottleKind::MailsToAddress, None) => Vec::new(),
             (ThrottleKind::MailsToAddress, Some(_)) => vec![of_address(kind, None), of_address(kind, Some(network))],
-            (ThrottleKind::MailsFromNetwork | ThrottleKind::Requests | ThrottleKind::SignUps, _) => {
-                vec![of_network(kind)]
-            }
+            (_, _) => vec![of_network(kind)],
         });
         keys.collect()
     }
@@ -164,7 +168,7 @@ impl ThrottleKey {
             ThrottleKind::MailsToAddress => {
                 Self { kind, address: Some(address.clone()), network: known.then_some(network) }
             }
-            ThrottleKind::MailsFromNetwork | ThrottleKind::Requests | ThrottleKind::SignUps => {
+            ThrottleKind::LookUps | ThrottleKind::MailsFromNetwork | ThrottleKind::Requests | ThrottleKind::SignUps => {
                 Self { kind, address: None, network: Some(network) }
             }
         }

@@ -67,7 +67,7 @@ impl ThrottleKind {
         match self {
             Self::MailsFromNetwork => limits.mails_per_network,
             Self::MailsToAddress => limits.mails_per_address,
-            Self::Requests => limits.requests_per_network,
+            Self::LookUps | Self::Requests => limits.requests_per_network,
             Self::SignUps => limits.sign_ups_per_network,
         }
     }
@@ -208,7 +208,7 @@ mod tests {
             let held = match key.kind {
                 ThrottleKind::MailsToAddress => mails_to_address,
                 ThrottleKind::SignUps => sign_ups,
-                ThrottleKind::MailsFromNetwork | ThrottleKind::Requests => 0,
+                ThrottleKind::MailsFromNetwork | ThrottleKind::Requests | ThrottleKind::LookUps => 0,
             };
             let rate = key.kind.rate(&limits);
             let full_at = at(held).plus(rate.span()).minus(rate.every());

@@ -11,7 +11,7 @@ impl Auth {
     /// [`AuthError::NotFound`] for unknown and unverified users alike; [`AuthError::Throttled`] when the client's network asks too
     /// much.
     pub async fn public_alias(&self, id: UserId, client: &Client) -> Result<Alias, AuthError> {
-        self.charge_request(client).await?;
+        self.charge_look_up(client).await?;
         let user = self.ports.store.find_user(id).await?;
         user.filter(|user| user.verified).map(|user| user.alias).ok_or(AuthError::NotFound)
     }

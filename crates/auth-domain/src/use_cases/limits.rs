@@ -30,11 +30,11 @@ impl Auth {
         Ok(found)
     }
 
-    /// Charges a request that shows no credential and changes nothing to the client's network.
-    pub(super) async fn charge_request(&self, client: &Client) -> Result<(), AuthError> {
+    /// Charges a look-up of a user to the client's network.
+    pub(super) async fn charge_look_up(&self, client: &Client) -> Result<(), AuthError> {
         let now = self.now();
         let Some(restraint) = self.restraint(&Actor::stranger(client), now)? else { return Ok(()) };
-        match self.ports.store.charge_request(client.network(), &restraint).await? {
+        match self.ports.store.charge_look_up(client.network(), &restraint).await? {
             Outcome::Done(()) => Ok(()),
             Outcome::RateLimited(refusal) => Err(refused(Some(&restraint), refusal, now)),
             other => Err(other.into()),

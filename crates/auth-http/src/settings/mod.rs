@@ -124,8 +124,8 @@ pub enum SettingsError {
         /// What is wrong with it.
         source: UnknownPlace,
     },
-    /// `database.timeout` is too short for any answer, or longer than anybody waits for one.
-    #[error("setting database.timeout: {} is not between 100ms and 1m", humantime::format_duration(*.0))]
+    /// `database.timeout` is too short for what it is divided among, or longer than the pacing and the leases of mails allow for.
+    #[error("setting database.timeout: {} is not between 500ms and 3s", humantime::format_duration(*.0))]
     BadTimeout(Duration),
     /// `secrets.key` is no list of keys.
     #[error("setting secrets.key: {0}")]
@@ -313,7 +313,7 @@ impl TryFrom<Raw> for Settings {
             timeout: raw.database.timeout.0,
             ..PoolOptions::default()
         };
-        if !(Duration::from_millis(100)..=Duration::from_mins(1)).contains(&pool.timeout) {
+        if !(Duration::from_millis(500)..=Duration::from_secs(3)).contains(&pool.timeout) {
             return Err(SettingsError::BadTimeout(pool.timeout));
         }
         let mail_place = MailPlace::parse(raw.mail.url.expose()).map_err(unknown_place("mail.url"))?;
@@ -422,10 +422,10 @@ mod tests {
     #[test]
     fn a_time_limit_that_no_answer_keeps_or_nobody_waits_for_is_refused() {
         for (timeout, told) in [
-            ("99ms", Some("setting database.timeout: 99ms is not between 100ms and 1m")),
-            ("100ms", None),
-            ("1m", None),
-            ("61s", Some("setting database.timeout: 1m 1s is not between 100ms and 1m")),
+            ("499ms", Some("setting database.timeout: 499ms is not between 500ms and 3s")),
+            ("500ms", None),
+            ("3s", None),
+            ("3001ms", Some("setting database.timeout: 3s 1ms is not between 500ms and 3s")),
         ] {
             let settings = Settings::parse(&format!("[database]\ntimeout = '{timeout}'\n"), HashMap::new());
             assert_eq!(settings.err().map(|wrong| wrong.to_string()).as_deref(), told, "{timeout}");

@@ -52,12 +52,12 @@ fn of_network(network: String) -> _ {
 }
 
 type OneKind = Eq<throttles::kind, &'static str>;
-type AnyKind = Or<Or<Or<OneKind, OneKind>, OneKind>, OneKind>;
+type AnyKind = Or<Or<Or<Or<OneKind, OneKind>, OneKind>, OneKind>, OneKind>;
 
 /// This leaves out nothing, but lets the primary key be searched, which begins with the kind.
 fn of_any_kind() -> AnyKind {
-    let [first, second, third, fourth] = ThrottleKind::ALL.map(|kind| throttles::kind.eq(kind.as_str()));
-    first.or(second).or(third).or(fourth)
+    let [first, second, third, fourth, fifth] = ThrottleKind::ALL.map(|kind| throttles::kind.eq(kind.as_str()));
+    first.or(second).or(third).or(fourth).or(fifth)
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ sentences! { $
         mails_to_an_address_are_limited_whoever_asks,
         a_network_that_is_known_has_an_allowance_of_mails_of_its_own,
         a_network_is_limited_in_mails_and_requests_whatever_it_asks_about,
-        requests_that_only_read_are_limited_with_the_others_of_their_network,
+        look_ups_of_a_network_are_limited_apart_from_its_other_requests,
         what_is_held_back_by_one_limit_is_charged_by_none,
         what_holds_back_longest_says_until_when,
         what_turns_out_stale_is_charged_nothing,

@@ -104,23 +104,26 @@ pub async fn a_network_is_limited_in_mails_and_requests_whatever_it_asks_about(s
     }
 }
 
-pub async fn requests_that_only_read_are_limited_with_the_others_of_their_network(subject: &impl Subject) {
+pub async fn look_ups_of_a_network_are_limited_apart_from_its_other_requests(subject: &impl Subject) {
     let store = subject.store();
     let limits = Limits { requests_per_network: an_hour(2), ..plenty() };
-    let charged = async |network: u8, second: u64| {
+    let looks_up = async |network: u8, second: u64| {
         let asked = asked("nobody@example.org", limits, network, second);
-        store.charge_request(asked.code.network, &asked.restraint.unwrap()).await.unwrap()
+        store.charge_look_up(asked.code.network, &asked.restraint.unwrap()).await.unwrap()
     };
-    assert_eq!(charged(5, 10).await, Outcome::Done(()));
-    assert_eq!(asks(&*store, "one@example.org", limits, 5, 10).await, None);
+    for _ in 0..2 {
+        assert_eq!(looks_up(5, 10).await, Outcome::Done(()));
+    }
     for told in [true, false] {
-        let refusal = refusal_of(charged(5, 10).await).unwrap();
-        assert_eq!((refusal.limit, refusal.until), (Limit::Throttle(ThrottleKind::Requests), at(HOUR / 2 + 10)));
+        let refusal = refusal_of(looks_up(5, 10).await).unwrap();
+        assert_eq!((refusal.limit, refusal.until), (Limit::Throttle(ThrottleKind::LookUps), at(HOUR / 2 + 10)));
         assert_eq!((refusal.owner, refusal.told), (None, told));
     }
-    assert!(asks(&*store, "one@example.org", limits, 5, 10).await.is_some());
-    assert_eq!(charged(6, 10).await, Outcome::Done(()), "elsewhere");
-    assert_eq!(charged(5, HOUR / 2 + 10).await, Outcome::Done(()));
+    for to in ["one@example.org", "two@example.org"] {
+        assert_eq!(asks(&*store, to, limits, 5, 10).await, None);
+    }
+    assert_eq!(looks_up(6, 10).await, Outcome::Done(()), "elsewhere");
+    assert_eq!(looks_up(5, HOUR / 2 + 10).await, Outcome::Done(()));
 }
 
 pub async fn what_is_held_back_by_one_limit_is_charged_by_none(subject: &impl Subject) {

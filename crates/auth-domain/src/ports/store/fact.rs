@@ -14,6 +14,11 @@ pub trait Fact: Send + Sync {
     /// What facts that lock the same share in a process: one of them at a time has a connection.
     fn turn(&self) -> Option<&FactKey>;
 
+    /// Whose it is among those who wait for their turn: they are served one network after the other.
+    fn asker(&self) -> Option<Network> {
+        None
+    }
+
     /// Decides what is to be changed. Called again, with what is stored by then, when the transaction has to be begun anew.
     ///
     /// # Errors

@@ -125,9 +125,14 @@ async fn refusals_are_counted_by_their_limit(backend: Backend) {
     }
     assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
     let page = app.send(outside(Method::GET, "/metrics")).await.text();
-    for (limit, count) in
-        [("guesses", 0), ("mails-from-network", 0), ("mails-to-address", 0), ("requests", 2), ("sign-ups", 3)]
-    {
+    for (limit, count) in [
+        ("guesses", 0),
+        ("look-ups", 0),
+        ("mails-from-network", 0),
+        ("mails-to-address", 0),
+        ("requests", 2),
+        ("sign-ups", 3),
+    ] {
         assert!(page.contains(&format!("auth_throttled_total{{limit=\"{limit}\"}} {count}\n")), "{limit}: {page}");
     }
 }
