@@ -114,6 +114,9 @@ impl Serving {
                 .route(VERIFICATION_AT_ONCE, web::put().to(verify_at_once))
         })
         .workers(2)
+        // A client that a busy machine keeps from asking for five seconds is not given up.
+        .keep_alive(PATIENCE)
+        .client_request_timeout(PATIENCE)
         .disable_signals();
         let http = http.bind("127.0.0.1:0").unwrap();
         let address = http.addrs()[0];
