@@ -6,9 +6,9 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use super::names::is_invisible;
 use crate::InvalidInput;
 
-/// The longest address with its domain in ASCII, in octets (RFC 5321 §4.5.3.1.3, less the two angle brackets).
+/// The longest address with its domain in ASCII, in bytes (RFC 5321 §4.5.3.1.3, less the two angle brackets).
 const MAX_ADDRESS: usize = 254;
-/// No spelling of an address is longer, in octets: a character of a domain that becomes one in ASCII takes four at most.
+/// No spelling of an address is longer, in bytes: a character takes four at most, and becomes one in ASCII at least.
 const MAX_SPELLING: usize = 4 * MAX_ADDRESS;
 /// The longest part before the `@`, in octets (RFC 5321 §4.5.3.1.1).
 const MAX_LOCAL_PART: usize = 64;
@@ -39,11 +39,13 @@ impl EmailAddress {
     /// [`InvalidInput`] when it is no address by the rules above, or passes for another one: U+212A, the sign for kelvins,
     /// folds to `k`, so who receives mail at an address with it would own the one with the letter.
     pub fn parse(text: &str) -> Result<Self, InvalidInput> {
+        // Its length comes first: no more is mapped than could be an address.
+        let address = Self::from_stored(text)?;
         let (local, domain) = parts(text).ok_or(InvalidInput::EmailAddress)?;
         let domain = ascii_domain(domain).ok_or(InvalidInput::EmailAddress)?;
         let fits = local.len() + 1 + domain.len() <= MAX_ADDRESS;
         let passes_for_another = !local.is_ascii() && folded(local).is_ascii();
-        if fits && !passes_for_another { Self::from_stored(text) } else { Err(InvalidInput::EmailAddress) }
+        if fits && !passes_for_another { Ok(address) } else { Err(InvalidInput::EmailAddress) }
     }
 
     /// The address that was written down earlier, whatever look-alikes and domains were refused by then.
@@ -291,7 +293,7 @@ mod tests {
 
     #[test]
     fn lengths_count_in_ascii() {
-        // Three octets a letter as it is written, and one in ASCII.
+        // Three bytes a letter as it is written, and one in ASCII.
         let wide = |letters| "\u{ff41}".repeat(letters);
         assert!(EmailAddress::parse(&format!("ada@{}.example", wide(63))).is_ok());
         assert!(EmailAddress::parse(&format!("ada@{}.example", wide(64))).is_err());
@@ -299,6 +301,7 @@ mod tests {
         let address = |letters| format!("{}@{}", "a".repeat(62), labels(letters));
         assert!(EmailAddress::parse(&address(2)).is_ok());
         assert!(EmailAddress::parse(&address(3)).is_err());
+        assert!(EmailAddress::from_stored(&format!("a@{}", "b".repeat(1015))).is_err(), "no spelling is so long");
     }
 
     #[test]
