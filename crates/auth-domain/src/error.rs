@@ -85,10 +85,10 @@ pub enum InvalidInput {
     #[error("an alias is 1 to 32 ASCII letters, digits, '.', '_' or '-'")]
     Alias,
     /// Not a full name.
-    #[error("a full name is 1 to 128 characters without control characters")]
+    #[error("a full name is 1 to 128 characters, with something to see and no control characters")]
     FullName,
     /// Not a name for a key pair.
-    #[error("a key's name is 1 to 64 characters without control characters")]
+    #[error("a key's name is 1 to 64 characters, with something to see and no control characters")]
     KeyName,
     /// Not a life for a key pair.
     #[error("a key lives 1 to 3650 days")]

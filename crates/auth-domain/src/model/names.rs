@@ -49,12 +49,12 @@ impl FullName {
     }
 }
 
-/// Whether `text` can be taken for a name of at most so many characters.
+/// Whether `text` is a name of at most `max` characters.
 pub(super) fn is_name(text: &str, max: usize) -> bool {
     has_length(text, max) && !text.chars().any(turns_direction) && !text.chars().all(is_invisible)
 }
 
-/// The same for what was taken for one earlier.
+/// The same by the rule for names that are stored: no control character, and 1 to `max` characters.
 pub(super) fn has_length(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }

@@ -385,7 +385,7 @@ fn what_cannot_be_done_is_one_clear_line() {
             ),
             (
                 "create --email eve@example.org --alias eve --name \n",
-                "a full name is 1 to 128 characters without control characters",
+                "a full name is 1 to 128 characters, with something to see and no control characters",
             ),
             ("create --email eve@example.org --alias ADA --name Eve", "the alias is taken"),
             ("create --email ADA@example.org --alias eve --name Eve", "the address belongs to another account"),

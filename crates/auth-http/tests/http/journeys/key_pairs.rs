@@ -154,7 +154,7 @@ async fn somebody_elses_key_pair_is_404(backend: Backend) {
 async fn a_wish_that_does_not_parse_is_400(backend: Backend) {
     let app = app(backend).await;
     let session = app.registered("ada", ADA).await;
-    let name = "a key's name is 1 to 64 characters without control characters";
+    let name = "a key's name is 1 to 64 characters, with something to see and no control characters";
     let days = "a key lives 1 to 3650 days";
     for (wish, expected) in [
         (json!({"name": "", "days": 1}), name),

@@ -31,7 +31,7 @@ async fn credentials_are_judged_before_anything_else(backend: Backend) {
 async fn bad_input_gets_its_line(backend: Backend) {
     let app = app(backend).await;
     let email = "not a valid e-mail address of at most 254 characters";
-    let name = "a full name is 1 to 128 characters without control characters";
+    let name = "a full name is 1 to 128 characters, with something to see and no control characters";
     let alias = "an alias is 1 to 32 ASCII letters, digits, '.', '_' or '-'";
     for (body, expected) in [
         (json!({"email": "ada", "fullName": "Ada", "alias": "ada"}), email),

@@ -113,7 +113,10 @@ async fn a_wish_for_a_key_pair_that_does_not_parse_is_400(backend: Backend) {
     let app = app(backend).await;
     let root = app.administrator("root", ROOT).await;
     let path = of_user(&app.user_id(&root).await, "/keypair");
-    let (name, days) = ("a key's name is 1 to 64 characters without control characters", "a key lives 1 to 3650 days");
+    let (name, days) = (
+        "a key's name is 1 to 64 characters, with something to see and no control characters",
+        "a key lives 1 to 3650 days",
+    );
     for (wish, expected) in [
         (json!({"name": "", "days": 1}), name),
         (json!({"name": "x".repeat(65), "days": 1}), name),

@@ -143,7 +143,10 @@ async fn a_wish_for_a_user_that_does_not_parse_is_400(backend: Backend) {
     };
     for (wish, expected) in [
         (with("email", json!("grace")), "not a valid e-mail address of at most 254 characters"),
-        (with("fullName", json!("")), "a full name is 1 to 128 characters without control characters"),
+        (
+            with("fullName", json!("")),
+            "a full name is 1 to 128 characters, with something to see and no control characters",
+        ),
         (with("alias", json!("a b")), "an alias is 1 to 32 ASCII letters, digits, '.', '_' or '-'"),
         (with("roles", json!(["user", "Admin"])), "a role is 1 to 64 of a-z, 0-9, '_', '.' and '-'"),
         (with("roles", json!([""])), "a role is 1 to 64 of a-z, 0-9, '_', '.' and '-'"),
