@@ -27,7 +27,7 @@ impl dyn Store + '_ {
     pub async fn verify_email(&self, id: EmailId, event: &Event) -> Result<Outcome, StoreError> {
         // Neither whose it is nor which it is ever changes.
         let seen = self.view(&Scope { email: Some(id), ..Scope::default() }).await?;
-        let Some(seen) = seen.email else { return Ok(Outcome::Stale) };
+        let Some(seen) = seen.email else { return Ok(Outcome::NotFound) };
         carry_out(self, VerifyEmail { seen, event: event.clone() }).await
     }
 }
@@ -93,7 +93,7 @@ impl Decision for VerifyEmail {
     }
 
     fn decide(&self, state: &State, changes: &mut Changes) -> Result<Outcome, StoreError> {
-        let (Some(email), Some(owner)) = (&state.email, state.account()) else { return Ok(Outcome::Stale) };
+        let (Some(email), Some(owner)) = (&state.email, state.account()) else { return Ok(Outcome::NotFound) };
         if email.verified {
             return Ok(Outcome::Unchanged);
         }

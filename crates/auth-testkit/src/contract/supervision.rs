@@ -232,7 +232,7 @@ pub async fn an_address_is_verified_without_a_code(subject: &impl Subject) {
     assert_eq!(store.register_user(&unfinished).await.unwrap(), Outcome::Done(()));
     for id in [added.email_id, unfinished.email_id] {
         let verifying = event(EventKind::EmailVerified, at(4));
-        assert_eq!(store.verify_email(id, &verifying).await.unwrap(), Outcome::Stale);
+        assert_eq!(store.verify_email(id, &verifying).await.unwrap(), Outcome::NotFound);
         assert_eq!(store.find_email_owner(id).await.unwrap(), None);
     }
 }

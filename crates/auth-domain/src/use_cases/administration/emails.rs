@@ -57,7 +57,6 @@ impl Auth {
                 Ok(())
             }
             Outcome::Unchanged => Ok(()),
-            Outcome::Stale => Err(AuthError::NotFound),
             other => Err(other.into()),
         }
     }
