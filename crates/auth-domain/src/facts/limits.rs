@@ -76,7 +76,8 @@ pub(super) fn judge_request(
 pub(super) fn charge_guess(state: &State, guess: &CodeGuess, changes: &mut Changes) -> Result<(), Refusal> {
     let (Some(limits), None) = (&guess.limits, guess.by.user) else { return Ok(()) };
     let refused = |limit| event_of_refused_guess(guess, limit, None);
-    charge_network(state, (ThrottleKind::Requests, guess.network), limits, guess.at, refused, changes)
+    let key = ThrottleKey::of_network(ThrottleKind::Requests, guess.network);
+    charge(state, key, limits, guess.at, refused, changes)
 }
 
 /// Charges for a look-up of a network, or says why it is held back.
@@ -87,18 +88,20 @@ pub(super) fn charge_look_up(
     changes: &mut Changes,
 ) -> Result<(), Refusal> {
     let refused = |limit| event_of_refusal(restraint, limit, None);
-    charge_network(state, (ThrottleKind::LookUps, network), &restraint.limits, restraint.event.at, refused, changes)
+    let key = ThrottleKey::of_network(ThrottleKind::LookUps, network);
+    charge(state, key, &restraint.limits, restraint.event.at, refused, changes)
 }
 
-fn charge_network(
+/// Charges a bucket alone, or says why it has no room. `refused` is what the audit log gets then, once in a while.
+fn charge(
     state: &State,
-    (kind, network): (ThrottleKind, Network),
+    key: ThrottleKey,
     limits: &Limits,
     now: Timestamp,
     refused: impl Fn(Limit) -> Event,
     changes: &mut Changes,
 ) -> Result<(), Refusal> {
-    let key = ThrottleKey { kind, address: None, network: Some(network) };
+    let kind = key.kind;
     match judge_throttle(state.throttle(&key).map(|row| row.full_at), kind.rate(limits), now) {
         Charge::Room(full_at) => {
             Price(vec![(key, full_at)]).settle(state, changes);

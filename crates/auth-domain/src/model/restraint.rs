@@ -121,7 +121,10 @@ impl Limit {
 
     /// Whether it is one for an address, and not for a network.
     pub const fn is_for_an_address(self) -> bool {
-        matches!(self, Self::Guesses | Self::Throttle(ThrottleKind::MailsToAddress))
+        match self {
+            Self::Guesses => true,
+            Self::Throttle(kind) => kind.is_for_an_address(),
+        }
     }
 }
 
@@ -141,6 +144,14 @@ impl ThrottleKind {
         }
     }
 
+    /// Whether it counts what concerns an address, and not all that a network does.
+    pub const fn is_for_an_address(self) -> bool {
+        match self {
+            Self::MailsToAddress => true,
+            Self::LookUps | Self::MailsFromNetwork | Self::Requests | Self::SignUps => false,
+        }
+    }
+
     /// The kind that was stored as `text`.
     pub fn from_stored(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
@@ -148,15 +159,18 @@ impl ThrottleKind {
 }
 
 impl ThrottleKey {
+    /// The bucket of a network.
+    pub const fn of_network(kind: ThrottleKind, network: Network) -> Self {
+        Self { kind, address: None, network: Some(network) }
+    }
+
     /// All buckets that anything from `network` may be measured by: those of the network, and of `address`, whether or not the
     /// network is known to it.
     pub fn all(address: Option<&AddressKey>, network: Network) -> Vec<Self> {
-        let of_network = |kind| Self { kind, address: None, network: Some(network) };
-        let of_address = |kind, network| Self { kind, address: address.cloned(), network };
-        let keys = ThrottleKind::ALL.into_iter().flat_map(|kind| match (kind, address) {
-            (ThrottleKind::MailsToAddress, None) => Vec::new(),
-            (ThrottleKind::MailsToAddress, Some(_)) => vec![of_address(kind, None), of_address(kind, Some(network))],
-            (_, _) => vec![of_network(kind)],
+        let keys = ThrottleKind::ALL.into_iter().flat_map(|kind| match address {
+            _ if !kind.is_for_an_address() => vec![Self::of_network(kind, network)],
+            Some(address) => [false, true].map(|known| Self::new(kind, address, network, known)).into(),
+            None => Vec::new(),
         });
         keys.collect()
     }
@@ -164,13 +178,10 @@ impl ThrottleKey {
     /// The bucket that a request from `network` about `address` is measured by. `known` says whether the network is known to the
     /// address.
     pub fn new(kind: ThrottleKind, address: &AddressKey, network: Network, known: bool) -> Self {
-        match kind {
-            ThrottleKind::MailsToAddress => {
-                Self { kind, address: Some(address.clone()), network: known.then_some(network) }
-            }
-            ThrottleKind::LookUps | ThrottleKind::MailsFromNetwork | ThrottleKind::Requests | ThrottleKind::SignUps => {
-                Self { kind, address: None, network: Some(network) }
-            }
+        if kind.is_for_an_address() {
+            Self { kind, address: Some(address.clone()), network: known.then_some(network) }
+        } else {
+            Self::of_network(kind, network)
         }
     }
 }

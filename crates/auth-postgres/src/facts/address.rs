@@ -16,7 +16,7 @@ use crate::{
     statement::{Statement, Value},
 };
 
-/// Everybody who has it, with their row; sign-in codes for it that have not ended; networks known to it; wrong guesses; and throttles.
+/// Everybody who has an address, with their row; sign-in codes for it that have not ended; networks known to it; wrong guesses; and throttles.
 /// An array of rows each.
 ///
 /// Throttles are looked for one by one, so that the index is searched by all of the key.
@@ -45,6 +45,7 @@ type Rowset<ST> = Array<Record<ST>>;
 /// What each of them is read as, before it is a row of the domain's.
 type Fields<Row, ST> = <Row as Queryable<ST, Pg>>::Row;
 
+/// An address that somebody has, and their row.
 type Claim = (Record<emails::SqlType>, Record<users::SqlType>);
 /// What [`ADDRESS`] returns.
 type Sql = (
@@ -62,6 +63,7 @@ type Found = (
     Vec<Fields<FailureRow, failures::SqlType>>,
     Vec<Fields<ThrottleRow, throttles::SqlType>>,
 );
+
 /// What was read of an address and of limits.
 #[derive(Default)]
 pub(super) struct AddressRows {
@@ -72,7 +74,7 @@ pub(super) struct AddressRows {
     pub(super) throttles: Vec<ThrottleRow>,
 }
 
-/// Reads it.
+/// Reads as much of it as the scope wants.
 pub(super) async fn address(mut conn: &AsyncPgConnection, scope: &Scope) -> QueryResult<AddressRows> {
     let limits = scope.limits || scope.network.is_some();
     if !limits && !scope.claims && !scope.codes {

@@ -38,6 +38,7 @@ const ALIAS_CODES: &str = "SELECT id, purpose, session_id, key_pair_id, email_id
      WHERE address_key = ANY (ARRAY(SELECT emails.address_key FROM emails WHERE emails.user_id = ANY (ARRAY(\
          SELECT users.id FROM users WHERE alias_key = ? AND registration IS NOT NULL)))) \
      AND purpose = ? AND NOT ended";
+
 /// Begins a transaction, locks all that is in a scope, and reads it.
 pub(super) async fn lock_and_load(
     conn: &AsyncPgConnection,
