@@ -39,6 +39,7 @@ mod ports;
 pub mod rules;
 mod secrets;
 pub mod system;
+mod timeouts;
 mod use_cases;
 
 pub use error::{AuthError, InvalidInput};
@@ -48,6 +49,7 @@ pub use model::*;
 pub use policy::{ImpossibleLifetimes, Lifetimes, Policy, SessionKinds};
 pub use ports::*;
 pub use secrets::{ApiKey, ApiSecret, Bearer, KeyId, NoServerKey, ServerKeys, TokenDigest, VerificationCode};
+pub use timeouts::Timeouts;
 pub use use_cases::{
     AccountWish, AddedEmail, Auth, Courier, CreatedAccount, CreatedKeyPair, Delivered, GivenSession, KeyPairWish,
     ListedSession, OpenedSession, Ports, SignUp, Welcome,

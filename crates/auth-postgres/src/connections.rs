@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_domain::StoreError;
+use auth_domain::{StoreError, Timeouts};
 use deadpool::{
     Runtime,
     managed::{Hook, HookError, Object as Pooled, Timeouts as PoolTimeouts},
@@ -21,7 +21,6 @@ use crate::{
     error::chain,
     losses::Losses,
     options::PostgresUrl,
-    timeouts::Timeouts,
     tls::{InvalidAuthorities, connector},
 };
 

@@ -57,7 +57,6 @@ mod server_keys;
 mod sessions;
 mod statement;
 mod store;
-mod timeouts;
 mod tls;
 mod upkeep;
 mod usage;

@@ -2,10 +2,9 @@
 
 use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
+use auth_domain::Timeouts;
 use percent_encoding::percent_decode_str;
 use tokio_postgres::config::{Config, Host, SslMode};
-
-use crate::timeouts::Timeouts;
 
 /// How long a connection is quiet before the kernel asks whether the other side is still there.
 const QUIET_FOR: Duration = Duration::from_secs(10);

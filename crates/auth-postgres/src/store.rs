@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use auth_domain::{Fact, FactKey, KeyedLock, Network, NoMemory, Revocations, StoreError};
+use auth_domain::{Fact, FactKey, KeyedLock, Network, NoMemory, Revocations, StoreError, Timeouts};
 use diesel_async::{AsyncConnection, AsyncPgConnection, pooled_connection::deadpool::Pool};
 use tokio::{
     runtime::Handle,
@@ -21,7 +21,6 @@ use crate::{
     losses::Losses,
     migrations::{self, MigrateError},
     options::PostgresUrl,
-    timeouts::Timeouts,
     tls::InvalidAuthorities,
 };
 
@@ -52,7 +51,7 @@ pub struct PoolOptions {
 impl Default for PoolOptions {
     /// Ten connections, half a second, two for checks, 2.8 seconds.
     fn default() -> Self {
-        Self { size: 10, wait: Duration::from_millis(500), for_checks: 2, timeout: Duration::from_millis(2800) }
+        Self { size: 10, wait: Duration::from_millis(500), for_checks: 2, timeout: Timeouts::USUAL_CALL }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use auth_domain::StoreError;
+use auth_domain::{StoreError, Timeouts};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
@@ -36,12 +36,12 @@ const EVERY_CONNECTION: &str = "
 pub(crate) struct Database {
     path: PathBuf,
     uri: String,
-    timeout: Duration,
+    timeouts: Timeouts,
 }
 
 impl Database {
-    /// The database in the file `path`, which is not touched yet. Calls to it may take as long as `timeout`.
-    pub(crate) fn at(path: &Path, timeout: Duration) -> Result<Self, OpenError> {
+    /// The database in the file `path`, which is not touched yet. Calls to it may take as long as `call`.
+    pub(crate) fn at(path: &Path, call: Duration) -> Result<Self, OpenError> {
         let absolute = std::path::absolute(path).map_err(OpenError::io(path))?;
         let Some(text) = absolute.to_str() else {
             return Err(OpenError::inaccessible(path, &"its path is not UTF-8"));
@@ -50,24 +50,24 @@ impl Database {
         // database if the file were taken away while we run.
         let escaped = text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
         let uri = format!("file:{escaped}?mode=rw");
-        Ok(Self { path: absolute, uri, timeout })
+        Ok(Self { path: absolute, uri, timeouts: Timeouts::of_a_call(call) })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The longest that a call may take, all waiting included.
-    pub(crate) fn timeout(&self) -> Duration {
-        self.timeout
+    /// How long whoever uses it waits.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.timeouts
     }
 
     /// A connection that reads and writes.
     pub(crate) fn connect(&self) -> Result<SqliteConnection, StoreError> {
         let mut connection = SqliteConnection::establish(&self.uri).map_err(StoreError::unavailable)?;
         // Another process may be writing. It is waited for as long as leaves time to write.
-        let busy = self.timeout * 9 / 10;
-        let settings = format!("PRAGMA busy_timeout = {};{EVERY_CONNECTION}", busy.as_millis());
+        let busy = self.timeouts.statement().as_millis();
+        let settings = format!("PRAGMA busy_timeout = {busy};{EVERY_CONNECTION}");
         connection.batch_execute(&settings).map_err(Failure::from)?;
         Ok(connection)
     }
@@ -112,7 +112,7 @@ impl Readers {
         job: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
         let free = Arc::clone(&self.free).acquire_owned();
-        let limit = self.database.timeout;
+        let limit = self.database.timeouts.call();
         let reading = async {
             let held = free.await.map_err(StoreError::unavailable)?;
             let reading = spawn_blocking(move || {

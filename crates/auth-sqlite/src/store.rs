@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use auth_domain::{FactKey, KeyedLock, Network, NoMemory, Revocations, StoreError, UserId};
+use auth_domain::{FactKey, KeyedLock, Network, NoMemory, Revocations, StoreError, Timeouts, UserId};
 use diesel::SqliteConnection;
 use tokio::time::timeout;
 use tracing::{Instrument, Span, debug_span};
@@ -33,7 +33,7 @@ pub struct SqliteOptions {
 impl Default for SqliteOptions {
     /// 2.8 seconds.
     fn default() -> Self {
-        Self { timeout: Duration::from_millis(2800) }
+        Self { timeout: Timeouts::USUAL_CALL }
     }
 }
 
@@ -51,8 +51,7 @@ pub struct SqliteStore {
     revocations: Arc<dyn Revocations>,
     /// Held by whoever works on what a caller has chosen, before they queue for the writer.
     turns: KeyedLock<FactKey>,
-    /// The longest that a call may take.
-    timeout: Duration,
+    timeouts: Timeouts,
 }
 
 /// Whose credentials a fact may have ended or changed.
@@ -86,7 +85,7 @@ impl SqliteStore {
     }
 
     fn on(database: Database, path: &Path) -> Result<Self, OpenError> {
-        let timeout = database.timeout();
+        let timeouts = database.timeouts();
         let connection = database.connect().map_err(|error| OpenError::inaccessible(path, &error))?;
         let writer = Writer::start(database.clone(), connection).map_err(OpenError::io(path))?;
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
@@ -97,7 +96,7 @@ impl SqliteStore {
         // turns.
         let for_queries = Arc::new(Readers::new(database, at_most(threads.saturating_mul(2))));
         let (revocations, turns) = (Arc::new(NoMemory), KeyedLock::default());
-        Ok(Self { for_checks, for_queries, writer, revocations, turns, timeout })
+        Ok(Self { for_checks, for_queries, writer, revocations, turns, timeouts })
     }
 
     /// Brings the database in the file `path` up to date, as [`open`](Self::open) does. Returns the names of the
@@ -153,9 +152,8 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let writing = async {
             let turn = match turn {
-                // A part of the time: what is begun afterwards has some left to end.
                 Some((key, asker)) => Some(
-                    timeout(self.timeout / 3, self.turns.lock(key, asker))
+                    timeout(self.timeouts.turn(), self.turns.lock(key, asker))
                         .await
                         .map_err(|_elapsed| StoreError::unavailable("no turn in time: others ask for the same"))?
                         .map_err(StoreError::unavailable)?,
@@ -169,7 +167,7 @@ impl SqliteStore {
             };
             self.writer.write(fact, then).await
         };
-        match timeout(self.timeout, writing).await {
+        match timeout(self.timeouts.call(), writing).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(StoreError::unavailable("the writer did not answer in time")),
         }

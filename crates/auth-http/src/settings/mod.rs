@@ -11,6 +11,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     net::{Ipv6Addr, SocketAddr},
     num::NonZero,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -22,6 +23,7 @@ use auth_domain::{
 };
 use auth_postgres::PoolOptions;
 use config::{Config, ConfigBuilder, ConfigError, Environment, File, FileFormat, builder::DefaultState};
+use humantime::format_duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -37,6 +39,9 @@ use shapes::{Often, Span, SpanOrOff};
 pub use tls_files::TlsFiles;
 
 const DEFAULTS: &str = include_str!("defaults.toml");
+/// What `database.timeout` may be. Less is too little for its parts; with more, answers could not be paced any more, and the lease of a
+/// mail could end while it is handed over.
+const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(3);
 
 /// All settings, valid.
 #[derive(Debug)]
@@ -124,8 +129,11 @@ pub enum SettingsError {
         /// What is wrong with it.
         source: UnknownPlace,
     },
-    /// `database.timeout` is too short for what it is divided among, or longer than the pacing and the leases of mails allow for.
-    #[error("setting database.timeout: {} is not between 500ms and 3s", humantime::format_duration(*.0))]
+    /// `database.timeout` is shorter or longer than it may be.
+    #[error(
+        "setting database.timeout: {} is not between {} and {}",
+        format_duration(*.0), format_duration(*TIMEOUTS.start()), format_duration(*TIMEOUTS.end())
+    )]
     BadTimeout(Duration),
     /// `secrets.key` is no list of keys.
     #[error("setting secrets.key: {0}")]
@@ -313,7 +321,7 @@ impl TryFrom<Raw> for Settings {
             timeout: raw.database.timeout.0,
             ..PoolOptions::default()
         };
-        if !(Duration::from_millis(500)..=Duration::from_secs(3)).contains(&pool.timeout) {
+        if !TIMEOUTS.contains(&pool.timeout) {
             return Err(SettingsError::BadTimeout(pool.timeout));
         }
         let mail_place = MailPlace::parse(raw.mail.url.expose()).map_err(unknown_place("mail.url"))?;
@@ -413,10 +421,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limits_are_the_usual_ones_unless_they_are_set() {
+    fn limits_and_pool_are_the_usual_ones_unless_they_are_set() {
         let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).build().unwrap();
         let raw: Raw = defaults.try_deserialize().unwrap();
-        assert_eq!(Settings::try_from(raw).unwrap().policy.limits, Some(Limits::default()));
+        let settings = Settings::try_from(raw).unwrap();
+        assert_eq!((settings.policy.limits, settings.pool), (Some(Limits::default()), PoolOptions::default()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod questions;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use auth_domain::{LiveKeyPair, LiveSession, StoreError, TokenDigest};
+use auth_domain::{LiveKeyPair, LiveSession, StoreError, Timeouts, TokenDigest};
 use diesel_async::{AsyncPgConnection, pooled_connection::PoolableConnection};
 use tokio::{
     runtime::Handle,
@@ -22,7 +22,6 @@ use crate::{
     error::Failure,
     queue::{Place, Queue},
     rows::{live_key_pair, live_session},
-    timeouts::Timeouts,
 };
 use askers::{Answer, Asker};
 use questions::{Batch, Found, Question};
