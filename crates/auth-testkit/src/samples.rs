@@ -7,10 +7,11 @@ use std::{
 };
 
 use auth_domain::{
-    Actor, Alias, ApiKey, Client, CodeGuess, CodeHash, CodeId, CodePurpose, CodeState, Email, EmailAddition,
-    EmailAddress, EmailChange, EmailId, EmailRenewal, Event, EventKind, EventOutcome, FullName, KeyId, KeyName, Limits,
-    MailClass, NewAccount, NewCode, NewKeyPair, NewSession, PendingKeyPair, PendingSignIn, Purge, QueuedMail,
-    Registration, Restraint, SealedMail, SessionKind, SessionOwner, Timestamp, TokenDigest, UserId, VouchedEmail,
+    Actor, Alias, ApiKey, Changes, Client, CodeGuess, CodeHash, CodeId, CodePurpose, CodeState, Email, EmailAddition,
+    EmailAddress, EmailChange, EmailId, EmailRenewal, Event, EventKind, EventOutcome, Fact, FactKey, FullName, KeyId,
+    KeyName, Limits, MailClass, NewAccount, NewCode, NewKeyPair, NewSession, PendingKeyPair, PendingSignIn, Purge,
+    QueuedMail, Registration, Restraint, Scope, SealedMail, SessionKind, SessionOwner, State, StoreError, Timestamp,
+    TokenDigest, UserId, VouchedEmail,
 };
 use uuid::Uuid;
 
@@ -260,4 +261,26 @@ pub fn limited(guess: CodeGuess, limits: Limits, network: u8) -> CodeGuess {
 /// A purge at `now` of all that has ended, up to `limit` of each, which leaves known networks alone.
 pub fn purge(now: Timestamp, events_until: Timestamp, limit: u32) -> Purge {
     Purge { now, events_until, networks_until: Timestamp::from_unix_millis(0), limit }
+}
+
+/// A fact that is decided already.
+pub struct Decided {
+    /// What is locked and read for it.
+    pub scope: Scope,
+    /// What it writes.
+    pub changes: Changes,
+}
+
+impl Fact for Decided {
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    fn turn(&self) -> Option<&FactKey> {
+        None
+    }
+
+    fn decide(&self, _state: &State) -> Result<Changes, StoreError> {
+        Ok(self.changes.clone())
+    }
 }

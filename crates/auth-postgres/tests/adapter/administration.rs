@@ -1,13 +1,12 @@
 use std::sync::Arc;
 
 use auth_domain::{
-    AccountFilter, Accounts, Alias, Audit, Change, Changes, Conflict, EventKind, Fact, FactKey, Facts, FullName,
-    Membership, Outcome, Page, RoleName, Scope, Sessions, State, Store, StoreError, User, UserChange, UserId,
-    archive::UserRecord,
+    AccountFilter, Accounts, Alias, Audit, Change, Changes, Conflict, EventKind, Facts, FullName, Membership, Outcome,
+    Page, RoleName, Scope, Sessions, Store, User, UserChange, UserId, archive::UserRecord,
 };
 use auth_testkit::{
     postgres::execute,
-    samples::{account as sample_account, at, event, sign_in},
+    samples::{Decided, account as sample_account, at, event, sign_in},
 };
 
 use crate::{
@@ -32,29 +31,6 @@ async fn administrator(store: &dyn Store, alias: &str) -> UserId {
     new.user_id
 }
 
-/// The user in its scope is somebody else in everything from now on.
-struct Replaced {
-    scope: Scope,
-    by: User,
-}
-
-impl Fact for Replaced {
-    fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
-    fn turn(&self) -> Option<&FactKey> {
-        None
-    }
-
-    fn decide(&self, state: &State) -> Result<Changes, StoreError> {
-        let (mut changes, before) = (Changes::default(), state.user.clone().unwrap());
-        let (user, alias_key) = (self.by.clone(), self.by.alias.key());
-        changes.push(Change::UpdateUser(UserRecord { user, alias_key, ..before }));
-        Ok(changes)
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_is_changed_in_all_that_the_change_says() {
     let store = connect(&database().await, 2);
@@ -70,7 +46,10 @@ async fn a_user_is_changed_in_all_that_the_change_says() {
         created_at: at(7),
     };
     let scope = Scope { user: Some(id), ..Scope::default() };
-    store.transact(Arc::new(Replaced { scope, by: by.clone() })).await.unwrap();
+    let before = store.view(&scope).await.unwrap().user.unwrap();
+    let mut changes = Changes::default();
+    changes.push(Change::UpdateUser(UserRecord { user: by.clone(), alias_key: by.alias.key(), ..before }));
+    store.transact(Arc::new(Decided { scope, changes })).await.unwrap();
     assert_eq!(store.port().find_user(id).await.unwrap(), Some(by));
     // Who holds the alias is found by its key.
     let again = sample_account("COUNTESS", "other@example.org", at(8));

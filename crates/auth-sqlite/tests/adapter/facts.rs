@@ -3,8 +3,8 @@
 use std::{net::IpAddr, path::Path, sync::Arc};
 
 use auth_domain::{
-    AddressState, Alias, Change, Changes, CodePurpose, Fact, FactKey, Facts, Failures, FullName, MailClass, Network,
-    QueuedMail, RoleName, Scope, SealedMail, Standing, State, StoreError, ThrottleKey, TokenDigest, User,
+    AddressState, Alias, Change, Changes, CodePurpose, Fact, Facts, Failures, FullName, MailClass, Network, QueuedMail,
+    RoleName, Scope, SealedMail, Standing, State, ThrottleKey, TokenDigest, User,
     archive::{
         ArchiveSource, Batch, CodeRecord, EmailRecord, FailureRecord, KnownNetworkRecord, Record, SessionRecord, Table,
         ThrottleRecord, UserRecord,
@@ -14,29 +14,9 @@ use auth_sqlite::{SqliteArchive, SqliteStore};
 use auth_testkit::{
     InMemoryStore,
     records::everything,
-    samples::{address, at},
+    samples::{Decided, address, at},
 };
 use uuid::Uuid;
-
-/// A fact that is decided already.
-struct Decided {
-    scope: Scope,
-    changes: Changes,
-}
-
-impl Fact for Decided {
-    fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
-    fn turn(&self) -> Option<&FactKey> {
-        None
-    }
-
-    fn decide(&self, _state: &State) -> Result<Changes, StoreError> {
-        Ok(self.changes.clone())
-    }
-}
 
 fn id<T: From<Uuid>>(number: u128) -> T {
     Uuid::from_u128(number).into()
