@@ -260,6 +260,13 @@ mod tests {
         Box::pin(lock.lock(key, asker))
     }
 
+    /// Requests of these askers that wait for the key 7, which somebody holds.
+    fn waiting(locks: &KeyedLock<u32, char>, askers: impl IntoIterator<Item = char>) -> Vec<Locking<'_>> {
+        let mut waiting: Vec<_> = askers.into_iter().map(|asker| lock_for(locks, 7, asker)).collect();
+        assert!(waiting.iter_mut().all(|waiting| poll(waiting).is_none()));
+        waiting
+    }
+
     #[test]
     fn those_who_want_one_key_get_it_in_their_order_and_other_keys_are_free() {
         let locks = KeyedLock::default();
@@ -280,8 +287,7 @@ mod tests {
     fn whoever_leaves_the_queue_is_passed_over_also_when_it_is_their_turn() {
         let locks = KeyedLock::default();
         let first = now(locks.lock(7, 'a')).unwrap();
-        let mut waiting: Vec<_> = (0..4).map(|_| lock(&locks, 7)).collect();
-        assert!(waiting.iter_mut().all(|waiting| poll(waiting).is_none()));
+        let mut waiting = waiting(&locks, ['a'; 4]);
         let mut last = waiting.pop().unwrap();
         // One leaves while it waits, one when the lock is theirs already and they have not seen it yet.
         drop(waiting.remove(1));
@@ -295,8 +301,7 @@ mod tests {
     fn a_queue_has_an_end() {
         let locks = KeyedLock::default();
         let first = now(locks.lock(7, 'a')).unwrap();
-        let mut waiting: Vec<_> = (0..MAX_WAITERS).map(|_| lock(&locks, 7)).collect();
-        assert!(waiting.iter_mut().all(|waiting| poll(waiting).is_none()));
+        let mut waiting = waiting(&locks, ['a'; MAX_WAITERS]);
         assert_eq!(now(locks.lock(7, 'a')).unwrap_err(), TooManyWaiters);
         waiting.pop();
         let mut one_more = lock(&locks, 7);
@@ -309,8 +314,7 @@ mod tests {
     fn askers_have_their_turns_in_turn() {
         let locks = KeyedLock::default();
         let mut held = now(locks.lock(7, 'a')).unwrap();
-        let mut waiting: Vec<_> = ['a', 'a', 'a', 'b', 'a', 'c', 'b'].map(|asker| lock_for(&locks, 7, asker)).into();
-        assert!(waiting.iter_mut().all(|waiting| poll(waiting).is_none()));
+        let mut waiting = waiting(&locks, ['a', 'a', 'a', 'b', 'a', 'c', 'b']);
         for next in [0, 3, 5, 1, 6, 2, 4] {
             drop(held);
             let mut given: Vec<_> = (0..7).filter_map(|place| Some((place, poll(&mut waiting[place])?))).collect();
@@ -328,8 +332,7 @@ mod tests {
     fn a_queue_that_one_asker_has_filled_has_room_for_others() {
         let locks = KeyedLock::default();
         let first = now(locks.lock(7, 'a')).unwrap();
-        let mut waiting: Vec<_> = (0..MAX_WAITERS).map(|_| lock(&locks, 7)).collect();
-        assert!(waiting.iter_mut().all(|waiting| poll(waiting).is_none()));
+        let mut waiting = waiting(&locks, ['a'; MAX_WAITERS]);
         let mut other = lock_for(&locks, 7, 'b');
         assert!(poll(&mut other).is_none());
         let newest = waiting.last_mut().unwrap().as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -350,8 +353,7 @@ mod tests {
         let locks = KeyedLock::default();
         let _first = now(locks.lock(7, 'a')).unwrap();
         let askers = ('A'..='Z').chain('a'..='z').take(MAX_WAITERS);
-        let mut waiting: Vec<_> = askers.map(|asker| lock_for(&locks, 7, asker)).collect();
-        assert!(waiting.iter_mut().all(|waiting| poll(waiting).is_none()));
+        let _waiting = waiting(&locks, askers);
         assert_eq!(now(locks.lock(7, 'z')).unwrap_err(), TooManyWaiters);
     }
 
